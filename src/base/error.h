@@ -1,0 +1,50 @@
+// Errors are values. A function that can fail on its input returns Expected<T>; whoever passes the
+// error on may put what it was doing in front.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+
+namespace subbyte {
+
+// One full sentence or two: the object, what was found, what is allowed, what to do. Names that came
+// from a file are already escaped by quoted() (text.h).
+struct Error {
+  std::string message;
+};
+
+template <typename T>
+using Expected = tl::expected<T, Error>;
+
+// return fail("{}: opset {} is not supported; subbyte reads 7 to {}", file, opset, newest);
+template <typename... Args>
+[[nodiscard]] tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected<Error>(Error{fmt::format(format, std::forward<Args>(args)...)});
+}
+
+// The same error with "context: " in front.
+[[nodiscard]] inline tl::unexpected<Error> within(std::string_view context, Error error) {
+  return tl::unexpected<Error>(Error{fmt::format("{}: {}", context, error.message)});
+}
+
+}  // namespace subbyte
+
+// SUBBYTE_TRY(auto model, read_model(path));  declares, or returns the error to the caller.
+// SUBBYTE_CHECK_OK(verify(graph));            for Expected<void>.
+#define SUBBYTE_CONCAT_(a, b) a##b
+#define SUBBYTE_CONCAT(a, b) SUBBYTE_CONCAT_(a, b)
+#define SUBBYTE_TRY_(result, declaration, ...)                                   \
+  auto result = (__VA_ARGS__);                                                   \
+  if (!result) return tl::unexpected<::subbyte::Error>(std::move(result.error())); \
+  declaration = std::move(*result)
+#define SUBBYTE_TRY(declaration, ...) \
+  SUBBYTE_TRY_(SUBBYTE_CONCAT(try_result_, __LINE__), declaration, __VA_ARGS__)
+#define SUBBYTE_CHECK_OK(...)                                                         \
+  do {                                                                                \
+    if (auto checked_ = (__VA_ARGS__); !checked_)                                     \
+      return tl::unexpected<::subbyte::Error>(std::move(checked_.error()));           \
+  } while (false)

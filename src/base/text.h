@@ -1,0 +1,25 @@
+// Text that came out of a file is hostile: these make it safe to show.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace subbyte {
+
+// 'name' in single quotes for messages: control characters, quotes, backslashes, bytes that are not
+// UTF-8, bidirectional overrides and line separators come out as \n, \x1b, \u{202e}; cut after 200
+// characters with "...".
+std::string quoted(std::string_view text);
+
+// The same text as valid UTF-8: each byte that is not part of a well-formed sequence becomes U+FFFD.
+std::string valid_utf8(std::string_view text);
+
+// A JavaScript (and JSON) string literal in double quotes that is also safe inside an HTML script
+// element and a block comment: '<', '>', '/', U+2028, U+2029 and controls are \u escapes.
+std::string js_string(std::string_view text);
+
+// The candidate nearest to `text` by edit distance, or "" when none is near enough to suggest.
+std::string nearest(std::string_view text, const std::vector<std::string>& candidates);
+
+}  // namespace subbyte

@@ -1,0 +1,46 @@
+// Element types, numbered as ONNX's TensorProto.DataType.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace subbyte {
+
+enum class DType : std::uint8_t {
+  undefined = 0,
+  float32 = 1,
+  uint8 = 2,
+  int8 = 3,
+  uint16 = 4,
+  int16 = 5,
+  int32 = 6,
+  int64 = 7,
+  string = 8,
+  boolean = 9,
+  float16 = 10,
+  float64 = 11,
+  uint32 = 12,
+  uint64 = 13,
+  complex64 = 14,
+  complex128 = 15,
+  bfloat16 = 16,
+};
+
+// The names of the contract and of the text form: float32, int64, bool, ...
+std::string_view dtype_name(DType dtype);
+std::optional<DType> dtype_from_name(std::string_view name);
+// Bytes of one element as ONNX's raw_data stores it; 0 for string and undefined.
+std::size_t dtype_size(DType dtype);
+bool is_float(DType dtype);    // float16, bfloat16, float32, float64
+bool is_integer(DType dtype);  // signed and unsigned, not bool
+
+// What an element is in GPU memory. Decided here and nowhere else: every element takes one 32-bit word.
+// float32, float16, bfloat16 and float64 are f32 (a float64 keeps 24 bits; import says so); int64, int32,
+// int16 and int8 are i32; uint64, uint32, uint16, uint8 and bool are u32, a bool being 0 or 1.
+enum class GpuType : std::uint8_t { f32, i32, u32 };
+std::optional<GpuType> gpu_type(DType dtype);  // none for string, complex and undefined
+std::string_view wgsl_name(GpuType type);
+
+}  // namespace subbyte

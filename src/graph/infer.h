@@ -1,0 +1,17 @@
+// Shape inference: dtype and shape of every value, and the elements of shape arithmetic as expressions.
+#pragma once
+
+#include "base/error.h"
+#include "graph/graph.h"
+
+namespace subbyte {
+
+// Sets dtype, shape and, for integer and bool tensors of at most kMaxContent elements computed from
+// shapes, constants and small inputs, content. A model that contradicts itself (shapes that do not
+// broadcast, axes out of range, ...) is an error that names the node. Relations that can only be checked
+// when the module runs are appended to model.constraints. Runs any number of times.
+Expected<void> infer(Model& model);
+
+inline constexpr std::int64_t kMaxContent = 1024;
+
+}  // namespace subbyte

@@ -1,0 +1,39 @@
+// The passes: named functions over a Model, run in the order of pipeline.cc.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "base/error.h"
+#include "graph/graph.h"
+
+namespace subbyte {
+
+struct Pass {
+  std::string_view name;
+  Expected<void> (*run)(Model&);
+  std::string_view establishes;  // the invariant that holds afterwards, in a few words
+};
+
+// Stage 1, on standard operators: what it leaves is what --target-format onnx writes.
+std::span<const Pass> standard_passes();
+// Stage 2, fusion: may leave operators of the domain "subbyte" that only lowering knows.
+std::span<const Pass> fusion_passes();
+
+// Called after each pass, for dumps.
+using PassObserver = std::function<void(const Pass&, const Model&)>;
+// Runs them in order; with SUBBYTE_VERIFY the verifier runs after each.
+Expected<void> run_passes(Model& model, std::span<const Pass> passes,
+                          const PassObserver& observe = nullptr);
+
+// Every node that subbyte cannot convert (operator, dtype or mode), in one error. Runs right after import.
+Expected<void> check_supported(const Model& model);
+
+// The passes.
+Expected<void> canonicalize(Model& model);       // every node in the form of opset 18 or later
+Expected<void> fold_constants(Model& model);     // no node computes from constants alone
+Expected<void> remove_unused(Model& model);      // no node or value that nothing reads
+Expected<void> remove_identities(Model& model);  // no Identity, Dropout, one-input Concat, no-op Cast
+
+}  // namespace subbyte
