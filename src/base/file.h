@@ -30,6 +30,8 @@ class FileWriter {
   virtual ~FileWriter() = default;
   virtual Expected<void> write(Bytes bytes) = 0;
   virtual Expected<void> commit() = 0;
+  // Where commit() puts the file instead, in the same folder: for a name that depends on the content.
+  virtual void rename_to(const std::string& path) = 0;
 };
 
 class FileSystem {

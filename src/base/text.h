@@ -11,8 +11,14 @@ namespace subbyte {
 // UTF-8, bidirectional overrides and line separators come out as \n, \x1b, \u{202e}; cut after 200
 // characters with "...".
 std::string quoted(std::string_view text);
+// std::quoted, which argument-dependent lookup finds for these wherever <iomanip> is included,
+// would be the better match without them.
+inline std::string quoted(const std::string& text) { return quoted(std::string_view(text)); }
+inline std::string quoted(std::string& text) { return quoted(std::string_view(text)); }
+inline std::string quoted(const char* text) { return quoted(std::string_view(text)); }
 
-// The same text as valid UTF-8: each byte that is not part of a well-formed sequence becomes U+FFFD.
+// The same text as valid UTF-8: each byte that is not part of a well-formed sequence becomes
+// U+FFFD.
 std::string valid_utf8(std::string_view text);
 
 // A JavaScript (and JSON) string literal in double quotes that is also safe inside an HTML script

@@ -36,9 +36,10 @@ std::size_t dtype_size(DType dtype);
 bool is_float(DType dtype);    // float16, bfloat16, float32, float64
 bool is_integer(DType dtype);  // signed and unsigned, not bool
 
-// What an element is in GPU memory. Decided here and nowhere else: every element takes one 32-bit word.
-// float32, float16, bfloat16 and float64 are f32 (a float64 keeps 24 bits; import says so); int64, int32,
-// int16 and int8 are i32; uint64, uint32, uint16, uint8 and bool are u32, a bool being 0 or 1.
+// What an element is in GPU memory. Decided here and nowhere else: every element takes one 32-bit
+// word. float32, float16, bfloat16 and float64 are f32 (a float64 keeps 24 bits; import says so);
+// int64, int32, int16 and int8 are i32; uint64, uint32, uint16, uint8 and bool are u32, a bool
+// being 0 or 1.
 enum class GpuType : std::uint8_t { f32, i32, u32 };
 std::optional<GpuType> gpu_type(DType dtype);  // none for string, complex and undefined
 std::string_view wgsl_name(GpuType type);

@@ -1,5 +1,6 @@
-// The one representation of a model from import to the end of the passes: plain structs in contiguous
-// storage, joined by indices. A value is a tensor that flows; a node computes values from values.
+// The one representation of a model from import to the end of the passes: plain structs in
+// contiguous storage, joined by indices. A value is a tensor that flows; a node computes values
+// from values.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +27,9 @@ inline constexpr std::uint32_t kNone = UINT32_MAX;  // an absent optional input,
 // alive). Little-endian, row-major, packed as ONNX's raw_data.
 struct Tensor {
   DType dtype = DType::undefined;
-  std::vector<std::int64_t> dims;
-  Bytes data;
-  std::shared_ptr<const void> owner;
+  std::vector<std::int64_t> dims{};
+  Bytes data{};
+  std::shared_ptr<const void> owner{};
 
   std::int64_t elements() const;  // product of dims; dims were checked not to overflow
 };
@@ -36,8 +37,8 @@ struct Tensor {
 // A tensor that owns `bytes`.
 Tensor make_tensor(DType dtype, std::vector<std::int64_t> dims, std::vector<std::byte> bytes);
 Tensor make_int64_tensor(std::vector<std::int64_t> dims, std::span<const std::int64_t> values);
-// Integer or bool elements as int64 (uint64 above the range saturates); float elements are an error of
-// the caller: nullopt.
+// Integer or bool elements as int64 (uint64 above the range saturates); float elements are an error
+// of the caller: nullopt.
 std::optional<std::vector<std::int64_t>> integer_values(const Tensor& tensor);
 // Elements [first, first + count) of a float tensor (float16, bfloat16, float32, float64) as float.
 void read_floats(const Tensor& tensor, std::int64_t first, std::int64_t count, float* out);
@@ -45,35 +46,34 @@ void read_floats(const Tensor& tensor, std::int64_t first, std::int64_t count, f
 struct GraphRef {
   GraphId graph = 0;
 };
-using AttributeValue =
-    std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
-                 std::vector<std::string>, Tensor, GraphRef>;
+using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>,
+                                    std::vector<float>, std::vector<std::string>, Tensor, GraphRef>;
 struct Attribute {
   std::string name;
   AttributeValue value;
 };
 
 struct Value {
-  std::string name;  // as in the source; unique within a graph
+  std::string name{};  // as in the source; unique within a graph
   DType dtype = DType::undefined;
   // Dimensions; nullopt while the rank is not known.
-  std::optional<std::vector<Expr>> shape;
+  std::optional<std::vector<Expr>> shape{};
   // Set for initializers, Constant nodes and what was folded.
-  std::optional<Tensor> constant;
-  // The elements, row-major, of a small integer or bool tensor that is known as expressions at compile
-  // time (shape arithmetic). Such a value never needs the GPU.
-  std::optional<std::vector<Expr>> content;
+  std::optional<Tensor> constant{};
+  // The elements, row-major, of a small integer or bool tensor that is known as expressions at
+  // compile time (shape arithmetic). Such a value never needs the GPU.
+  std::optional<std::vector<Expr>> content{};
   NodeId producer = kNone;
 };
 
 struct Node {
   Op op = Op::Unknown;
-  std::string op_type;  // as in the source, also for operators that subbyte does not know
-  std::string domain;   // "" is ai.onnx
-  std::string name;     // as in the source; may be empty and need not be unique
-  std::vector<ValueId> inputs;   // kNone where an optional input is absent
-  std::vector<ValueId> outputs;  // kNone where an optional output is not wanted
-  std::vector<Attribute> attributes;
+  std::string op_type{};          // as in the source, also for operators that subbyte does not know
+  std::string domain{};           // "" is ai.onnx
+  std::string name{};             // as in the source; may be empty and need not be unique
+  std::vector<ValueId> inputs{};  // kNone where an optional input is absent
+  std::vector<ValueId> outputs{};  // kNone where an optional output is not wanted
+  std::vector<Attribute> attributes{};
 
   const Attribute* find(std::string_view attribute) const;
   std::int64_t int_or(std::string_view attribute, std::int64_t otherwise) const;
@@ -109,10 +109,11 @@ struct Model {
   std::string source_name;  // file name without folder, for messages and the manifest
   std::string producer;
   std::int64_t ir_version = 0;
-  std::int64_t opset = 0;                                        // of ai.onnx
+  std::int64_t opset = 0;                                          // of ai.onnx
   std::vector<std::pair<std::string, std::int64_t>> other_opsets;  // other domains
   ExprPool exprs;
-  std::vector<Graph> graphs;  // graphs[0] is the main graph; the others are bodies of If, Loop, Scan
+  std::vector<Graph>
+      graphs;  // graphs[0] is the main graph; the others are bodies of If, Loop, Scan
   // Relations between dimensions that must hold when the module runs, found by shape inference.
   struct Constraint {
     Expr condition;       // must not be 0

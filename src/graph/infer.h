@@ -1,4 +1,5 @@
-// Shape inference: dtype and shape of every value, and the elements of shape arithmetic as expressions.
+// Shape inference: dtype and shape of every value, and the elements of shape arithmetic as
+// expressions.
 #pragma once
 
 #include "base/error.h"
@@ -8,9 +9,15 @@ namespace subbyte {
 
 // Sets dtype, shape and, for integer and bool tensors of at most kMaxContent elements computed from
 // shapes, constants and small inputs, content. A model that contradicts itself (shapes that do not
-// broadcast, axes out of range, ...) is an error that names the node. Relations that can only be checked
-// when the module runs are appended to model.constraints. Runs any number of times.
+// broadcast, axes out of range, ...) is an error that names the node. Relations that can only be
+// checked when the module runs are appended to model.constraints, which is cleared first. Nodes are
+// in canonical form (passes/canonicalize). Runs any number of times; only the main graph is
+// inferred.
 Expected<void> infer(Model& model);
+
+// After infer(): an error naming the first node with an output whose shape is not known. Such a
+// model computes sizes from data, or from an operator that subbyte does not know.
+Expected<void> check_shapes(const Model& model);
 
 inline constexpr std::int64_t kMaxContent = 1024;
 

@@ -27,13 +27,15 @@ using PassObserver = std::function<void(const Pass&, const Model&)>;
 Expected<void> run_passes(Model& model, std::span<const Pass> passes,
                           const PassObserver& observe = nullptr);
 
-// Every node that subbyte cannot convert (operator, dtype or mode), in one error. Runs right after import.
+// Every node that subbyte cannot convert (operator, dtype or mode), in one error. Runs right after
+// import.
 Expected<void> check_supported(const Model& model);
 
 // The passes.
-Expected<void> canonicalize(Model& model);       // every node in the form of opset 18 or later
-Expected<void> fold_constants(Model& model);     // no node computes from constants alone
-Expected<void> remove_unused(Model& model);      // no node or value that nothing reads
-Expected<void> remove_identities(Model& model);  // no Identity, Dropout, one-input Concat, no-op Cast
+Expected<void> canonicalize(Model& model);    // every node in the form of opset 18 or later
+Expected<void> fold_constants(Model& model);  // no node computes from constants alone
+Expected<void> remove_unused(Model& model);   // no node or value that nothing reads
+Expected<void> remove_identities(
+    Model& model);  // no Identity, Dropout, one-input Concat, no-op Cast
 
 }  // namespace subbyte

@@ -1,5 +1,5 @@
-// The number format of weights: how a matrix of numbers is stored. Kernels, the codec, the manifest and
-// docs/format.md all speak of an Encoding; a further width or kind is an addition here.
+// The number format of weights: how a matrix of numbers is stored. Kernels, the codec, the manifest
+// and docs/format.md all speak of an Encoding; a further width or kind is an addition here.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,16 @@
 
 namespace subbyte {
 
-// w ~ scale * 2^scale_exponent * (q - z): q unsigned of `bits` bits, rounded half to even; one scale (a
-// normal IEEE half) for each `group` values along k and each row; one zero point z for each too, or
-// `zero_default` for all where zero_bits is 0.
+// w ~ scale * 2^scale_exponent * (q - z): q unsigned of `bits` bits, rounded half to even; one
+// scale (a normal IEEE half) for each `group` values along k and each row; one zero point z for
+// each too, or `zero_default` for all where zero_bits is 0.
 struct AffineEncoding {
-  int bits = 4;              // 8, 4, 3 or 2
-  int group = 32;            // values along k
-  int scale_exponent = 0;    // power of two, one for the tensor
-  int zero_bits = 0;         // bits of a stored zero point; 0: none is stored
-  float zero_step = 1;       // z = stored * zero_step
-  float zero_default = 0;    // z of every group where zero_bits is 0
+  int bits = 4;            // 8, 4, 3 or 2
+  int group = 32;          // values along k
+  int scale_exponent = 0;  // power of two, one for the tensor
+  int zero_bits = 0;       // bits of a stored zero point; 0: none is stored
+  float zero_step = 1;     // z = stored * zero_step
+  float zero_default = 0;  // z of every group where zero_bits is 0
   friend bool operator==(const AffineEncoding&, const AffineEncoding&) = default;
 };
 
@@ -36,8 +36,8 @@ struct IntegerEncoding {
 
 using Encoding = std::variant<AffineEncoding, FloatEncoding, IntegerEncoding>;
 
-// Bytes of one row of each part. A row of values starts on a 32-bit word, a row of zero points on a byte;
-// a group is whole words, so a tail group is stored in full.
+// Bytes of one row of each part. A row of values starts on a 32-bit word, a row of zero points on a
+// byte; a group is whole words, so a tail group is stored in full.
 struct RowLayout {
   std::int64_t values = 0;
   std::int64_t scales = 0;
@@ -45,8 +45,14 @@ struct RowLayout {
 };
 RowLayout row_layout(const Encoding& encoding, std::int64_t k);
 
-// The axes of the source tensor that make up the rows and the reduction axis k of the matrix as packed,
-// outermost first (the manifest's `order`). A MatMul weight [K, N] is {rows: [1], k: [0]}.
+// Groups along k of one row, the last of which may be a tail.
+std::int64_t groups_in_row(const AffineEncoding& encoding, std::int64_t k);
+
+// The manifest's `bits`: of one value, without scales and zero points.
+int value_bits(const Encoding& encoding);
+
+// The axes of the source tensor that make up the rows and the reduction axis k of the matrix as
+// packed, outermost first (the manifest's `order`). A MatMul weight [K, N] is {rows: [1], k: [0]}.
 struct AxisOrder {
   std::vector<int> rows;
   std::vector<int> k;

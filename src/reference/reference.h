@@ -1,5 +1,5 @@
-// The C++ reference: a slow, obvious function for each operator. It folds constants, checks the kernels
-// and runs models for the `check` of the manifest and for calibration.
+// The C++ reference: a slow, obvious function for each operator. It folds constants, checks the
+// kernels and runs models for the `check` of the manifest and for calibration.
 #pragma once
 
 #include <cstddef>
@@ -14,16 +14,28 @@
 
 namespace subbyte::reference {
 
-// The inputs of one node: nullptr where an optional input is absent. Arithmetic on float32 accumulates
-// in double; results have the dtypes that ONNX gives them.
+// The inputs of one node: nullptr where an optional input is absent. Arithmetic on float32
+// accumulates in double; results have the dtypes that ONNX gives them.
 using Inputs = std::span<const Tensor* const>;
 
-// Evaluates one node on concrete tensors. An operator the table has is never refused for its dtype when
-// ONNX allows it; bad inputs (an index out of range, shapes that do not fit) are errors.
-Expected<std::vector<Tensor>> evaluate(const Node& node, Inputs inputs);
+// The most that one output may take. Sizes come from files, and a few bytes of Expand or Range can
+// ask for terabytes.
+inline constexpr std::int64_t kMaxTensorBytes = std::int64_t{1} << 32;
 
-// Runs the main graph on concrete inputs (in the order of graph.inputs). `observe`, where given, sees
-// every value as it is computed; values are freed after their last use.
+// True for If, Loop, Scan and the like, whose attributes are graphs. They are not evaluated.
+bool carries_graph(const Node& node);
+
+// Evaluates one node, in canonical form, on concrete tensors; gives at least as many outputs as the
+// node has. An operator the table has is never refused for its dtype when ONNX allows it; bad
+// inputs (an index out of range, shapes that do not fit, an integer division by zero) are errors,
+// as is an output of more than max_bytes. Outputs may share the data of inputs.
+Expected<std::vector<Tensor>> evaluate(const Node& node, Inputs inputs,
+                                       std::int64_t max_bytes = kMaxTensorBytes);
+
+// Runs the main graph on concrete inputs (in the order of graph.inputs). `observe`, where given,
+// sees the inputs and then every value as it is computed; values are freed after their last use.
+// Inputs that do not have the dtype and shape that the graph says are errors, as are nodes with
+// graphs inside.
 using Observer = std::function<void(ValueId, const Tensor&)>;
 Expected<std::vector<Tensor>> run(const Model& model, std::span<const Tensor> inputs,
                                   const Observer& observe = nullptr);

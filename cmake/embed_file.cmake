@@ -1,0 +1,25 @@
+# cmake -DINPUT=file -DNAME=identifier -DSOURCE=out.cc -DHEADER=out.h -P embed_file.cmake
+file(READ ${INPUT} hex HEX)
+string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${hex}")
+# Compilers read lines of a bounded length faster, and people read the file at all.
+string(REGEX REPLACE "(('....',)('....',)('....',)('....',)('....',)('....',)('....',)('....',))" "\\1\n    " bytes "${bytes}")
+file(WRITE ${HEADER}.new "#pragma once
+
+#include <string_view>
+
+namespace subbyte::embedded {
+extern const std::string_view ${NAME};
+}
+")
+file(WRITE ${SOURCE}.new "#include \"embedded/${NAME}.h\"
+
+namespace subbyte::embedded {
+namespace {
+constexpr char bytes[] = {
+    ${bytes}'\\0'};
+}
+constinit const std::string_view ${NAME}(bytes, sizeof(bytes) - 1);
+}
+")
+file(RENAME ${HEADER}.new ${HEADER})
+file(RENAME ${SOURCE}.new ${SOURCE})

@@ -1,0 +1,25 @@
+# The runtime of the modules: runtime/src bundled by esbuild into one script, SUBBYTE_RUNTIME_BUNDLE.
+set(SUBBYTE_RUNTIME_BUNDLE ${PROJECT_BINARY_DIR}/runtime/runtime.js)
+set(SUBBYTE_ESBUILD ${PROJECT_SOURCE_DIR}/node_modules/.bin/esbuild)
+find_program(SUBBYTE_NPM npm)
+
+if(NOT EXISTS ${SUBBYTE_ESBUILD})
+  if(NOT SUBBYTE_NPM)
+    message(FATAL_ERROR "The runtime is bundled by esbuild, which npm installs: install Node.js 20 or newer with npm")
+  endif()
+  message(STATUS "Installing the JavaScript tools of package-lock.json")
+  execute_process(
+    COMMAND ${SUBBYTE_NPM} ci --no-audit --no-fund --loglevel=error
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+    COMMAND_ERROR_IS_FATAL ANY)
+endif()
+
+file(GLOB_RECURSE runtime_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/src/*.ts)
+add_custom_command(
+  OUTPUT ${SUBBYTE_RUNTIME_BUNDLE}
+  COMMAND ${SUBBYTE_ESBUILD} ${PROJECT_SOURCE_DIR}/runtime/src/main.ts --bundle --minify --format=iife
+          --global-name=subbyte_runtime --target=es2022 --legal-comments=none --charset=utf8
+          --outfile=${SUBBYTE_RUNTIME_BUNDLE} --log-level=warning
+  DEPENDS ${runtime_sources}
+  COMMENT "Bundling the runtime"
+  VERBATIM)

@@ -1,0 +1,169 @@
+// C in tiles of 128 rows by 128 columns: each of 256 invocations computes 8 by 8. For products that fill the device.
+// Workgroups: batches() * ceil(rows() / 128) * ceil(chunk_cols() / 128).
+// Needs maxComputeWorkgroupStorageSize 32768.
+
+const TILE: u32 = 128u;
+const TILE_K: u32 = 32u;
+const ROW_VECS: u32 = 8u;
+
+// 128 rows of 8 vec4 along k. The vec4 c of row r stands at c ^ (r & 7): neighbouring rows meet different banks, where
+// padding would exceed 32 KiB.
+var<workgroup> tile_a: array<vec4<f32>, 1024>;
+var<workgroup> tile_b: array<vec4<f32>, 1024>;
+
+// sum[j] + a . (row j of B, given by its k-th values), j in 0..3.
+fn multiply(sum: vec4<f32>, a: vec4<f32>, b: mat4x4<f32>) -> vec4<f32> {
+  return sum + a.x * b[0] + a.y * b[1] + a.z * b[2] + a.w * b[3];
+}
+
+fn store_four(b: u32, m: u32, n: u32, sums: vec4<f32>) {
+  if (n < chunk_cols()) {
+    store(b, m, first_col() + n, sums.x);
+  }
+  if (n + 16u < chunk_cols()) {
+    store(b, m, first_col() + n + 16u, sums.y);
+  }
+  if (n + 32u < chunk_cols()) {
+    store(b, m, first_col() + n + 32u, sums.z);
+  }
+  if (n + 48u < chunk_cols()) {
+    store(b, m, first_col() + n + 48u, sums.w);
+  }
+}
+
+fn store_row(b: u32, m: u32, n: u32, low: vec4<f32>, high: vec4<f32>) {
+  if (m < rows()) {
+    store_four(b, m, n, low);
+    store_four(b, m, n + 64u, high);
+  }
+}
+
+fn load_tile_a(b: u32, m: u32, k: u32) -> vec4<f32> {
+  if (k >= depth()) {
+    return vec4<f32>();
+  }
+  return load_a(b, min(m, rows() - 1u), k);
+}
+
+fn columns_at(at: u32) -> mat4x4<f32> {
+  return transpose(mat4x4<f32>(
+    tile_b[at],
+    tile_b[at + 16u * ROW_VECS],
+    tile_b[at + 32u * ROW_VECS],
+    tile_b[at + 48u * ROW_VECS],
+  ));
+}
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row_tiles = (rows() + TILE - 1u) / TILE;
+  let col_tiles = (chunk_cols() + TILE - 1u) / TILE;
+  let group = workgroup.x + workgroup.y * workgroups.x;
+  if (group >= batches() * row_tiles * col_tiles) {
+    return;
+  }
+  let m_first = group % row_tiles * TILE;
+  let n_first = group / row_tiles % col_tiles * TILE;
+  let b = group / (row_tiles * col_tiles);
+
+  // What this invocation brings in: four vec4 of A, 32 rows apart, and two octets of B, 64 rows apart.
+  let a_m = m_first + lane / 8u;
+  let a_vec = lane % 8u;
+  let a_at = lane / 8u * ROW_VECS + (a_vec ^ ((lane / 8u) & 7u));
+  let b_octet = lane % 4u;
+  let b_at = lane / 4u * ROW_VECS + ((b_octet * 2u) ^ ((lane / 4u) & 7u));
+  let b_n0 = min(n_first + lane / 4u, chunk_cols() - 1u);
+  let b_n1 = min(n_first + lane / 4u + 64u, chunk_cols() - 1u);
+  var next_a0 = load_tile_a(b, a_m, a_vec * 4u);
+  var next_a1 = load_tile_a(b, a_m + 32u, a_vec * 4u);
+  var next_a2 = load_tile_a(b, a_m + 64u, a_vec * 4u);
+  var next_a3 = load_tile_a(b, a_m + 96u, a_vec * 4u);
+  var next_b0 = fetch_octet(b, b_n0, b_octet);
+  var next_b1 = fetch_octet(b, b_n1, b_octet);
+
+  // What it computes: rows m_first + ty + 16 i, columns n_first + tx + 16 j; row i in two vec4, j in 0..3 and 4..7.
+  let tx = lane % 16u;
+  let ty = lane / 16u;
+  var low0 = vec4<f32>();
+  var high0 = vec4<f32>();
+  var low1 = vec4<f32>();
+  var high1 = vec4<f32>();
+  var low2 = vec4<f32>();
+  var high2 = vec4<f32>();
+  var low3 = vec4<f32>();
+  var high3 = vec4<f32>();
+  var low4 = vec4<f32>();
+  var high4 = vec4<f32>();
+  var low5 = vec4<f32>();
+  var high5 = vec4<f32>();
+  var low6 = vec4<f32>();
+  var high6 = vec4<f32>();
+  var low7 = vec4<f32>();
+  var high7 = vec4<f32>();
+
+  for (var k = 0u; k < depth(); k += TILE_K) {
+    let octet0 = unpack_octet(next_b0);
+    let octet1 = unpack_octet(next_b1);
+    tile_a[a_at] = next_a0;
+    tile_a[a_at + 32u * ROW_VECS] = next_a1;
+    tile_a[a_at + 64u * ROW_VECS] = next_a2;
+    tile_a[a_at + 96u * ROW_VECS] = next_a3;
+    tile_b[b_at] = octet0.low;
+    tile_b[b_at ^ 1u] = octet0.high;
+    tile_b[b_at + 64u * ROW_VECS] = octet1.low;
+    tile_b[(b_at + 64u * ROW_VECS) ^ 1u] = octet1.high;
+    workgroupBarrier();
+    let next_k = k + TILE_K;
+    if (next_k < depth()) {
+      next_a0 = load_tile_a(b, a_m, next_k + a_vec * 4u);
+      next_a1 = load_tile_a(b, a_m + 32u, next_k + a_vec * 4u);
+      next_a2 = load_tile_a(b, a_m + 64u, next_k + a_vec * 4u);
+      next_a3 = load_tile_a(b, a_m + 96u, next_k + a_vec * 4u);
+      next_b0 = fetch_octet(b, b_n0, next_k / 8u + b_octet);
+      next_b1 = fetch_octet(b, b_n1, next_k / 8u + b_octet);
+    }
+    for (var c = 0u; c < 8u; c++) {
+      let columns_low = columns_at(tx * ROW_VECS + (c ^ (tx & 7u)));
+      let columns_high = columns_at((tx + 64u) * ROW_VECS + (c ^ (tx & 7u)));
+      let row = ty * ROW_VECS + (c ^ (ty & 7u));
+      let a0 = tile_a[row];
+      low0 = multiply(low0, a0, columns_low);
+      high0 = multiply(high0, a0, columns_high);
+      let a1 = tile_a[row + 16u * ROW_VECS];
+      low1 = multiply(low1, a1, columns_low);
+      high1 = multiply(high1, a1, columns_high);
+      let a2 = tile_a[row + 32u * ROW_VECS];
+      low2 = multiply(low2, a2, columns_low);
+      high2 = multiply(high2, a2, columns_high);
+      let a3 = tile_a[row + 48u * ROW_VECS];
+      low3 = multiply(low3, a3, columns_low);
+      high3 = multiply(high3, a3, columns_high);
+      let a4 = tile_a[row + 64u * ROW_VECS];
+      low4 = multiply(low4, a4, columns_low);
+      high4 = multiply(high4, a4, columns_high);
+      let a5 = tile_a[row + 80u * ROW_VECS];
+      low5 = multiply(low5, a5, columns_low);
+      high5 = multiply(high5, a5, columns_high);
+      let a6 = tile_a[row + 96u * ROW_VECS];
+      low6 = multiply(low6, a6, columns_low);
+      high6 = multiply(high6, a6, columns_high);
+      let a7 = tile_a[row + 112u * ROW_VECS];
+      low7 = multiply(low7, a7, columns_low);
+      high7 = multiply(high7, a7, columns_high);
+    }
+    workgroupBarrier();
+  }
+
+  store_row(b, m_first + ty, n_first + tx, low0, high0);
+  store_row(b, m_first + ty + 16u, n_first + tx, low1, high1);
+  store_row(b, m_first + ty + 32u, n_first + tx, low2, high2);
+  store_row(b, m_first + ty + 48u, n_first + tx, low3, high3);
+  store_row(b, m_first + ty + 64u, n_first + tx, low4, high4);
+  store_row(b, m_first + ty + 80u, n_first + tx, low5, high5);
+  store_row(b, m_first + ty + 96u, n_first + tx, low6, high6);
+  store_row(b, m_first + ty + 112u, n_first + tx, low7, high7);
+}

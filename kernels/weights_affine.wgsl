@@ -1,0 +1,69 @@
+// Scales and zero points of quantized weights: value = scale * (q - z) = q * scale + offset.
+// Precedes weights_q8, _q4, _q3 and _q2. The product z * scale is exact in f32, a half has but 11 significant bits.
+// Fetching is apart from unpacking so that a kernel can have many loads under way before it needs the first.
+
+// One group: the word with its scale, and one or two words with its zero point.
+struct RawGroup {
+  scale_word: u32,
+  scale_shift: u32,
+  zero_low: u32,
+  zero_high: u32,
+  zero_shift: u32,
+}
+
+// Group g of row n. Past the end of the row it is the row's last: nothing here may be NaN.
+fn fetch_group(n: u32, g_or_more: u32) -> RawGroup {
+  let g = min(g_or_more, W_SCALE_BYTES / 2u - 1u);
+  let half = n * (W_SCALE_BYTES / 2u) + g;
+  var raw = RawGroup(scale_word(half >> 1u), (half & 1u) * 16u, 0u, 0u, 0u);
+  if (W_ZERO_BITS != 0u) {
+    let bit = g * W_ZERO_BITS;
+    let byte = n * W_ZERO_BYTES + (bit >> 3u);
+    raw.zero_shift = (byte & 3u) * 8u + (bit & 7u);
+    raw.zero_low = zero_word(byte >> 2u);
+    if (8u % max(W_ZERO_BITS, 1u) != 0u) { // else none straddles two words
+      raw.zero_high = zero_word((byte >> 2u) + 1u);
+    }
+  }
+  return raw;
+}
+
+// (scale, offset)
+fn unpack_group(raw: RawGroup) -> vec2<f32> {
+  let scale = unpack2x16float(raw.scale_word >> raw.scale_shift).x * W_SCALE_FACTOR;
+  var zero = W_ZERO_DEFAULT;
+  if (W_ZERO_BITS != 0u) {
+    // In two shifts, because a shift by 32 is undefined.
+    let bits = (raw.zero_low >> raw.zero_shift) | ((raw.zero_high << 1u) << (31u - raw.zero_shift));
+    zero = f32(bits & ((1u << W_ZERO_BITS) - 1u)) * W_ZERO_STEP;
+  }
+  return vec2<f32>(scale, -zero * scale);
+}
+
+// The groups of a block's four octets: one and the same where W_GROUP >= 32.
+struct RawGroups {
+  first: RawGroup,
+  second: RawGroup,
+  third: RawGroup,
+  fourth: RawGroup,
+}
+
+fn fetch_groups(n: u32, block: u32) -> RawGroups {
+  let g = block * 32u / W_GROUP;
+  let first = fetch_group(n, g);
+  if (W_GROUP == 8u) {
+    return RawGroups(first, fetch_group(n, g + 1u), fetch_group(n, g + 2u), fetch_group(n, g + 3u));
+  }
+  if (W_GROUP == 16u) {
+    let second = fetch_group(n, g + 1u);
+    return RawGroups(first, first, second, second);
+  }
+  return RawGroups(first, first, first, first);
+}
+
+fn drop_group(raw: RawGroups) -> RawGroups {
+  if (W_GROUP >= 32u) {
+    return raw;
+  }
+  return RawGroups(raw.second, raw.third, raw.fourth, raw.fourth);
+}

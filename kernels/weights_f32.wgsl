@@ -1,0 +1,56 @@
+// Weights as f32, a word each.
+
+struct RawOctet {
+  low: vec4<u32>,
+  high: vec4<u32>,
+  k: u32,
+}
+
+fn four_words(at: u32) -> vec4<u32> {
+  if (W_ROW_WORDS % 4u == 0u) {
+    return weight_vec4(at / 4u);
+  }
+  return vec4<u32>(
+    weight_word(at),
+    weight_word(at + 1u),
+    weight_word(at + 2u),
+    weight_word(at + 3u),
+  );
+}
+
+fn fetch_octet(b: u32, n: u32, octet: u32) -> RawOctet {
+  let at = n * W_ROW_WORDS + octet * 8u;
+  return RawOctet(four_words(at), four_words(at + 4u), octet * 8u);
+}
+
+fn unpack_octet(raw: RawOctet) -> Octet {
+  return Octet(
+    within_depth(bitcast<vec4<f32>>(raw.low), raw.k),
+    within_depth(bitcast<vec4<f32>>(raw.high), raw.k + 4u),
+  );
+}
+
+struct RawBlock {
+  first: RawOctet,
+  second: RawOctet,
+  third: RawOctet,
+  fourth: RawOctet,
+}
+
+fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {
+  let octet = block * 4u;
+  return RawBlock(
+    fetch_octet(b, n, octet),
+    fetch_octet(b, n, octet + 1u),
+    fetch_octet(b, n, octet + 2u),
+    fetch_octet(b, n, octet + 3u),
+  );
+}
+
+fn unpack_first(raw: RawBlock) -> Octet {
+  return unpack_octet(raw.first);
+}
+
+fn drop_first(raw: RawBlock) -> RawBlock {
+  return RawBlock(raw.second, raw.third, raw.fourth, raw.fourth);
+}

@@ -1,0 +1,1 @@
+"""Carries the program `subbyte`. Run it with `python -m refactored_model_conversion_generator`."""

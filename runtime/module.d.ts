@@ -1,0 +1,237 @@
+// WebGPU's types where the compilation has them (TypeScript's DOM library, @webgpu/types), else `any`.
+type GlobalType<Name extends string> = typeof globalThis extends {
+  [name in Name]: { prototype: infer Type };
+}
+  ? Type
+  : any;
+type GPUDeviceType = GlobalType<'GPUDevice'>;
+type GPUBufferType = GlobalType<'GPUBuffer'>;
+
+declare global {
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+  }
+}
+
+/** A Float16Array, which TypeScript's libraries need not know yet. */
+interface HalfArray {
+  readonly [Symbol.toStringTag]: 'Float16Array';
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
+  readonly length: number;
+}
+
+/** What an input of each dtype takes as data. */
+interface InputData {
+  float32: Float32Array;
+  /** Half bits, where it is a Uint16Array. */
+  float16: Uint16Array | HalfArray;
+  bfloat16: Uint16Array;
+  float64: Float64Array;
+  /** Values must fit 32 bits where the GPU computes with them. */
+  int64: BigInt64Array | Int32Array;
+  int32: Int32Array;
+  int16: Int16Array;
+  int8: Int8Array;
+  uint64: BigUint64Array | Uint32Array;
+  uint32: Uint32Array;
+  uint16: Uint16Array;
+  uint8: Uint8Array | Uint8ClampedArray;
+  /** 0 is false, all else true. */
+  bool: Uint8Array | Int8Array;
+}
+
+/** What an output of each dtype gives as data. */
+interface OutputData {
+  float32: Float32Array;
+  /** Half bits. */
+  float16: Uint16Array;
+  bfloat16: Uint16Array;
+  float64: Float64Array;
+  int64: BigInt64Array;
+  int32: Int32Array;
+  int16: Int16Array;
+  int8: Int8Array;
+  uint64: BigUint64Array;
+  uint32: Uint32Array;
+  uint16: Uint16Array;
+  uint8: Uint8Array;
+  /** 0 or 1. */
+  bool: Uint8Array;
+}
+
+export type DType = keyof OutputData;
+
+/** The dims of one call: numbers, as many as the model's. */
+type Sizes<Dims extends readonly (number | string)[]> = {
+  -readonly [Axis in keyof Dims]: Dims[Axis] extends number ? Dims[Axis] : number;
+};
+
+/** A tensor on the CPU, in row-major order. */
+export interface InputTensor<Type extends DType, Dims extends readonly (number | string)[]> {
+  data: InputData[Type];
+  dims: Readonly<Sizes<Dims>>;
+}
+
+/**
+ * A tensor on the GPU: one 32-bit word for each value from `offset` (bytes, a multiple of 4; 0 if absent) on, whatever the
+ * dtype: floats of any width as f32, signed integers as i32, unsigned ones and bool as u32. The buffer has the usage
+ * COPY_SRC and belongs to the model's device. It is copied, and stays the caller's.
+ */
+export interface GpuInputTensor<Type extends DType, Dims extends readonly (number | string)[]> {
+  buffer: GPUBufferType;
+  offset?: number;
+  dims: Readonly<Sizes<Dims>>;
+  dtype?: Type;
+}
+
+export interface OutputTensor<Type extends DType, Dims extends readonly (number | string)[]> {
+  data: OutputData[Type];
+  dims: Sizes<Dims>;
+  dtype: Type;
+}
+
+/** An output that stays on the GPU, in the form that inputs on the GPU have. */
+export interface GpuOutputTensor<Type extends DType, Dims extends readonly (number | string)[]> {
+  readonly buffer: GPUBufferType;
+  readonly offset: number;
+  readonly dims: Sizes<Dims>;
+  readonly dtype: Type;
+  /** Copies the values to the CPU. */
+  read(): Promise<OutputTensor<Type, Dims>>;
+  /** Gives the buffer back to the model; the tensor cannot be used after it. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** An input or output of a model; a dim with a name takes any size that the model allows. */
+export interface TensorInfo<
+  Name extends string = string,
+  Type extends DType = DType,
+  Dims extends readonly (number | string)[] = readonly (number | string)[],
+> {
+  readonly name: Name;
+  readonly dtype: Type;
+  readonly dims: Dims;
+}
+
+/** For each name of a list of TensorInfo, what to hand in. */
+export type InputsOf<List extends readonly TensorInfo[]> = {
+  [Info in List[number] as Info['name']]:
+    InputTensor<Info['dtype'], Info['dims']> | GpuInputTensor<Info['dtype'], Info['dims']>;
+};
+
+/** For each name of a list of TensorInfo, what comes back: on the GPU for the names kept. */
+export type OutputsOf<List extends readonly TensorInfo[], Keep extends string = never> = {
+  [Info in List[number] as Info['name']]: Info['name'] extends Keep
+    ? GpuOutputTensor<Info['dtype'], Info['dims']>
+    : OutputTensor<Info['dtype'], Info['dims']>;
+};
+
+export interface Progress {
+  /** `download` counts bytes of weights; then `compile` counts pipelines. */
+  phase: 'download' | 'compile';
+  loaded: number;
+  total: number;
+}
+
+export type WeightSource = URL | string | Response | Blob | ArrayBuffer | ArrayBufferView;
+
+/** Exactly `bytes` bytes of the file of that name, from `offset` on. */
+export type ReadWeights = (
+  file: string,
+  offset: number,
+  bytes: number,
+  signal: AbortSignal,
+) => Promise<ArrayBuffer | ArrayBufferView> | ArrayBuffer | ArrayBufferView;
+
+export interface LoadOptions {
+  /** A device to run on. It is shared: used as it is, and never destroyed. By default a new one is made. */
+  device?: GPUDeviceType | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Stops the loading, which then rejects with the code `aborted`. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Where the weights are, if not beside the module: a URL (a path in Node), bytes, or a function that reads ranges. Of a
+   * model in several files: an array of as many, the URL of their folder (ending in "/"), or a function.
+   */
+  weights?:
+    | WeightSource
+    | Promise<WeightSource>
+    | (WeightSource | Promise<WeightSource>)[]
+    | ReadWeights
+    | undefined;
+  /** For the fetch of the weights: headers, credentials, cache. */
+  requestInit?: RequestInit | undefined;
+}
+
+/** What went wrong, for programs; the message says it for people. */
+export type ErrorCode =
+  /** There is no WebGPU, no GPU for it, or the GPU refused a device. */
+  | 'no-webgpu'
+  | 'no-adapter'
+  | 'no-device'
+  /** This GPU's limits are too small for the model, or for these sizes. */
+  | 'limits'
+  | 'bad-option'
+  /** An input is unknown, missing, or not of the form that an input has. */
+  | 'bad-input'
+  /** An unknown output in `keep`. */
+  | 'bad-output'
+  | 'bad-dtype'
+  /** Wrong rank, dims or number of values, or sizes that the model does not allow. */
+  | 'bad-shape'
+  /** A value that the GPU's 32 bits cannot hold. */
+  | 'out-of-range'
+  /** Weights could not be read. */
+  | 'download'
+  /** Weights were read, and are not the model's. */
+  | 'integrity'
+  /** The GPU's driver refused a kernel. */
+  | 'compile'
+  | 'out-of-memory'
+  /** By the signal; the error's `name` is then `AbortError`. */
+  | 'aborted'
+  | 'device-lost'
+  | 'disposed'
+  /** A defect of subbyte. */
+  | 'internal';
+
+/** The error that `load`, `run` and `read` reject with. */
+export declare class SubbyteError extends Error {
+  readonly code: ErrorCode;
+}
+
+export interface RunOptions<Names extends string, Keep extends Names> {
+  /** Outputs that stay on the GPU. */
+  keep?: readonly Keep[];
+}
+
+export interface Model<
+  Inputs extends readonly TensorInfo[],
+  Outputs extends readonly TensorInfo[],
+> {
+  readonly inputs: Inputs;
+  readonly outputs: Outputs;
+  /** The device the model runs on: to make buffers for inputs that are on the GPU. */
+  readonly device: GPUDeviceType;
+  /** Resolves when the device is lost, but not through `dispose`. */
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  /** Runs may overlap. The inputs are read before `run` returns its promise, so their arrays may be reused at once. */
+  run<Keep extends Outputs[number]['name'] = never>(
+    inputs: InputsOf<Inputs>,
+    options?: RunOptions<Outputs[number]['name'], Keep>,
+  ): Promise<OutputsOf<Outputs, Keep>>;
+  /** Frees everything once the runs under way have ended; later runs reject with the code `disposed`. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** What the model makes use of where the device has it. */
+export interface Requirements {
+  features: string[];
+  limits: Record<string, number>;
+}
+
+export declare const format: 1;
+export declare const requirements: Requirements;

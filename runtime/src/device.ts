@@ -1,0 +1,114 @@
+import { SubbyteError, messageOf, throwIfAborted } from './errors.js';
+import { external, inNode } from './node.js';
+import type { Plan } from './plan.js';
+import type { InternalOptions } from './types.js';
+
+/** The device, and what of it the runtime and the plan's forms ask for. */
+export interface Device {
+  gpu: GPUDevice;
+  /** Made here, so destroyed with the model. */
+  owned: boolean;
+  /** Device features and WGSL language features. */
+  features: ReadonlySet<string>;
+  /** A limit, or a number of the adapter's info such as subgroupMinSize; 0 where it is unknown. */
+  limit(name: string): number;
+}
+
+const RAISED_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+];
+
+function navigatorGpu(): GPU | undefined {
+  return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+}
+
+// Kept for the life of the process, as navigator.gpu is.
+let nodeGpu: Promise<GPU> | undefined;
+
+async function findGpu(): Promise<GPU> {
+  const gpu = navigatorGpu();
+  if (gpu) return gpu;
+  if (inNode()) {
+    nodeGpu ??= external('webgpu').then((dawn) => dawn.create([]) as GPU);
+    try {
+      return await nodeGpu;
+    } catch (error) {
+      nodeGpu = undefined;
+      throw new SubbyteError(
+        'no-webgpu',
+        `Node has no WebGPU of its own and the npm package "webgpu" cannot be loaded (${messageOf(error)}): install it, or pass a device to load()`,
+        error,
+      );
+    }
+  }
+  throw new SubbyteError(
+    'no-webgpu',
+    'this browser or context has no WebGPU (navigator.gpu is missing): use a current browser and a secure page (https or localhost), or pass a device to load()',
+  );
+}
+
+/** Every feature that any form of the plan names. */
+export function featuresOf(plan: Plan): Set<string> {
+  return new Set(plan.steps.flatMap((step) => step.forms.flatMap((form) => form.features ?? [])));
+}
+
+async function requestDevice(adapter: GPUAdapter, plan: Plan): Promise<GPUDevice> {
+  const wanted = featuresOf(plan).add('shader-f16').add('subgroups');
+  const requiredFeatures = [...wanted].filter((feature) =>
+    (adapter.features as ReadonlySet<string>).has(feature),
+  ) as GPUFeatureName[];
+  const adapterLimits = adapter.limits as unknown as Record<string, number | undefined>;
+  const requiredLimits: Record<string, number> = {};
+  for (const name of RAISED_LIMITS) {
+    const limit = adapterLimits[name];
+    if (limit !== undefined) requiredLimits[name] = limit;
+  }
+  try {
+    return await adapter.requestDevice({ label: 'subbyte', requiredFeatures, requiredLimits });
+  } catch (error) {
+    throw new SubbyteError('no-device', `the GPU refused a device: ${messageOf(error)}`, error);
+  }
+}
+
+/** The device to run on: the one given, used as it is, or a new one with all that the plan can make use of. */
+export async function acquireDevice(
+  plan: Plan,
+  given: GPUDevice | undefined,
+  internal: InternalOptions,
+  signal: AbortSignal | undefined,
+): Promise<Device> {
+  let device = given;
+  let language: Iterable<string> = navigatorGpu()?.wgslLanguageFeatures ?? [];
+  if (device && typeof device.createComputePipelineAsync !== 'function') {
+    throw new SubbyteError('bad-option', 'load({ device }): device must be a GPUDevice');
+  }
+  if (!device) {
+    const gpu = await findGpu();
+    language = gpu.wgslLanguageFeatures ?? [];
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (!adapter) {
+      throw new SubbyteError(
+        'no-adapter',
+        'WebGPU is there but offers no GPU (requestAdapter gave null): hardware acceleration may be off, or the GPU or its driver is blocked',
+      );
+    }
+    throwIfAborted(signal);
+    device = await requestDevice(adapter, plan);
+  }
+  const limits = device.limits as unknown as Record<string, number | undefined>;
+  const info = device.adapterInfo as unknown as Record<string, number | undefined> | undefined;
+  return {
+    gpu: device,
+    owned: !given,
+    features: new Set([...(device.features as ReadonlySet<string>), ...language]),
+    limit: (name) =>
+      Math.min(limits[name] ?? info?.[name] ?? 0, internal.limits?.[name] ?? Infinity),
+  };
+}

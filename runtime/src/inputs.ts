@@ -1,0 +1,182 @@
+import { checkData, integerAt, typeName, type Data } from './dtype.js';
+import { SubbyteError, quoted } from './errors.js';
+import type { Plan, PlanInput } from './plan.js';
+import { isDisposed } from './tensor.js';
+
+/** An input that has been checked by itself; its dims are not yet compared with the others'. */
+export interface Given {
+  spec: PlanInput;
+  dims: number[];
+  /** Values: the product of the dims. */
+  count: number;
+  data?: Data;
+  gpu?: { buffer: GPUBuffer; offset: number };
+}
+
+export function labelOf(spec: { name: string }): string {
+  return `input ${quoted(spec.name)}`;
+}
+
+export function productOf(dims: readonly number[]): number {
+  return dims.reduce((a, b) => a * b, 1);
+}
+
+function show(dims: readonly (number | string)[]): string {
+  return `[${dims.join(', ')}]`;
+}
+
+function checkDims(spec: PlanInput, dims: unknown): number[] {
+  const label = labelOf(spec);
+  const list =
+    Array.isArray(dims) || ArrayBuffer.isView(dims)
+      ? Array.from(dims as ArrayLike<unknown>)
+      : undefined;
+  if (!list?.every((dim) => Number.isSafeInteger(dim) && (dim as number) >= 0)) {
+    throw new SubbyteError(
+      'bad-shape',
+      `${label}: dims must be an array of whole numbers from 0 on, such as ${show(spec.dims)}, not ${list ? show(list as number[]) : typeName(dims)}`,
+    );
+  }
+  if (list.length !== spec.dims.length) {
+    throw new SubbyteError(
+      'bad-shape',
+      `${label} has ${list.length} dimensions, ${show(list as number[])}, but the model takes ${spec.dims.length}: ${show(spec.dims)}`,
+    );
+  }
+  return list as number[];
+}
+
+/** GPUBufferUsage.COPY_SRC, and what a copy needs of offset and size. */
+function checkBuffer(spec: PlanInput, given: Record<string, unknown>, count: number): Given['gpu'] {
+  const label = labelOf(spec);
+  const buffer = given.buffer as GPUBuffer;
+  const offset = given.offset ?? 0;
+  if (typeof buffer?.mapAsync !== 'function') {
+    throw new SubbyteError(
+      'bad-input',
+      `${label}: buffer must be a GPUBuffer, not ${typeName(given.buffer)}`,
+    );
+  }
+  if (isDisposed(given)) {
+    throw new SubbyteError('disposed', `${label} is a tensor that has been disposed of`);
+  }
+  if (given.dtype !== undefined && given.dtype !== spec.dtype) {
+    throw new SubbyteError(
+      'bad-dtype',
+      `${label} is ${spec.dtype}, but the tensor given is ${String(given.dtype)}`,
+    );
+  }
+  if (!Number.isSafeInteger(offset) || (offset as number) < 0 || (offset as number) % 4 !== 0) {
+    throw new SubbyteError(
+      'bad-input',
+      `${label}: offset must be a multiple of 4 bytes from 0 on, not ${String(offset)}`,
+    );
+  }
+  if ((offset as number) + 4 * count > buffer.size) {
+    throw new SubbyteError(
+      'bad-shape',
+      `${label}: ${count} values of 4 bytes from byte ${offset} on are wanted, but the buffer has ${buffer.size} bytes`,
+    );
+  }
+  if ((buffer.usage & 0x4) === 0) {
+    throw new SubbyteError(
+      'bad-input',
+      `${label}: the buffer must be created with GPUBufferUsage.COPY_SRC`,
+    );
+  }
+  return { buffer, offset: offset as number };
+}
+
+function checkInput(spec: PlanInput, value: unknown): Given {
+  const label = labelOf(spec);
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) {
+    throw new SubbyteError(
+      'bad-input',
+      `${label} must be { data, dims } or { buffer, offset, dims, dtype }, not ${typeName(value)}`,
+    );
+  }
+  const given = value as Record<string, unknown>;
+  const gpu = given.buffer !== undefined;
+  const data = gpu ? undefined : checkData(spec.dtype, given.data, label);
+  const dims = checkDims(spec, given.dims);
+  const count = productOf(dims);
+  if (gpu) return { spec, dims, count, gpu: checkBuffer(spec, given, count)! };
+  if (data!.length !== count) {
+    throw new SubbyteError(
+      'bad-shape',
+      `${label}: dims ${show(dims)} are ${count} values, but data has ${data!.length}`,
+    );
+  }
+  return { spec, dims, count, data: data! };
+}
+
+/** Checks names, types, ranks and lengths of everything that `run` was given, in the order of the model's inputs. */
+export function checkInputs(plan: Plan, inputs: unknown): Given[] {
+  if (typeof inputs !== 'object' || inputs === null) {
+    throw new SubbyteError(
+      'bad-input',
+      `run() takes an object with an entry for each input, not ${typeName(inputs)}`,
+    );
+  }
+  const names = plan.inputs.map(({ name }) => name);
+  const list = names.map(quoted).join(', ') || 'none';
+  for (const name of Object.keys(inputs)) {
+    if (!names.includes(name)) {
+      throw new SubbyteError('bad-input', `the model has no input ${quoted(name)}: it has ${list}`);
+    }
+  }
+  return plan.inputs.map((spec) => {
+    const value = Object.hasOwn(inputs, spec.name)
+      ? (inputs as Record<string, unknown>)[spec.name]
+      : undefined;
+    if (value === undefined) {
+      throw new SubbyteError(
+        'bad-input',
+        `${labelOf(spec)} (${spec.dtype} ${show(spec.dims)}) is missing: the model's inputs are ${list}`,
+      );
+    }
+    return checkInput(spec, value);
+  });
+}
+
+/** The value of each symbol of the plan, from the dims or the values of the inputs. */
+export function bindSymbols(plan: Plan, given: readonly Given[]): number[] {
+  return plan.symbols.map(({ input, axis, element }) => {
+    const { dims, data, spec } = given[input]!;
+    if (axis !== undefined) return dims[axis]!;
+    const label = labelOf(spec);
+    if (!data) {
+      throw new SubbyteError(
+        'bad-input',
+        `${label} decides sizes, so it must be given as data and not as a GPUBuffer`,
+      );
+    }
+    if (element! >= data.length) {
+      throw new SubbyteError(
+        'bad-shape',
+        `${label} must have more than ${element} values, but has ${data.length}`,
+      );
+    }
+    return integerAt(data, element!, label);
+  });
+}
+
+/** Compares all dims with the shapes that the symbols give. */
+export function checkShapes(
+  plan: Plan,
+  given: readonly Given[],
+  shapes: readonly number[][],
+  symbols: readonly number[],
+): void {
+  given.forEach(({ spec, dims }, i) => {
+    const shape = shapes[i]!;
+    const axis = dims.findIndex((dim, a) => dim !== shape[a]);
+    if (axis < 0) return;
+    const named = plan.symbols.map(({ name }, s) => `${name} = ${symbols[s]}`).join(', ');
+    const where = typeof spec.dims[axis] === 'string' && named ? `, where ${named}` : '';
+    throw new SubbyteError(
+      'bad-shape',
+      `${labelOf(spec)} has dims ${show(dims)}, but the model takes ${show(spec.dims)}${where}: dimension ${axis} must be ${shape[axis]}, not ${dims[axis]}`,
+    );
+  });
+}

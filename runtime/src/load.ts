@@ -1,0 +1,117 @@
+import { acquireDevice } from './device.js';
+import { createEngine, disposeEngine, lossError, lossOr, type Engine } from './engine.js';
+import { SubbyteError, throwIfAborted } from './errors.js';
+import { compilePipelines } from './pipelines.js';
+import type { Plan } from './plan.js';
+import { run, type Outputs } from './run.js';
+import type { LoadOptions, RunOptions, TensorInfo } from './types.js';
+import { loadWeights, type Weights } from './weights.js';
+
+export interface Model {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  /** The device the model runs on: to make buffers for inputs that are on the GPU. */
+  readonly device: GPUDevice;
+  /** Resolves when the device is lost, but not through dispose(). */
+  readonly lost: Promise<GPUDeviceLostInfo>;
+  run(inputs: Record<string, unknown>, options?: RunOptions): Promise<Outputs>;
+  dispose(): void;
+}
+
+function infoOf(list: readonly TensorInfo[]): readonly TensorInfo[] {
+  return Object.freeze(
+    list.map(({ name, dtype, dims }) =>
+      Object.freeze({ name, dtype, dims: Object.freeze([...dims]) }),
+    ),
+  );
+}
+
+function modelOf(engine: Engine): Model {
+  const { gpu } = engine.device;
+  const model: Model = {
+    inputs: infoOf(engine.plan.inputs),
+    outputs: infoOf(engine.plan.outputs),
+    device: gpu,
+    lost: new Promise((resolve) => {
+      void gpu.lost.then((info) => {
+        if (!engine.disposed) resolve(info);
+      });
+    }),
+    run: (inputs, options) => run(engine, inputs, options),
+    dispose: () => disposeEngine(engine),
+  };
+  if (Symbol.dispose) Object.defineProperty(model, Symbol.dispose, { value: model.dispose });
+  return model;
+}
+
+/** Progress in two phases one after the other, though weights and pipelines are made at the same time. */
+function progressReports(plan: Plan, report: LoadOptions['onProgress']) {
+  const total = plan.files.reduce((sum, { bytes }) => sum + bytes, 0);
+  let stopped = false;
+  let downloaded = 0;
+  let compiled: { loaded: number; total: number } | undefined;
+  const reportCompiled = (): void => {
+    if (!stopped && downloaded >= total && compiled) report?.({ phase: 'compile', ...compiled });
+  };
+  return {
+    start: () => report?.({ phase: 'download', loaded: 0, total }),
+    stop(): void {
+      stopped = true;
+    },
+    downloaded(bytes: number): void {
+      downloaded += bytes;
+      if (stopped) return;
+      report?.({ phase: 'download', loaded: downloaded, total });
+      if (downloaded >= total) reportCompiled();
+    },
+    compiled(loaded: number, ofTotal: number): void {
+      compiled = { loaded, total: ofTotal };
+      reportCompiled();
+    },
+  };
+}
+
+/** The `load` of a module: its plan, where its files are by default, and the files themselves where it carries them. */
+export function loader(
+  plan: Plan,
+  urls: readonly (() => URL | string)[],
+  inline?: readonly string[],
+): (options?: LoadOptions) => Promise<Model> {
+  return async (options = {}) => {
+    const { signal, internal = {} } = options;
+    throwIfAborted(signal);
+    const progress = progressReports(plan, options.onProgress);
+    const device = await acquireDevice(plan, options.device, internal, signal);
+    const { gpu } = device;
+    const controller = new AbortController();
+    const forward = (): void => controller.abort(signal!.reason);
+    signal?.addEventListener('abort', forward);
+    let settled = false;
+    let loading: Promise<Weights> | undefined;
+    void gpu.lost.then((info) => {
+      if (!settled) controller.abort(lossError(info));
+    });
+    try {
+      throwIfAborted(signal);
+      progress.start();
+      const stop = controller.signal;
+      loading = loadWeights(plan, device, options, urls, inline, stop, progress.downloaded);
+      const compiling = compilePipelines(plan, device, progress.compiled);
+      const [weights, pipelines] = await Promise.all([loading, compiling]);
+      return modelOf(createEngine(plan, device, pipelines, weights, internal));
+    } catch (error) {
+      progress.stop();
+      controller.abort(error);
+      loading?.then(
+        ({ buffers }) => buffers.forEach((buffer) => buffer.destroy()),
+        () => {},
+      );
+      const reason = error instanceof SubbyteError ? error : await lossOr(gpu, error);
+      if (device.owned) gpu.destroy();
+      throw reason;
+    } finally {
+      settled = true;
+      signal?.removeEventListener('abort', forward);
+    }
+  };
+}

@@ -1,0 +1,120 @@
+// The plan format of docs/plan.md. A number that stands for a size is an index into `exprs`.
+
+export type DType =
+  | 'float32'
+  | 'float16'
+  | 'bfloat16'
+  | 'float64'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'int8'
+  | 'uint64'
+  | 'uint32'
+  | 'uint16'
+  | 'uint8'
+  | 'bool';
+
+export type BinaryOp = '+' | '*' | '//' | '%' | 'min' | 'max' | '==' | '<';
+
+export type ExprNode =
+  | number
+  | ['s', number]
+  | ['first']
+  | ['rows']
+  | [BinaryOp, number, number]
+  | ['?', number, number, number];
+
+/** Bound from a dimension of an input (`axis`) or one value of it (`element`). */
+export interface PlanSymbol {
+  name: string;
+  input: number;
+  axis?: number;
+  element?: number;
+}
+
+export interface PlanConstraint {
+  condition: number;
+  message: string;
+}
+
+export interface PlanInput {
+  name: string;
+  dtype: DType;
+  dims: (number | string)[];
+  shape: number[];
+  tensor?: number;
+}
+
+/** From a tensor, from an input passed through, or from expressions: exactly one of the three. */
+export interface PlanOutput {
+  name: string;
+  dtype: DType;
+  dims: (number | string)[];
+  shape: number[];
+  tensor?: number;
+  input?: number;
+  content?: number[];
+}
+
+export interface PlanTensor {
+  words: number;
+  first: number;
+  last: number;
+}
+
+export interface PlanFile {
+  name: string;
+  bytes: number;
+  sha256: string;
+  chunks: string[];
+}
+
+export interface PlanWeight {
+  file: number;
+  offset: number;
+  bytes: number;
+  rows?: number;
+  row_stride?: number;
+  joined?: boolean;
+}
+
+export interface PlanPipeline {
+  pieces: number[];
+  bindings: string;
+}
+
+export type PlanBinding = { tensor: number } | { weight: number; span?: number };
+
+export interface PlanForm {
+  when?: number;
+  features?: string[];
+  limits?: Record<string, number>;
+  pipeline: number;
+  workgroups: number;
+}
+
+export interface PlanStep {
+  name: string;
+  params: number[];
+  bindings: PlanBinding[];
+  split?: { weights: number[]; rows: number };
+  forms: PlanForm[];
+}
+
+export interface Plan {
+  symbols: PlanSymbol[];
+  exprs: ExprNode[];
+  constraints: PlanConstraint[];
+  inputs: PlanInput[];
+  outputs: PlanOutput[];
+  tensors: PlanTensor[];
+  files: PlanFile[];
+  weights: PlanWeight[];
+  pieces: string[];
+  pipelines: PlanPipeline[];
+  steps: PlanStep[];
+}
+
+/** Bytes that each entry of a file's `chunks` is the SHA-256 of; the last chunk may be shorter. */
+export const CHUNK_BYTES = 4 * 1024 * 1024;

@@ -1,0 +1,168 @@
+// `subbyte convert`: the pipeline from a model's file to a module's.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/sha256.h"
+#include "base/text.h"
+#include "cli/verbs.h"
+#include "cli/weights.h"
+#include "emit/check.h"
+#include "emit/manifest.h"
+#include "emit/module.h"
+#include "emit/onnx/onnx.h"
+#include "emit/output_files.h"
+#include "graph/infer.h"
+#include "graph/text.h"
+#include "import/onnx.h"
+#include "passes/passes.h"
+#include "plan/lower.h"
+
+namespace subbyte {
+
+namespace {
+
+std::string default_output(const ConvertOptions& options) {
+  std::filesystem::path path(options.source);
+  const std::string name = path.stem().string();
+  const bool webgpu = options.target_format == "webgpu";
+  return (path.parent_path() /
+          (webgpu ? name + ".webgpu.js" : fmt::format("{}.{}.onnx", name, options.precision)))
+      .string();
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  return std::filesystem::equivalent(a, b, ignored);
+}
+
+Expected<void> check_output(FileSystem& files, const ConvertOptions& options,
+                            const std::string& output) {
+  if (same_file(options.source, output)) {
+    return fail("--output {}: this is the source itself; name another file", quoted(output));
+  }
+  if (options.target_format == "onnx") return check_replaceable_onnx(files, output, options.force);
+  if (!output.ends_with(".js") && !output.ends_with(".mjs")) {
+    return fail("--output {}: a module's name ends in .js, best in .webgpu.js", quoted(output));
+  }
+  return check_replaceable(files, output, options.force);
+}
+
+Expected<SourceFile> source_file(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(const auto content, files.map(path));
+  const Bytes bytes = content->bytes();
+  return SourceFile{base_name_of(path), static_cast<std::int64_t>(bytes.size()), sha256(bytes)};
+}
+
+PassObserver dump_to(Log& log) {
+  return [&log](const Pass& pass, const Model& model) {
+    log.say(LogLevel::debug,
+            fmt::format("after {} ({}):\n{}", pass.name, pass.establishes, to_text(model)));
+  };
+}
+
+// The model in standard operators, every shape known.
+Expected<Model> standard_model(FileSystem& files, const std::string& path, Log& log) {
+  SUBBYTE_TRY(Model model, read_onnx(files, path));
+  log.say(LogLevel::debug, to_text(model));
+  const auto prepare = [&]() -> Expected<void> {
+    SUBBYTE_CHECK_OK(check_supported(model));
+    SUBBYTE_CHECK_OK(infer(model));
+    return run_passes(model, standard_passes(), dump_to(log));
+  };
+  if (auto prepared = prepare(); !prepared)
+    return within(quoted(path), std::move(prepared.error()));
+  return model;
+}
+
+void report_check(const Check& check, const std::string& precision, Log& log) {
+  if (!check.skipped.empty()) {
+    log.say(LogLevel::info, fmt::format("accuracy was not checked: {}", check.skipped));
+    return;
+  }
+  for (const auto& output : check.outputs) {
+    log.say(LogLevel::debug, fmt::format("output {}: relative L2 error {:.3g}", quoted(output.name),
+                                         output.relative_l2));
+    if (output.relative_l2 <= kRuinous) continue;
+    log.say(LogLevel::warning,
+            fmt::format("{} ruins this model: output {} is off by {:.0f} % (relative L2 error, on "
+                        "seeded inputs); "
+                        "convert with more bits, such as --precision 8bit",
+                        precision, quoted(output.name), output.relative_l2 * 100));
+  }
+}
+
+Expected<void> emit_onnx(FileSystem& files, const Model& model, const WeightPlan& weights,
+                         const std::string& output) {
+  return write_onnx(files, output, model, [&](ValueId v) -> Expected<Tensor> {
+    if (const auto it = weights.stored.find(v); it != weights.stored.end())
+      return decoded_weight(model, it->second);
+    return *model.main().values[v].constant;
+  });
+}
+
+Expected<void> emit_webgpu(FileSystem& files, const ConvertOptions& options,
+                           const std::string& output, Model model, WeightPlan weights,
+                           SourceFile source, Log& log) {
+  ManifestFacts facts{options.precision,
+                      options.model_type.empty() ? weights.model_type : options.model_type,
+                      std::move(source),
+                      std::move(weights.uses),
+                      std::move(weights.assignments),
+                      std::nullopt};
+  if (options.check) {
+    std::vector<StoredWeight> stored;
+    for (const auto& [value, weight] : weights.stored) stored.push_back(weight);
+    SUBBYTE_TRY(facts.check, check_quantization(model, stored));
+    report_check(*facts.check, options.precision, log);
+  }
+  SUBBYTE_CHECK_OK(run_passes(model, fusion_passes(), dump_to(log)));
+  SUBBYTE_TRY(const Plan plan, lower(model, weights.stored));
+  log.say(LogLevel::debug,
+          fmt::format("{} dispatches, {} pipelines", plan.steps.size(), plan.pipelines.size()));
+
+  const auto progress = [&](std::size_t done, std::size_t count) {
+    log.progress("quantizing", done, count);
+  };
+  DiskSink disk_sink(files, output_stem(output));
+  MemorySink memory_sink;
+  WeightsSink& sink = options.single_file ? static_cast<WeightsSink&>(memory_sink) : disk_sink;
+  SUBBYTE_TRY(const PackedWeights packed,
+              write_weights(model, plan, options.shard_bytes, sink, progress));
+
+  TextFiles text;
+  text.module = module_text(model, plan, packed, memory_sink.base64());
+  text.types = typescript_types(model);
+  const auto manifest = manifest_json(model, plan, packed, facts);
+  text.manifest = manifest.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+  SUBBYTE_CHECK_OK(disk_sink.commit());
+  SUBBYTE_CHECK_OK(write_text_files(files, output, text, packed.files));
+  const auto& totals = manifest["totals"];
+  fmt::print("{}: {} of weights, {:.2f} bits a weight ({} before)\n", quoted(output),
+             bytes_text(totals["bytes"].get<std::int64_t>()),
+             totals["bits_per_weight"].get<double>(), bytes_text(facts.source.bytes));
+  return {};
+}
+
+}  // namespace
+
+Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log) {
+  const std::string output = options.output.empty() ? default_output(options) : options.output;
+  log.say(LogLevel::info, fmt::format("reading {}", quoted(options.source)));
+  SUBBYTE_TRY(Model model, standard_model(files, options.source, log));
+  SUBBYTE_CHECK_OK(check_output(files, options, output));
+  SUBBYTE_TRY(WeightPlan weights, plan_weights(model, options.precision));
+  for (const auto& note : weights.notes) log.say(LogLevel::debug, note);
+  if (options.target_format == "onnx") {
+    SUBBYTE_CHECK_OK(emit_onnx(files, model, weights, output));
+    fmt::print("{}: written\n", quoted(output));
+    return {};
+  }
+  SUBBYTE_TRY(SourceFile source, source_file(files, options.source));
+  return emit_webgpu(files, options, output, std::move(model), std::move(weights),
+                     std::move(source), log);
+}
+
+}  // namespace subbyte

@@ -1,0 +1,80 @@
+// `subbyte list`: what the program knows.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/verbs.h"
+#include "graph/ops.h"
+#include "import/onnx.h"
+#include "quantize/assign.h"
+
+namespace subbyte {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json formats() {
+  return Json::array({{{"name", "onnx"}, {"source", true}, {"target", true}},
+                      {{"name", "webgpu"}, {"source", false}, {"target", true}}});
+}
+
+Json precisions() {
+  Json list = Json::array();
+  for (const auto& [name, precision] : precision_names())
+    list.push_back({{"name", name}, {"bits", bits_of(precision)}});
+  list.push_back({{"name", "mixed"}, {"bits", nullptr}});
+  return list;
+}
+
+Json ops() {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < op_count(); ++i) {
+    const OpInfo& info = op_info(static_cast<Op>(i + 1));
+    list.push_back({{"name", info.name},
+                    {"domain", info.domain.empty() ? "ai.onnx" : info.domain},
+                    {"since", info.since},
+                    {"dtypes", std::string(1, static_cast<char>(info.dtypes))}});
+  }
+  return list;
+}
+
+void print_names(const char* title, const Json& list) {
+  fmt::print("{}\n", title);
+  std::string line;
+  for (const auto& entry : list) {
+    const auto name = entry["name"].get<std::string>();
+    if (line.size() + name.size() > 90) {
+      fmt::print(" {}\n", line);
+      line.clear();
+    }
+    line += " " + name;
+  }
+  fmt::print(" {}\n", line);
+}
+
+}  // namespace
+
+Expected<void> list(const ListOptions& options) {
+  const auto wanted = [&](const char* what) {
+    return options.what.empty() || options.what == what;
+  };
+  Json json;
+  if (wanted("formats")) json["formats"] = formats();
+  if (wanted("precisions")) json["precisions"] = precisions();
+  if (wanted("ops")) json["ops"] = ops();
+  if (options.json) {
+    fmt::print("{}\n", (options.what.empty() ? json : json[options.what]).dump(1));
+    return {};
+  }
+  if (wanted("formats")) print_names("formats", json["formats"]);
+  if (wanted("precisions")) print_names("precisions", json["precisions"]);
+  if (wanted("ops")) {
+    print_names(
+        fmt::format("operators (ai.onnx, opsets {} to {})", kOldestOpset, kNewestOpset).c_str(),
+        json["ops"]);
+  }
+  return {};
+}
+
+}  // namespace subbyte

@@ -1,0 +1,210 @@
+// subbyte: a model in, a WebGPU module out. What each verb does is in verbs.h; this reads the
+// command line.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "cli/verbs.h"
+#include "emit/version.h"
+#include "quantize/assign.h"
+
+namespace subbyte {
+
+namespace {
+
+constexpr int kFailed = 1, kWrongCommand = 2;
+
+struct LogOptions {
+  std::string level = "info";
+  std::string file;
+};
+
+LogLevel log_level(const std::string& name) {
+  if (name == "error") return LogLevel::error;
+  if (name == "warning") return LogLevel::warning;
+  return name == "debug" ? LogLevel::debug : LogLevel::info;
+}
+
+std::vector<std::string> precisions() {
+  std::vector<std::string> names;
+  for (const auto& name : precision_names()) names.emplace_back(name.name);
+  names.emplace_back("mixed");
+  return names;
+}
+
+// One of a list of words; the message names them all and the nearest.
+CLI::Validator one_of(const std::vector<std::string>& words) {
+  const auto check = [words](const std::string& word) -> std::string {
+    if (std::find(words.begin(), words.end(), word) != words.end()) return "";
+    const std::string near = nearest(word, words);
+    return fmt::format("{} is not one of {}{}", quoted(word), fmt::join(words, ", "),
+                       near.empty() ? "" : fmt::format("; did you mean {}?", near));
+  };
+  return CLI::Validator(check, fmt::format("{{{}}}", fmt::join(words, ",")));
+}
+
+// FILE and its long form: exactly one of the two.
+void add_file(CLI::App* verb, const std::string& option, std::string& target,
+              const std::string& what) {
+  auto* positional = verb->add_option("FILE", target, what);
+  auto* named = verb->add_option(option, target, what);
+  positional->excludes(named);
+}
+
+void add_format(CLI::App* verb, std::string& format) {
+  verb->add_option("--format", format, "How the result is printed")
+      ->check(one_of({"table", "json"}));
+}
+
+CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::string& shard,
+                      bool& no_check) {
+  auto* verb = app.add_subcommand(
+      "convert", "Convert a model to a WebGPU module (or to ONNX, as it was quantized)");
+  static std::string source_format;
+  add_file(verb, "--source", o.source, "The model, an .onnx file");
+  verb->add_option("--source-format", source_format, "Format of the source; detected if absent")
+      ->check(one_of({"onnx"}));
+  verb->add_option("--target-format", o.target_format, "What to write")
+      ->check(one_of({"webgpu", "onnx"}));
+  verb->add_option("--precision", o.precision, "How weights are stored (default 8bit)")
+      ->check(one_of(precisions()));
+  verb->add_option("--output", o.output, "File to write; by default a name beside the source");
+  verb->add_option("--model-type", o.model_type, "Kind of model, for the manifest");
+  verb->add_flag("--single-file", o.single_file,
+                 "Put the weights inside the module (up to 100 MB)");
+  verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
+  verb->add_flag("--no-check", no_check, "Do not compare the quantized model with the float one");
+  verb->add_flag("--force", o.force, "Replace files that subbyte did not write");
+  verb->add_option("--log-level", log.level, "How much is told on stderr")
+      ->check(one_of({"error", "warning", "info", "debug"}));
+  verb->add_option("--log-file", log.file, "Write the log to this file too");
+  return verb;
+}
+
+// "200MB", "4MiB", "1GB", "1048576": bytes.
+Expected<std::int64_t> parse_size(const std::string& text) {
+  static const std::pair<const char*, std::int64_t> kUnits[] = {
+      {"KB", 1000},  {"MB", 1'000'000},    {"GB", 1'000'000'000},
+      {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1 << 30},
+      {"", 1}};
+  std::size_t used = 0;
+  std::int64_t number = 0;
+  while (used < text.size() && text[used] >= '0' && text[used] <= '9' &&
+         number < 1'000'000'000'000) {
+    number = number * 10 + (text[used++] - '0');
+  }
+  for (const auto& [unit, factor] : kUnits) {
+    if (used > 0 && number > 0 && text.substr(used) == unit) return number * factor;
+  }
+  return fail("--shard-size: {} is not a size; write a number and KB, MB or GB, such as 200MB",
+              quoted(text));
+}
+
+struct CommandLine {
+  ConvertOptions convert;
+  LogOptions log;
+  std::string shard, format = "table";
+  bool no_check = false;
+  InspectOptions inspect;
+  ListOptions list;
+  FileOptions file;
+};
+
+Expected<void> run_convert(CommandLine& c, Log& log) {
+  SUBBYTE_CHECK_OK(log.open(log_level(c.log.level), c.log.file));
+  c.convert.check = !c.no_check;
+  return convert(disk(), c.convert, log);
+}
+
+int wrong_command(const std::string& message) {
+  fmt::print(stderr, "error: {}\n", message);
+  return kWrongCommand;
+}
+
+// "--target-format: 'wasm' is not one of ..." of CLI11's words, as one sentence of ours.
+int parse_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (argc > 1 && app.get_subcommands().empty() && argv[1][0] != '-') {
+    std::vector<std::string> verbs;
+    for (const auto* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+    const std::string near = nearest(argv[1], verbs);
+    return wrong_command(fmt::format("{} is not a verb of subbyte{}; there are {}", quoted(argv[1]),
+                                     near.empty() ? "" : fmt::format(" (did you mean {}?)", near),
+                                     fmt::join(verbs, ", ")));
+  }
+  return wrong_command(
+      fmt::format("{}; see subbyte {}--help", error.what(),
+                  app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " "));
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Runs trained models in the browser at 8, 4, 3 and 2 bits.", "subbyte");
+  app.set_version_flag("--version", fmt::format("subbyte {}", kVersion));
+  app.require_subcommand(1);
+  CommandLine c;
+  auto* convert_verb = add_convert(app, c.convert, c.log, c.shard, c.no_check);
+  auto* inspect_verb =
+      app.add_subcommand("inspect", "Show what is in a model, and what is not supported");
+  add_file(inspect_verb, "--model", c.inspect.model, "The model, an .onnx file");
+  add_format(inspect_verb, c.format);
+  auto* verify_verb =
+      app.add_subcommand("verify", "Is this file, source or converted, whole and usable?");
+  add_file(verify_verb, "--model", c.file.file, "A model, a module or a manifest");
+  add_format(verify_verb, c.format);
+  auto* list_verb =
+      app.add_subcommand("list", "The formats, precisions and operators that subbyte knows");
+  list_verb->add_option("WHAT", c.list.what, "formats, precisions or ops; all if absent")
+      ->check(one_of({"formats", "precisions", "ops"}));
+  add_format(list_verb, c.format);
+  auto* detect_verb = app.add_subcommand("detect", "A file's format");
+  add_file(detect_verb, "--model", c.file.file, "The file");
+  add_format(detect_verb, c.format);
+  auto* find_verb = app.add_subcommand("find", "The models below a folder");
+  auto* folder = find_verb->add_option("FOLDER", c.file.file, "The folder");
+  find_verb->add_option("--directory", c.file.file, "The folder")->excludes(folder);
+  add_format(find_verb, c.format);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return parse_error(app, error, argc, argv);
+  }
+  c.inspect.json = c.list.json = c.file.json = c.format == "json";
+  const auto needs = [](const std::string& value) { return value.empty(); };
+  if (*convert_verb && needs(c.convert.source))
+    return wrong_command("convert needs a model: FILE or --source FILE");
+  if (*inspect_verb && needs(c.inspect.model))
+    return wrong_command("inspect needs a model: FILE or --model FILE");
+  if ((*verify_verb || *detect_verb) && needs(c.file.file)) {
+    return wrong_command("a file is needed: FILE or --model FILE");
+  }
+  if (*find_verb && needs(c.file.file))
+    return wrong_command("find needs a folder: FOLDER or --directory FOLDER");
+  if (!c.shard.empty()) {
+    const auto size = parse_size(c.shard);
+    if (!size) return wrong_command(size.error().message);
+    c.convert.shard_bytes = *size;
+  }
+
+  Log log;
+  Expected<void> done;
+  if (*convert_verb) done = run_convert(c, log);
+  if (*inspect_verb) done = inspect(disk(), c.inspect);
+  if (*verify_verb) done = verify_file(disk(), c.file);
+  if (*list_verb) done = list(c.list);
+  if (*detect_verb) done = detect(disk(), c.file);
+  if (*find_verb) done = find_models(disk(), c.file);
+  if (done) return 0;
+  log.say(LogLevel::error, done.error().message);
+  return kFailed;
+}
+
+}  // namespace
+
+}  // namespace subbyte
+
+int main(int argc, char** argv) { return subbyte::run(argc, argv); }

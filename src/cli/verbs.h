@@ -1,0 +1,50 @@
+// The verbs of the program. Each takes its options and returns an error, or has printed its result.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/log.h"
+
+namespace subbyte {
+
+struct ConvertOptions {
+  std::string source;
+  std::string target_format = "webgpu";  // or onnx
+  std::string precision = "8bit";
+  std::string output;  // "" for a name beside the source
+  std::string model_type;
+  bool single_file = false;
+  std::int64_t shard_bytes = 0;  // 0: one file
+  bool check = true;
+  bool force = false;
+};
+Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log);
+
+struct InspectOptions {
+  std::string model;
+  bool json = false;
+};
+Expected<void> inspect(FileSystem& files, const InspectOptions& options);
+
+struct ListOptions {
+  std::string what;  // formats, precisions, ops, or "" for all
+  bool json = false;
+};
+Expected<void> list(const ListOptions& options);
+
+struct FileOptions {
+  std::string file;
+  bool json = false;
+};
+Expected<void> detect(FileSystem& files, const FileOptions& options);
+Expected<void> verify_file(FileSystem& files, const FileOptions& options);
+Expected<void> find_models(FileSystem& files, const FileOptions& options);
+
+// "10.4 MB": decimal units, three significant digits.
+std::string bytes_text(std::int64_t bytes);
+
+}  // namespace subbyte

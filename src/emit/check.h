@@ -1,0 +1,24 @@
+// What quantization does to the outputs: the C++ reference run once with the float weights and once
+// with the quantized ones.
+#pragma once
+
+#include "base/error.h"
+#include "emit/manifest.h"
+#include "graph/graph.h"
+#include "plan/plan.h"
+
+namespace subbyte {
+
+// Runs the model, in standard operators, on seeded inputs of small sizes. A model of more than
+// kMaxCheckedParameters is not run, nor one whose inputs the reference refuses: the result then
+// says why.
+Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights);
+
+inline constexpr std::int64_t kMaxCheckedParameters = 150'000'000;
+// Above this relative L2 error of an output `convert` warns.
+inline constexpr double kRuinous = 0.3;
+
+// The constants of `model` as they were quantized: the float values that kernels compute with.
+Expected<Tensor> decoded_weight(const Model& model, const StoredWeight& stored);
+
+}  // namespace subbyte

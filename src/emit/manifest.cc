@@ -1,0 +1,148 @@
+#include "emit/manifest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "emit/version.h"
+#include "plan/weight_code.h"
+
+namespace subbyte {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json encoding_json(const Encoding& encoding) {
+  if (const auto* e = std::get_if<AffineEncoding>(&encoding)) {
+    return {{"kind", "affine"},
+            {"layout", "row"},
+            {"group", e->group},
+            {"scale_exponent", e->scale_exponent},
+            {"zero_point",
+             {{"bits", e->zero_bits}, {"step", e->zero_step}, {"default", e->zero_default}}}};
+  }
+  if (const auto* e = std::get_if<FloatEncoding>(&encoding))
+    return {{"kind", "float"}, {"bits", e->bits}};
+  return {{"kind", "integer"}, {"bits", std::get<IntegerEncoding>(encoding).bits}};
+}
+
+Json parts_json(const StoredWeight& stored, const PartPlace& place) {
+  Json parts;
+  const auto add = [&](const char* name, std::int64_t offset, std::int64_t stride) {
+    if (stride == 0) return;
+    parts[name] = {{"file", place.file},
+                   {"offset", place.offset + offset},
+                   {"bytes", stored.rows * stride},
+                   {"row_stride", stride}};
+  };
+  add("values", 0, stored.layout.values);
+  add("scales", scales_offset(stored), stored.layout.scales);
+  add("zero_points", zero_points_offset(stored), stored.layout.zero_points);
+  return parts;
+}
+
+std::int64_t bytes_of(const StoredWeight& stored) {
+  return stored.rows * (stored.layout.values + stored.layout.scales + stored.layout.zero_points);
+}
+
+// Two digits after the point; JSON has no infinity, so an exact weight has null.
+Json decibels(double db) {
+  if (!std::isfinite(db)) return nullptr;
+  return std::round(db * 100) / 100;
+}
+
+Json weight_json(const Model& model, const StoredWeight& stored, const PartPlace& place,
+                 double sqnr, const ManifestFacts& facts) {
+  const Value& value = model.main().values[stored.value];
+  const auto use = std::find_if(facts.uses.begin(), facts.uses.end(),
+                                [&](const WeightUse& u) { return u.value == stored.value; });
+  const bool known = use != facts.uses.end();
+  Json json{{"name", valid_utf8(value.name)}, {"shape", value.constant->dims}};
+  json["layer"] = known && use->layer ? Json(*use->layer) : Json(nullptr);
+  json["component"] = component_name(known ? use->component : Component::other);
+  json["bits"] = value_bits(stored.encoding);
+  json["rows"] = stored.rows;
+  json["k"] = stored.k;
+  json["order"] = {{"rows", stored.order.rows}, {"k", stored.order.k}};
+  json["encoding"] = encoding_json(stored.encoding);
+  json["parts"] = parts_json(stored, place);
+  json["bytes"] = bytes_of(stored);
+  json["sqnr_db"] = decibels(sqnr);
+  if (known) {
+    const auto& reason =
+        facts.assignments[static_cast<std::size_t>(use - facts.uses.begin())].reason;
+    if (!reason.empty()) json["reason"] = reason;
+  }
+  return json;
+}
+
+Json ports_json(const Model& model, const std::vector<ValueId>& values) {
+  Json list = Json::array();
+  for (const ValueId v : values) {
+    const Value& value = model.main().values[v];
+    list.push_back({{"name", valid_utf8(value.name)},
+                    {"dtype", dtype_name(value.dtype)},
+                    {"dims", dims_json(model, *value.shape)}});
+  }
+  return list;
+}
+
+Json check_json(const Check& check) {
+  if (!check.skipped.empty()) return {{"skipped", check.skipped}};
+  Json inputs = Json::array(), outputs = Json::array();
+  for (const auto& [name, dims] : check.inputs)
+    inputs.push_back({{"name", valid_utf8(name)}, {"dims", dims}});
+  for (const auto& output : check.outputs) {
+    Json entry{{"name", valid_utf8(output.name)}};
+    entry["relative_l2"] =
+        std::isfinite(output.relative_l2) ? Json(output.relative_l2) : Json(nullptr);
+    if (output.top1_agreement) entry["top1_agreement"] = *output.top1_agreement;
+    outputs.push_back(std::move(entry));
+  }
+  return {{"inputs", inputs}, {"outputs", outputs}};
+}
+
+}  // namespace
+
+Json manifest_json(const Model& model, const Plan& plan, const PackedWeights& weights,
+                   const ManifestFacts& facts) {
+  Json files = Json::array(), entries = Json::array();
+  std::int64_t bytes = 0, parameters = 0;
+  for (const auto& file : weights.files) {
+    files.push_back({{"name", valid_utf8(file.name)},
+                     {"bytes", file.bytes},
+                     {"sha256", file.sha256},
+                     {"chunks", file.chunks}});
+    bytes += file.bytes;
+  }
+  for (std::size_t w = 0; w < plan.weights.size(); ++w) {
+    parameters += plan.weights[w].rows * plan.weights[w].k;
+    entries.push_back(
+        weight_json(model, plan.weights[w], weights.places[w], weights.sqnr_db[w], facts));
+  }
+  const double bits =
+      parameters == 0 ? 0 : static_cast<double>(bytes) * 8 / static_cast<double>(parameters);
+  Json json{{"format", 1},
+            {"subbyte", kVersion},
+            {"source_format", "onnx"},
+            {"target_format", "webgpu"},
+            {"model_type", facts.model_type},
+            {"precision", facts.precision},
+            {"inputs", ports_json(model, model.main().inputs)},
+            {"outputs", ports_json(model, model.main().outputs)},
+            {"files", files},
+            {"source",
+             {{"name", valid_utf8(facts.source.name)},
+              {"bytes", facts.source.bytes},
+              {"sha256", facts.source.sha256}}},
+            {"weights", entries},
+            {"totals", {{"parameters", parameters}, {"bytes", bytes}, {"bits_per_weight", bits}}}};
+  if (facts.check) json["check"] = check_json(*facts.check);
+  return json;
+}
+
+}  // namespace subbyte

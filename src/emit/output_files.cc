@@ -1,0 +1,175 @@
+#include "emit/output_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "emit/module.h"
+#include "import/onnx.h"
+
+namespace subbyte {
+
+namespace {
+
+std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+bool starts_with(FileSystem& files, const std::string& path, std::string_view mark) {
+  const auto content = files.map(path);
+  return content && text_of((*content)->bytes()).starts_with(mark);
+}
+
+// A manifest of ours as JSON; null for any other file.
+nlohmann::json manifest_at(FileSystem& files, const std::string& path) {
+  const auto content = files.map(path);
+  if (!content) return nullptr;
+  auto json = nlohmann::json::parse(text_of((*content)->bytes()), nullptr, false);
+  const bool ours = json.is_object() && json.contains("subbyte") && json.contains("format");
+  return ours ? std::move(json) : nlohmann::json(nullptr);
+}
+
+tl::unexpected<Error> not_ours(const std::string& path) {
+  return fail(
+      "{}: a file that subbyte did not write is there; name another output, or pass --force to "
+      "replace it",
+      quoted(path));
+}
+
+Expected<void> write_file(FileSystem& files, const std::string& path, const std::string& text) {
+  SUBBYTE_TRY(const auto writer, files.create(path));
+  SUBBYTE_CHECK_OK(writer->write(bytes_of(text)));
+  return writer->commit();
+}
+
+// Names of weight files in an old manifest, only those that this stem could have given.
+std::vector<std::string> old_weights(const nlohmann::json& manifest, const std::string& base) {
+  std::vector<std::string> names;
+  if (!manifest.is_object() || !manifest.contains("files") || !manifest["files"].is_array())
+    return names;
+  for (const auto& file : manifest["files"]) {
+    if (!file.is_object() || !file.contains("name") || !file["name"].is_string()) continue;
+    const auto name = file["name"].get<std::string>();
+    const std::string prefix = base + "-";
+    if (!name.starts_with(prefix) || !name.ends_with(".bin")) continue;
+    const std::string hash = name.substr(prefix.size(), name.size() - prefix.size() - 4);
+    const bool hex =
+        std::all_of(hash.begin(), hash.end(), [](unsigned char c) { return std::isxdigit(c); });
+    if (hex && hash.size() == 16) names.push_back(name);
+  }
+  return names;
+}
+
+std::string base64_of(const std::vector<std::byte>& bytes) {
+  static constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t word = 0;
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    for (std::size_t j = 0; j < 3; ++j) {
+      word = word << 8 | (j < count ? std::to_integer<std::uint32_t>(bytes[i + j]) : 0u);
+    }
+    for (std::size_t j = 0; j < 4; ++j) {
+      text += j <= count ? kDigits[word >> (18 - 6 * j) & 63u] : '=';
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string output_stem(const std::string& module_path) {
+  return module_path.substr(0, module_path.rfind('.'));
+}
+
+Expected<void> check_replaceable(FileSystem& files, const std::string& module_path, bool force) {
+  if (force) return {};
+  const std::string stem = output_stem(module_path);
+  if (files.exists(module_path) && !starts_with(files, module_path, kModuleMark))
+    return not_ours(module_path);
+  if (const auto types = stem + ".d.ts";
+      files.exists(types) && !starts_with(files, types, kTypesMark)) {
+    return not_ours(types);
+  }
+  if (const auto manifest = stem + ".json";
+      files.exists(manifest) && manifest_at(files, manifest).is_null()) {
+    return not_ours(manifest);
+  }
+  return {};
+}
+
+Expected<void> check_replaceable_onnx(FileSystem& files, const std::string& path, bool force) {
+  if (force || !files.exists(path)) return {};
+  const auto model = read_onnx(files, path);
+  if (!model || model->producer != "subbyte") return not_ours(path);
+  return {};
+}
+
+Expected<void> DiskSink::begin() {
+  SUBBYTE_TRY(auto writer, files_.create(stem_ + ".bin"));
+  writers_.push_back(std::move(writer));
+  return {};
+}
+
+Expected<void> DiskSink::write(Bytes bytes) { return writers_.back()->write(bytes); }
+
+Expected<std::string> DiskSink::end(const std::string& sha256) {
+  const std::string path = fmt::format("{}-{}.bin", stem_, sha256.substr(0, 16));
+  writers_.back()->rename_to(path);
+  return base_name_of(path);
+}
+
+Expected<void> DiskSink::commit() {
+  for (const auto& writer : writers_) SUBBYTE_CHECK_OK(writer->commit());
+  return {};
+}
+
+Expected<void> MemorySink::begin() {
+  contents_.emplace_back();
+  return {};
+}
+
+Expected<void> MemorySink::write(Bytes bytes) {
+  bytes_ += static_cast<std::int64_t>(bytes.size());
+  if (bytes_ > kMaxSingleFile) {
+    return fail(
+        "--single-file: the weights take more than {} MB, which is too large for a module; leave "
+        "the option "
+        "out, or choose fewer bits",
+        kMaxSingleFile / 1'000'000);
+  }
+  contents_.back().insert(contents_.back().end(), bytes.begin(), bytes.end());
+  return {};
+}
+
+Expected<std::string> MemorySink::end(const std::string& sha256) { return sha256.substr(0, 16); }
+
+std::vector<std::string> MemorySink::base64() const {
+  std::vector<std::string> texts;
+  for (const auto& content : contents_) texts.push_back(base64_of(content));
+  return texts;
+}
+
+Expected<void> write_text_files(FileSystem& files, const std::string& module_path,
+                                const TextFiles& text, const std::vector<WeightsFile>& weights) {
+  const std::string stem = output_stem(module_path);
+  const auto before = old_weights(manifest_at(files, stem + ".json"), base_name_of(stem));
+  SUBBYTE_CHECK_OK(write_file(files, stem + ".d.ts", text.types));
+  SUBBYTE_CHECK_OK(write_file(files, stem + ".json", text.manifest));
+  SUBBYTE_CHECK_OK(write_file(files, module_path, text.module));
+  for (const auto& name : before) {
+    const bool current =
+        std::any_of(weights.begin(), weights.end(), [&](const auto& w) { return w.name == name; });
+    const std::string path = folder_of(module_path) + "/" + name;
+    if (!current && files.exists(path)) SUBBYTE_CHECK_OK(files.remove(path));
+  }
+  return {};
+}
+
+}  // namespace subbyte

@@ -1,0 +1,107 @@
+#include "emit/weights_file.h"
+
+#include <algorithm>
+
+#include "base/sha256.h"
+#include "base/text.h"
+#include "plan/weight_code.h"
+
+namespace subbyte {
+
+namespace {
+
+// One file on its way out: bytes, hash of all and of each chunk.
+class FileInProgress {
+ public:
+  explicit FileInProgress(WeightsSink& sink) : sink_(sink) {}
+
+  std::int64_t bytes() const { return file_.bytes; }
+
+  Expected<void> write(Bytes bytes) {
+    while (!bytes.empty()) {
+      const std::int64_t in_chunk = file_.bytes % kChunkBytes;
+      const auto room = static_cast<std::size_t>(kChunkBytes - in_chunk);
+      const Bytes part = bytes.first(std::min(room, bytes.size()));
+      whole_.update(part);
+      chunk_.update(part);
+      SUBBYTE_CHECK_OK(sink_.write(part));
+      file_.bytes += static_cast<std::int64_t>(part.size());
+      if (file_.bytes % kChunkBytes == 0) file_.chunks.push_back(chunk_.finish());
+      bytes = bytes.subspan(part.size());
+    }
+    return {};
+  }
+
+  Expected<void> pad() {
+    static constexpr std::byte kZeros[kPartAlignment] = {};
+    const std::int64_t missing = aligned(file_.bytes) - file_.bytes;
+    return write(Bytes(kZeros, static_cast<std::size_t>(missing)));
+  }
+
+  Expected<WeightsFile> end() {
+    if (file_.bytes % kChunkBytes != 0) file_.chunks.push_back(chunk_.finish());
+    file_.sha256 = whole_.finish();
+    SUBBYTE_TRY(file_.name, sink_.end(file_.sha256));
+    return std::move(file_);
+  }
+
+ private:
+  WeightsSink& sink_;
+  Sha256 whole_, chunk_;
+  WeightsFile file_;
+};
+
+Expected<void> write_matrix(FileInProgress& file, const PackedMatrix& matrix) {
+  for (const auto* part : {&matrix.values, &matrix.scales, &matrix.zero_points}) {
+    if (part->empty()) continue;
+    SUBBYTE_CHECK_OK(file.pad());
+    SUBBYTE_CHECK_OK(file.write(*part));
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& stored) {
+  const Value& value = model.main().values[stored.value];
+  if (std::holds_alternative<IntegerEncoding>(stored.encoding)) {
+    return pack_integers(*value.constant, stored.rows, stored.k, quoted(value.name));
+  }
+  return pack(row_reader(*value.constant, stored.order), stored.rows, stored.k, stored.encoding);
+}
+
+Expected<PackedWeights> write_weights(const Model& model, const Plan& plan,
+                                      std::int64_t shard_bytes, WeightsSink& sink,
+                                      const WeightProgress& progress) {
+  PackedWeights result;
+  std::optional<FileInProgress> file;
+  for (std::size_t w = 0; w < plan.weights.size(); ++w) {
+    const StoredWeight& stored = plan.weights[w];
+    const bool full = file && shard_bytes > 0 && file->bytes() > 0 &&
+                      aligned(file->bytes()) + stored_bytes(stored) > shard_bytes;
+    if (full) {
+      SUBBYTE_TRY(WeightsFile done, file->end());
+      result.files.push_back(std::move(done));
+      file.reset();
+    }
+    if (!file) {
+      SUBBYTE_CHECK_OK(sink.begin());
+      file.emplace(sink);
+    }
+    SUBBYTE_TRY(const PackedMatrix matrix, pack_weight(model, stored));
+    result.places.push_back(
+        PartPlace{static_cast<std::uint32_t>(result.files.size()), aligned(file->bytes())});
+    result.sqnr_db.push_back(std::holds_alternative<IntegerEncoding>(stored.encoding)
+                                 ? std::numeric_limits<double>::infinity()
+                                 : sqnr_db(matrix));
+    SUBBYTE_CHECK_OK(write_matrix(*file, matrix));
+    if (progress) progress(w + 1, plan.weights.size());
+  }
+  if (file) {
+    SUBBYTE_TRY(WeightsFile done, file->end());
+    result.files.push_back(std::move(done));
+  }
+  return result;
+}
+
+}  // namespace subbyte

@@ -1,0 +1,134 @@
+#include "graph/infer.h"
+
+#include "base/text.h"
+#include "graph/arithmetic.h"
+#include "graph/infer/input_symbols.h"
+#include "graph/infer/node_infer.h"
+
+namespace subbyte {
+namespace {
+
+Expected<void> infer_family(NodeInfer& c) {
+  switch (c.node.op) {
+    case Op::Unknown:
+      return {};
+#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
+  case Op::name:                                                                          \
+    return infer_##infer(c);
+#include "graph/ops.def"
+#undef OP
+  }
+  return {};
+}
+
+// The rules index the inputs that the table promises them.
+Expected<void> check_inputs(const Node& node) {
+  if (node.op == Op::Unknown) return {};
+  const OpInfo& info = op_info(node.op);
+  if (node.inputs.size() > info.inputs_max) {
+    return fail("it has {} inputs; {} takes at most {}", node.inputs.size(), info.name,
+                info.inputs_max);
+  }
+  for (std::uint32_t i = 0; i < info.inputs_min; ++i) {
+    if (!node.has_input(i)) return fail("its input {} is missing; {} needs it", i, info.name);
+  }
+  return {};
+}
+
+// Sizes that no later computation may stumble over: each a dimension, and all together countable.
+Expected<void> check_output(const ExprPool& exprs, Value& value) {
+  if (value.content) {
+    std::int64_t elements = -1;
+    if (const auto dims = value.shape ? small_dims(exprs, *value.shape) : std::nullopt) {
+      elements = 1;
+      for (const std::int64_t dim : *dims) elements *= dim;
+    }
+    bool keep = static_cast<std::int64_t>(value.content->size()) == elements;
+    for (const Expr e : *value.content) keep = keep && exprs.is_small(e);
+    if (!keep) value.content.reset();
+  }
+  if (!value.shape) return {};
+  std::int64_t count = 1;
+  for (const Expr e : *value.shape) {
+    if (!exprs.is_small(e)) {
+      return fail("a size of its output {} is an expression too large to keep", quoted(value.name));
+    }
+    const std::int64_t dim = exprs.value(e).value_or(1);
+    if (dim < 0) {
+      return fail("a size of its output {} is {}; a size must not be negative", quoted(value.name),
+                  dim);
+    }
+    // A dimension of 0 does not excuse the others: strides are made of them.
+    count = saturating_mul(count, dim == 0 ? 1 : dim);
+  }
+  if (count > INT64_MAX / 16) {
+    return fail("its output {} has more elements than can be counted in 64 bits",
+                quoted(value.name));
+  }
+  return {};
+}
+
+void set_constant(ExprPool& exprs, Value& value) {
+  value.dtype = value.constant->dtype;
+  value.shape.emplace();
+  for (const std::int64_t dim : value.constant->dims) value.shape->push_back(exprs.constant(dim));
+  if (!small_dims(exprs, *value.shape)) return;
+  if (const auto elements = integer_values(*value.constant)) {
+    value.content.emplace();
+    for (const std::int64_t element : *elements) value.content->push_back(exprs.constant(element));
+  }
+}
+
+Expected<void> infer_node(Model& model, Graph& graph, NodeId id, InferState& state) {
+  NodeInfer c(model, graph, id, state);
+  SUBBYTE_CHECK_OK(check_inputs(c.node));
+  SUBBYTE_CHECK_OK(infer_family(c));
+  infer_ratios(c);
+  for (const ValueId output : c.node.outputs) {
+    if (output != kNone) SUBBYTE_CHECK_OK(check_output(model.exprs, graph.values[output]));
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<void> infer(Model& model) {
+  // Bodies of If, Loop and Scan are inferred when an operator of the table runs them.
+  Graph& graph = model.main();
+  model.constraints.clear();
+  for (Value& value : graph.values) {
+    value.content.reset();
+    if (value.producer != kNone) {
+      value.shape.reset();
+      value.dtype = DType::undefined;
+    }
+    if (value.constant) set_constant(model.exprs, value);
+  }
+  set_input_symbols(model);
+  InferState state;
+  state.ratios.resize(graph.values.size());
+  for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
+    const auto node = static_cast<NodeId>(id);
+    if (auto done = infer_node(model, graph, node, state); !done) {
+      return within(describe(graph, node), std::move(done.error()));
+    }
+  }
+  return {};
+}
+
+Expected<void> check_shapes(const Model& model) {
+  const Graph& graph = model.main();
+  for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
+    for (const ValueId output : graph.nodes[id].outputs) {
+      if (output == kNone || graph.values[output].shape) continue;
+      return fail(
+          "{}: the shape of its output {} is not known when converting; it depends on values that "
+          "are "
+          "computed when the model runs, or on an operator that subbyte does not know",
+          describe(graph, static_cast<NodeId>(id)), quoted(graph.values[output].name));
+    }
+  }
+  return {};
+}
+
+}  // namespace subbyte

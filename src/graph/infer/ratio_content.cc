@@ -1,0 +1,165 @@
+// Shape arithmetic that passes through floats, as exporters write it: Cast, Mul by a scale, Floor,
+// Cast. Elements are exact fractions. Only what float32 computes without rounding is followed:
+// sizes below 2^24 and scales with few bits. A quotient by any integer may still be rounded down or
+// up, because the nearest float to a fraction lies on the same side of the integers as the
+// fraction.
+#include <cmath>
+
+#include "graph/arithmetic.h"
+#include "graph/infer/node_infer.h"
+
+namespace subbyte {
+namespace {
+
+constexpr std::int64_t kMaxDenominator = 256;
+constexpr double kMaxConstant = 65536;
+
+bool is_dyadic(const Ratio& r) {
+  return (r.denominator & (r.denominator - 1)) == 0 && r.denominator <= kMaxDenominator;
+}
+
+Ratio reduced(ExprPool& p, Expr numerator, std::int64_t denominator) {
+  const std::int64_t common = gcd_int(p.divisor(numerator), denominator);
+  if (common <= 1) return {numerator, denominator};
+  return {p.floor_div(numerator, p.constant(common)), denominator / common};
+}
+
+std::optional<Ratios> constant_ratios(NodeInfer& c, const Tensor& tensor) {
+  if (!is_float(tensor.dtype) || tensor.elements() > 64) return std::nullopt;
+  std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
+  read_floats(tensor, 0, tensor.elements(), values.data());
+  Ratios result;
+  for (const float value : values) {
+    const double scaled = static_cast<double>(value) * kMaxDenominator;
+    if (!(std::abs(value) <= kMaxConstant) || scaled != std::floor(scaled)) return std::nullopt;
+    result.push_back(
+        reduced(c.exprs, c.exprs.constant(static_cast<std::int64_t>(scaled)), kMaxDenominator));
+  }
+  return result;
+}
+
+std::optional<Ratios> operand(NodeInfer& c, std::size_t i) {
+  if (const Ratios* known = c.ratios(i)) return *known;
+  const Tensor* tensor = c.has(i) ? c.graph().constant(c.node.inputs[i]) : nullptr;
+  return tensor == nullptr ? std::nullopt : constant_ratios(c, *tensor);
+}
+
+std::optional<Ratio> combine(ExprPool& p, Op op, const Ratio& a, const Ratio& b) {
+  if (!is_dyadic(a) || !is_dyadic(b)) return std::nullopt;
+  const Expr scale_a = p.constant(b.denominator), scale_b = p.constant(a.denominator);
+  const std::int64_t denominator = a.denominator * b.denominator;
+  const auto of_b = p.value(b.numerator);
+  switch (op) {
+    case Op::Add:
+      return reduced(p, p.add(p.mul(a.numerator, scale_a), p.mul(b.numerator, scale_b)),
+                     denominator);
+    case Op::Sub:
+      return reduced(p, p.sub(p.mul(a.numerator, scale_a), p.mul(b.numerator, scale_b)),
+                     denominator);
+    case Op::Mul:
+      // A product of two sizes may need more bits than a float has.
+      if (!p.value(a.numerator) && !of_b) return std::nullopt;
+      return reduced(p, p.mul(a.numerator, b.numerator), denominator);
+    case Op::Div: {
+      if (!of_b || *of_b <= 0) return std::nullopt;
+      return reduced(p, p.mul(a.numerator, scale_a), saturating_mul(a.denominator, *of_b));
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+Expr rounded(ExprPool& p, const Ratio& r, Op op) {
+  const Expr by = p.constant(r.denominator);
+  if (op == Op::Floor) return p.floor_div(r.numerator, by);
+  if (op == Op::Ceil) return p.ceil_div(r.numerator, by);
+  // A Cast to an integer rounds to zero.
+  if (p.lower(r.numerator) >= 0) return p.floor_div(r.numerator, by);
+  return p.select(p.less(r.numerator, p.constant(0)), p.ceil_div(r.numerator, by),
+                  p.floor_div(r.numerator, by));
+}
+
+std::optional<Ratios> binary(NodeInfer& c) {
+  const auto a = operand(c, 0), b = operand(c, 1);
+  if (!a || !b) return std::nullopt;
+  // Scalars and vectors are all that shape arithmetic uses.
+  const std::size_t count = std::max(a->size(), b->size());
+  if ((a->size() != count && a->size() != 1) || (b->size() != count && b->size() != 1)) {
+    return std::nullopt;
+  }
+  Ratios result;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto r =
+        combine(c.exprs, c.node.op, (*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i]);
+    if (!r) return std::nullopt;
+    result.push_back(*r);
+  }
+  return result;
+}
+
+void infer_cast_ratios(NodeInfer& c) {
+  const auto to = static_cast<DType>(c.node.int_or("to", 0));
+  const bool to_float = to == DType::float32 || to == DType::float64;
+  if (const Content* content = c.content(0); content != nullptr && to_float) {
+    Ratios result;
+    for (const Expr e : *content) result.push_back({e, 1});
+    c.set_ratios(0, std::move(result));
+    return;
+  }
+  const auto from = operand(c, 0);
+  if (!from) return;
+  if (to_float) {
+    c.set_ratios(0, from);
+  } else if (to == DType::int64 || to == DType::int32) {
+    Content content;
+    for (const Ratio& r : *from) content.push_back(rounded(c.exprs, r, Op::Cast));
+    c.set(0, to, c.shape(0) == nullptr ? std::nullopt : std::optional<Shape>(*c.shape(0)),
+          std::move(content));
+  }
+}
+
+}  // namespace
+
+void infer_ratios(NodeInfer& c) {
+  if (c.node.op == Op::Cast) return infer_cast_ratios(c);
+  // Shapes of more than one axis do not occur, and binary() counts on it.
+  for (std::size_t i = 0; i < c.node.inputs.size(); ++i) {
+    if (c.shape(i) == nullptr || c.shape(i)->size() > 1) return;
+  }
+  switch (c.node.op) {
+    case Op::Add:
+    case Op::Sub:
+    case Op::Mul:
+    case Op::Div:
+      c.set_ratios(0, binary(c));
+      return;
+    case Op::Floor:
+    case Op::Ceil:
+      if (const Ratios* from = c.ratios(0)) {
+        Ratios result;
+        for (const Ratio& r : *from) result.push_back({rounded(c.exprs, r, c.node.op), 1});
+        c.set_ratios(0, std::move(result));
+      }
+      return;
+    case Op::Identity:
+    case Op::Squeeze:
+    case Op::Unsqueeze:
+    case Op::Reshape:
+      if (const Ratios* from = c.ratios(0)) c.set_ratios(0, *from);
+      return;
+    case Op::Concat: {
+      Ratios result;
+      for (std::size_t i = 0; i < c.node.inputs.size(); ++i) {
+        const auto part = operand(c, i);
+        if (!part) return;
+        result.insert(result.end(), part->begin(), part->end());
+      }
+      c.set_ratios(0, std::move(result));
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+}  // namespace subbyte

@@ -1,0 +1,68 @@
+#include <algorithm>
+
+#include "graph/infer.h"
+#include "passes/canonicalize_rules.h"
+#include "passes/passes.h"
+
+namespace subbyte {
+
+ConstantMaker::ConstantMaker(ExprPool& exprs, Graph& graph) : exprs_(exprs), graph_(graph) {
+  for (const Value& value : graph.values) names_.insert(value.name);
+}
+
+ValueId ConstantMaker::add_int64s(const Node& node, std::string_view what,
+                                  std::span<const std::int64_t> values) {
+  return add(node, what, make_int64_tensor({static_cast<std::int64_t>(values.size())}, values));
+}
+
+ValueId ConstantMaker::add(const Node& node, std::string_view what, Tensor tensor) {
+  Value value;
+  value.name = unique_name(node, what);
+  value.dtype = tensor.dtype;
+  value.shape.emplace();
+  for (const std::int64_t dim : tensor.dims) value.shape->push_back(exprs_.constant(dim));
+  value.constant = std::move(tensor);
+  return graph_.add_value(std::move(value));
+}
+
+ValueId ConstantMaker::add_value(const Node& node, std::string_view what) {
+  Value value;
+  value.name = unique_name(node, what);
+  return graph_.add_value(std::move(value));
+}
+
+std::string ConstantMaker::unique_name(const Node& node, std::string_view what) {
+  std::string base = node.name;
+  for (const ValueId output : node.outputs) {
+    if (output != kNone) {
+      base = graph_.values[output].name;
+      break;
+    }
+  }
+  base += "_";
+  base += what;
+  std::string name = base;
+  for (int i = 1; !names_.insert(name).second; ++i) name = fmt::format("{}_{}", base, i);
+  return name;
+}
+
+void remove_attribute(Node& node, std::string_view name) {
+  std::erase_if(node.attributes, [&](const Attribute& a) { return a.name == name; });
+}
+
+void set_input(Node& node, std::size_t position, ValueId value) {
+  if (node.inputs.size() <= position) node.inputs.resize(position + 1, kNone);
+  node.inputs[position] = value;
+}
+
+Expected<void> canonicalize(Model& model) {
+  for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_attributes(model, graph));
+  if (needs_shapes(model)) {
+    SUBBYTE_CHECK_OK(infer(model));
+    for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_shaped(model, graph));
+  }
+  model.opset = std::max<std::int64_t>(model.opset, 18);
+  return {};
+}
+
+}  // namespace subbyte

@@ -1,0 +1,16 @@
+// Taking nodes and values out of a graph.
+#pragma once
+
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace subbyte {
+
+// Keeps the nodes and values marked true, in their order, and renumbers what refers to them.
+// Outputs of kept nodes that are dropped become absent; inputs of kept nodes, graph inputs and
+// graph outputs must be kept.
+void compact(Graph& graph, const std::vector<bool>& keep_nodes,
+             const std::vector<bool>& keep_values);
+
+}  // namespace subbyte

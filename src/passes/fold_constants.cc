@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <cstring>
+
+#include "passes/compact.h"
+#include "passes/passes.h"
+#include "reference/reference.h"
+
+namespace subbyte {
+namespace {
+
+// A folded result may be this large whatever it is made from; above, at most so many times its
+// inputs. Else an Expand of a few bytes would become megabytes of weights in the file.
+constexpr std::int64_t kSmallResult = std::int64_t{1} << 20;
+constexpr std::int64_t kLargestGrowth = 4;
+
+std::optional<std::vector<std::int64_t>> constant_elements(const ExprPool& exprs,
+                                                           const std::vector<Expr>& elements) {
+  std::vector<std::int64_t> values;
+  for (const Expr element : elements) {
+    const auto value = exprs.value(element);
+    if (!value) return std::nullopt;
+    values.push_back(*value);
+  }
+  return values;
+}
+
+// The low bytes of each value: integer dtypes are two's complement, little-endian.
+Tensor tensor_of(DType dtype, std::vector<std::int64_t> dims,
+                 const std::vector<std::int64_t>& values) {
+  const std::size_t size = dtype_size(dtype);
+  std::vector<std::byte> bytes(values.size() * size);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    std::memcpy(bytes.data() + i * size, &values[i], size);
+  return make_tensor(dtype, std::move(dims), std::move(bytes));
+}
+
+// A value that shape inference knows element by element, as a tensor.
+std::optional<Tensor> tensor_of_content(const ExprPool& exprs, const Value& value) {
+  if (!value.content || !value.shape) return std::nullopt;
+  if (!is_integer(value.dtype) && value.dtype != DType::boolean) return std::nullopt;
+  auto dims = constant_elements(exprs, *value.shape);
+  const auto elements = constant_elements(exprs, *value.content);
+  if (!dims || !elements) return std::nullopt;
+  Tensor tensor = tensor_of(value.dtype, std::move(*dims), *elements);
+  if (tensor.elements() != static_cast<std::int64_t>(elements->size())) return std::nullopt;
+  return tensor;
+}
+
+void set_constant(ExprPool& exprs, Value& value, Tensor tensor) {
+  value.dtype = tensor.dtype;
+  value.shape.emplace();
+  for (const std::int64_t dim : tensor.dims) value.shape->push_back(exprs.constant(dim));
+  value.constant = std::move(tensor);
+  value.producer = kNone;
+}
+
+bool can_fold(const Graph& graph, const Node& node) {
+  return node.op != Op::Unknown && !reference::carries_graph(node) &&
+         std::ranges::all_of(node.inputs, [&](ValueId input) {
+           return input == kNone || graph.constant(input) != nullptr;
+         });
+}
+
+// Bytes of a value whose shape is all numbers, saturated; nullopt where it is not.
+std::optional<std::int64_t> known_bytes(const ExprPool& exprs, const Value& value) {
+  if (!value.shape || value.dtype == DType::undefined) return std::nullopt;
+  const auto dims = constant_elements(exprs, *value.shape);
+  if (!dims) return std::nullopt;
+  const Tensor shape_only{value.dtype, *dims, {}, nullptr};
+  std::int64_t bytes = 0;
+  if (__builtin_mul_overflow(shape_only.elements(),
+                             static_cast<std::int64_t>(dtype_size(value.dtype)), &bytes))
+    return INT64_MAX;
+  return bytes;
+}
+
+// Computes the outputs of a node from its constant inputs; nullopt where they would be too large.
+Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id) {
+  const Graph& graph = model.main();
+  const Node& node = graph.nodes[id];
+  std::vector<const Tensor*> inputs;
+  std::int64_t input_bytes = 0;
+  for (const ValueId input : node.inputs) {
+    inputs.push_back(graph.constant(input));
+    if (inputs.back() != nullptr)
+      input_bytes += static_cast<std::int64_t>(inputs.back()->data.size());
+  }
+  const std::int64_t limit = std::max(kSmallResult, kLargestGrowth * input_bytes);
+  bool sizes_known = true;
+  for (const ValueId output : node.outputs) {
+    if (output == kNone) continue;
+    const auto bytes = known_bytes(model.exprs, graph.values[output]);
+    if (bytes && *bytes > limit) return std::nullopt;
+    sizes_known = sizes_known && bytes.has_value();
+  }
+  auto outputs = reference::evaluate(node, inputs, limit);
+  if (!outputs) {
+    // The size may be what is wrong, and then the node may still run on the GPU.
+    if (!sizes_known) return std::nullopt;
+    return within(describe(graph, id), std::move(outputs.error()));
+  }
+  return std::move(*outputs);
+}
+
+}  // namespace
+
+Expected<void> fold_constants(Model& model) {
+  Graph& graph = model.main();
+  for (Value& value : graph.values) {
+    if (value.constant || value.producer == kNone) continue;
+    if (auto tensor = tensor_of_content(model.exprs, value)) {
+      std::ranges::replace(graph.nodes[value.producer].outputs,
+                           static_cast<ValueId>(&value - graph.values.data()), kNone);
+      set_constant(model.exprs, value, std::move(*tensor));
+    }
+  }
+
+  std::vector<bool> keep(graph.nodes.size(), true);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    Node& node = graph.nodes[n];
+    // All outputs became constants above.
+    keep[n] = std::ranges::any_of(node.outputs, [](ValueId output) { return output != kNone; });
+    if (!keep[n] || !can_fold(graph, node)) continue;
+    SUBBYTE_TRY(auto outputs, fold(model, static_cast<NodeId>(n)));
+    if (!outputs) continue;
+    for (std::size_t i = 0; i < node.outputs.size(); ++i)
+      if (node.outputs[i] != kNone)
+        set_constant(model.exprs, graph.values[node.outputs[i]], std::move((*outputs)[i]));
+    keep[n] = false;
+  }
+  compact(graph, keep, std::vector<bool>(graph.values.size(), true));
+  return {};
+}
+
+}  // namespace subbyte

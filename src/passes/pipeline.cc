@@ -1,0 +1,38 @@
+#include "graph/infer.h"
+#include "graph/text.h"
+#include "passes/passes.h"
+
+namespace subbyte {
+namespace {
+
+constexpr Pass kStandard[] = {
+    {"canonicalize", canonicalize, "every node is in the form of opset 18 or later"},
+    {"fold_constants", fold_constants, "no node computes from constants alone"},
+    {"remove_identities", remove_identities, "no node passes its input on unchanged"},
+    {"remove_unused", remove_unused, "no node or value that nothing reads"},
+};
+
+constexpr Pass kFusion[] = {
+    {"remove_unused", remove_unused, "no node or value that nothing reads"},
+};
+
+}  // namespace
+
+std::span<const Pass> standard_passes() { return kStandard; }
+std::span<const Pass> fusion_passes() { return kFusion; }
+
+Expected<void> run_passes(Model& model, std::span<const Pass> passes, const PassObserver& observe) {
+  for (const Pass& pass : passes) {
+    SUBBYTE_CHECK_OK(pass.run(model));
+#ifdef SUBBYTE_VERIFY
+    if (auto valid = verify(model); !valid)
+      return within(fmt::format("after the pass {}", pass.name), std::move(valid.error()));
+#endif
+    // A pass may leave values whose shapes are not known, and the next one may need them.
+    SUBBYTE_CHECK_OK(infer(model));
+    if (observe) observe(pass, model);
+  }
+  return {};
+}
+
+}  // namespace subbyte

@@ -1,0 +1,195 @@
+// What subbyte can convert, node by node, before anything is changed.
+#include <algorithm>
+
+#include "base/text.h"
+#include "passes/passes.h"
+#include "reference/reference.h"
+
+namespace subbyte {
+namespace {
+
+constexpr std::size_t kMostLines = 50;
+
+// dtypes of the values as far as they follow from inputs and constants: shape inference, which
+// knows them all, wants canonical nodes and runs later.
+using DTypes = std::vector<DType>;
+
+DType dtype_number(std::int64_t number) {
+  return number > 0 && number <= static_cast<std::int64_t>(DType::bfloat16)
+             ? static_cast<DType>(number)
+             : DType::undefined;
+}
+
+DType dtype_of(const DTypes& dtypes, const Node& node, std::size_t input) {
+  return node.has_input(input) ? dtypes[node.inputs[input]] : DType::undefined;
+}
+
+DType output_dtype(const DTypes& dtypes, const Node& node, std::size_t output) {
+  const std::string_view rule = op_info(node.op).infer;
+  if (rule == "to_bool" || rule == "compare" || (rule == "dropout" && output == 1))
+    return DType::boolean;
+  if (rule == "shape" || rule == "size") return DType::int64;
+  if (rule == "cast") return dtype_number(node.int_or("to", 0));
+  if (rule == "constant" || rule == "constant_of_shape") {
+    const Tensor* value = node.tensor("value");
+    return value == nullptr ? DType::float32 : value->dtype;
+  }
+  if (rule == "layer_normalization" && output > 0)
+    return dtype_number(node.int_or("stash_type", 1));
+  return dtype_of(dtypes, node, rule == "where" ? 1 : 0);
+}
+
+DTypes propagate_dtypes(const Graph& graph) {
+  DTypes dtypes;
+  for (const Value& value : graph.values) dtypes.push_back(value.dtype);
+  for (const Node& node : graph.nodes) {
+    if (node.op == Op::Unknown) continue;
+    for (std::size_t i = 0; i < node.outputs.size(); ++i)
+      if (node.outputs[i] != kNone && dtypes[node.outputs[i]] == DType::undefined)
+        dtypes[node.outputs[i]] = output_dtype(dtypes, node, i);
+  }
+  return dtypes;
+}
+
+// The inputs that the `dtypes` column is about: shapes, axes, indices and conditions are not.
+bool is_data_input(const Node& node, std::size_t input) {
+  const std::string_view family = op_info(node.op).reference;
+  if (family == "constant_of_shape") return false;
+  if (family == "where") return input > 0;
+  if (family == "binary" || family == "variadic" || family == "clip" || family == "concat" ||
+      family == "range" || family == "gemm" || family == "matmul" ||
+      family == "layer_normalization" || family == "rms_normalization")
+    return true;
+  return input == 0;
+}
+
+bool allows(DTypeClass dtypes, DType dtype) {
+  switch (dtypes) {
+    case DTypeClass::F:
+      return is_float(dtype);
+    case DTypeClass::N:
+      return is_float(dtype) || is_integer(dtype);
+    case DTypeClass::B:
+      return dtype == DType::boolean;
+    case DTypeClass::I:
+      return is_integer(dtype);
+    case DTypeClass::A:
+      break;
+  }
+  return gpu_type(dtype).has_value();
+}
+
+std::string_view class_text(DTypeClass dtypes) {
+  switch (dtypes) {
+    case DTypeClass::F:
+      return "float16, bfloat16, float32 and float64";
+    case DTypeClass::N:
+      return "floats and integers";
+    case DTypeClass::B:
+      return "bool";
+    case DTypeClass::I:
+      return "integers";
+    case DTypeClass::A:
+      break;
+  }
+  return "floats, integers and bool";
+}
+
+// Modes of single operators. Each gives the reason why the node cannot be converted, or "".
+using ModeCheck = std::string (*)(const Graph&, const Node&);
+
+std::string check_cast(const Graph&, const Node& node) {
+  const std::int64_t to = node.int_or("to", 0);
+  const DType dtype = dtype_number(to);
+  if (gpu_type(dtype)) return "";
+  const std::string found =
+      dtype == DType::undefined ? fmt::format("data type {}", to) : std::string(dtype_name(dtype));
+  return fmt::format("it casts to {}; supported are floats of 16 bits and more, integers and bool",
+                     found);
+}
+
+std::string check_constant_of_shape(const Graph&, const Node& node) {
+  const Tensor* value = node.tensor("value");
+  if (value == nullptr || gpu_type(value->dtype)) return "";
+  return fmt::format("its value is {}; supported are floats, integers and bool",
+                     dtype_name(value->dtype));
+}
+
+std::string check_dropout(const Graph& graph, const Node& node) {
+  if (!node.has_input(2)) return "";
+  const Tensor* mode = graph.constant(node.inputs[2]);
+  if (mode == nullptr) return "its training_mode is computed; it must be absent or constant false";
+  const auto values = integer_values(*mode);
+  if (values && std::ranges::all_of(*values, [](std::int64_t v) { return v == 0; })) return "";
+  return "its training_mode is true; export the model for inference";
+}
+
+std::string check_gelu(const Graph&, const Node& node) {
+  const std::string_view approximate = node.string_or("approximate", "none");
+  if (approximate == "none" || approximate == "tanh") return "";
+  return fmt::format("its approximate is {}; supported are 'none' and 'tanh'", quoted(approximate));
+}
+
+std::string check_stash_type(const Graph&, const Node& node) {
+  const std::int64_t stash_type = node.int_or("stash_type", 1);
+  if (stash_type == 1) return "";
+  return fmt::format("its stash_type is {}; supported is 1, statistics in float32", stash_type);
+}
+
+struct Mode {
+  Op op;
+  ModeCheck check;
+};
+constexpr Mode kModes[] = {
+    {Op::Cast, check_cast},
+    {Op::ConstantOfShape, check_constant_of_shape},
+    {Op::Dropout, check_dropout},
+    {Op::Gelu, check_gelu},
+    {Op::LayerNormalization, check_stash_type},
+    {Op::RMSNormalization, check_stash_type},
+};
+
+std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& node) {
+  if (reference::carries_graph(node)) return "operators with graphs inside are not supported";
+  if (node.op == Op::Unknown) {
+    if (!node.domain.empty())
+      return fmt::format("operators of the domain {} are not supported", quoted(node.domain));
+    return "the operator is not supported";
+  }
+  const OpInfo& info = op_info(node.op);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const DType dtype = dtype_of(dtypes, node, i);
+    if (dtype == DType::undefined || !is_data_input(node, i) || allows(info.dtypes, dtype))
+      continue;
+    return fmt::format("input {} is {}; supported are {}", i, dtype_name(dtype),
+                       class_text(info.dtypes));
+  }
+  for (const Mode& mode : kModes)
+    if (mode.op == node.op)
+      if (std::string reason = mode.check(graph, node); !reason.empty()) return reason;
+  return "";
+}
+
+}  // namespace
+
+Expected<void> check_supported(const Model& model) {
+  const Graph& graph = model.main();
+  const DTypes dtypes = propagate_dtypes(graph);
+  std::string lines;
+  std::size_t count = 0;
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const std::string reason = check_node(graph, dtypes, graph.nodes[n]);
+    if (reason.empty()) continue;
+    if (++count <= kMostLines)
+      lines += fmt::format("\n  {}: {}", describe(graph, static_cast<NodeId>(n)), reason);
+  }
+  if (count == 0) return {};
+  if (count > kMostLines) lines += fmt::format("\n  and {} more", count - kMostLines);
+  return fail(
+      "{}: {} cannot be converted. Export the model with other operators in their place; `subbyte "
+      "list "
+      "ops` shows those that are supported:{}",
+      quoted(model.source_name), count == 1 ? "1 node" : fmt::format("{} nodes", count), lines);
+}
+
+}  // namespace subbyte

@@ -1,0 +1,91 @@
+#include "passes/passes.h"
+#include "passes/test_model.h"
+
+namespace subbyte {
+namespace {
+
+std::string message(const TestModel& test) {
+  const auto checked = check_supported(test.model);
+  return checked ? "supported" : checked.error().message;
+}
+
+TEST(CheckSupported, AModelOfKnownOperatorsPasses) {
+  TestModel t;
+  const ValueId x = t.input("x", DType::float32, {2});
+  const ValueId shape = t.node(Op::Shape, {x}, "shape");
+  const ValueId positive = t.node(Op::Greater, {x, x}, "positive");
+  t.output(t.node(Op::Where, {positive, x, x}, "y"));
+  t.output(t.node(Op::Cast, {shape}, "z", {{"to", std::int64_t{1}}}));
+  EXPECT_EQ(message(t), "supported");
+}
+
+TEST(CheckSupported, AllThatIsWrongComesInOneMessage) {
+  TestModel t;
+  const ValueId x = t.input("x", DType::float32, {2});
+  const ValueId n = t.input("n", DType::int32, {2});
+  const ValueId s = t.input("s", DType::string, {2});
+  t.node(Op::Unknown, {x}, "a");
+  t.node(Op::Unknown, {x}, "b");
+  t.model.main().nodes[1].domain = "com.microsoft";
+  t.model.main().nodes[1].op_type = "FusedThing\n";
+  t.model.main().nodes[1].name = "encoder/fused";
+  t.node(Op::Unknown, {x}, "c", {{"body", GraphRef{1}}});
+  t.node(Op::Exp, {n}, "d");
+  // The dtype follows from the nodes before.
+  t.node(Op::Neg, {t.node(Op::Greater, {x, x}, "e")}, "f");
+  t.node(Op::Identity, {s}, "g");
+  t.node(Op::Cast, {x}, "h", {{"to", std::int64_t{8}}});
+  t.node(Op::Cast, {x}, "i", {{"to", std::int64_t{17}}});
+  t.node(Op::LayerNormalization, {x, x}, "j", {{"stash_type", std::int64_t{16}}});
+  t.node(Op::Gelu, {x}, "k", {{"approximate", std::string("erf")}});
+  EXPECT_EQ(
+      message(t),
+      "'model.onnx': 10 nodes cannot be converted. Export the model with other operators in their "
+      "place; `subbyte list ops` shows those that are supported:\n"
+      "  node 0 ('Mystery'): the operator is not supported\n"
+      "  node 'encoder/fused' ('FusedThing\\n'): operators of the domain 'com.microsoft' are not "
+      "supported\n"
+      "  node 2 ('Mystery'): operators with graphs inside are not supported\n"
+      "  node 3 (Exp): input 0 is int32; supported are float16, bfloat16, float32 and float64\n"
+      "  node 5 (Neg): input 0 is bool; supported are floats and integers\n"
+      "  node 6 (Identity): input 0 is string; supported are floats, integers and bool\n"
+      "  node 7 (Cast): it casts to string; supported are floats of 16 bits and more, integers and "
+      "bool\n"
+      "  node 8 (Cast): it casts to data type 17; supported are floats of 16 bits and more, "
+      "integers "
+      "and bool\n"
+      "  node 9 (LayerNormalization): its stash_type is 16; supported is 1, statistics in float32\n"
+      "  node 10 (Gelu): its approximate is 'erf'; supported are 'none' and 'tanh'");
+}
+
+TEST(CheckSupported, DropoutMustBeOfInference) {
+  TestModel t;
+  const ValueId x = t.input("x", DType::float32, {2});
+  const ValueId ratio = t.constant("ratio", floats({}, {0.5f}));
+  const ValueId mode = t.input("mode", DType::boolean, {});
+  const ValueId no = t.constant("no", make_tensor(DType::boolean, {}, {std::byte{0}}));
+  const ValueId yes = t.constant("yes", make_tensor(DType::boolean, {}, {std::byte{1}}));
+  t.node(Op::Dropout, {x, ratio, no}, "a");
+  t.node(Op::Dropout, {x, ratio, yes}, "b");
+  t.node(Op::Dropout, {x, ratio, mode}, "c");
+  EXPECT_EQ(
+      message(t),
+      "'model.onnx': 2 nodes cannot be converted. Export the model with other operators in their "
+      "place; `subbyte list ops` shows those that are supported:\n"
+      "  node 1 (Dropout): its training_mode is true; export the model for inference\n"
+      "  node 2 (Dropout): its training_mode is computed; it must be absent or constant false");
+}
+
+TEST(CheckSupported, ALongListIsCut) {
+  TestModel t;
+  const ValueId x = t.input("x", DType::float32, {2});
+  for (int i = 0; i < 53; ++i) t.node(Op::Unknown, {x}, fmt::format("y{}", i));
+  const std::string text = message(t);
+  EXPECT_NE(text.find("'model.onnx': 53 nodes cannot be converted."), std::string::npos);
+  EXPECT_NE(text.find("\n  node 49 ('Mystery'): the operator is not supported\n  and 3 more"),
+            std::string::npos);
+  EXPECT_EQ(text.find("node 50"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace subbyte

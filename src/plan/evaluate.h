@@ -1,0 +1,104 @@
+// Values as WGSL expressions: everything that is computed inside the kernel that reads it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "graph/graph.h"
+#include "plan/schedule.h"
+#include "plan/step_code.h"
+#include "plan/view_steps.h"
+
+namespace subbyte {
+
+// The names under which a hook knows where it is, and the sizes that they run through, outermost
+// first: (b, m, n) of a product, (r, c) of a row kernel, (i) of an element-wise one. An element of
+// a value whose shape has the same number of elements is at the same row-major position.
+struct Frame {
+  struct Coordinate {
+    std::string name;
+    Expr size;
+  };
+  std::vector<Coordinate> coordinates;
+};
+
+// The value that the kernel itself computes, known to its epilogue under a name.
+struct KernelResult {
+  ValueId value = kNone;
+  std::string name;
+  GpuType type = GpuType::f32;
+};
+
+// Where lowering has put values: which tensor holds a value, which weight stores a constant.
+struct Placement {
+  std::map<ValueId, TensorId> tensors;
+  std::map<ValueId, WeightId> weights;
+};
+
+// A constant of one element as a literal.
+std::optional<Typed> scalar_literal(const Tensor& tensor);
+
+class Evaluator {
+ public:
+  Evaluator(Model& model, const Schedule& schedule, const Placement& placement, StepCode& code,
+            Scope& scope, KernelResult result = {})
+      : model_(model),
+        graph_(model.main()),
+        schedule_(schedule),
+        placement_(placement),
+        code_(code),
+        scope_(scope),
+        result_(std::move(result)) {}
+
+  // Element `frame` of a value, as seen through `path` (first step first: applied to the value's
+  // own shape).
+  Expected<Typed> value(ValueId value, const Frame& frame, const std::vector<ViewStep>& path = {});
+
+  // The same, computed even where the value has a tensor: what the kernel that stores it writes
+  // there.
+  Expected<Typed> definition(ValueId value, const Frame& frame,
+                             const std::vector<ViewStep>& path = {});
+
+  // The row-major position in the buffer for an element of an access.
+  std::string address(const Access& access, const Frame& frame);
+
+  // Four consecutive elements along the frame's last coordinate, which is a multiple of 4, as
+  // vec4<f32>; nullopt where the value is not a plain view of an f32 tensor whose elements lie so.
+  std::optional<std::string> four(ValueId value, const Frame& frame,
+                                  const std::vector<ViewStep>& path);
+
+ private:
+  Expected<Typed> computed(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
+  Expected<Typed> scalar(const Node& node, ValueId value, const Frame& frame,
+                         const std::vector<ViewStep>& path);
+  Expected<Typed> gather(const Node& node, ValueId value, const Frame& frame,
+                         const std::vector<ViewStep>& path);
+  Expected<Typed> concat(const Node& node, ValueId value, const Frame& frame,
+                         const std::vector<ViewStep>& path);
+  Expected<Typed> range(const Node& node, ValueId value, const Frame& frame,
+                        const std::vector<ViewStep>& path);
+  Typed content(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
+  Access through(ValueId value, const std::vector<ViewStep>& path);
+  // Row-major position of the frame within the value's own shape.
+  std::string position(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
+
+  Model& model_;
+  Graph& graph_;
+  const Schedule& schedule_;
+  const Placement& placement_;
+  StepCode& code_;
+  Scope& scope_;
+  KernelResult result_;
+  ValueId defining_ = kNone;
+  struct Known {
+    std::string frame;
+    std::vector<ViewStep> path;
+    Typed typed;
+  };
+  std::map<ValueId, std::vector<Known>> known_;
+};
+
+}  // namespace subbyte

@@ -1,0 +1,41 @@
+// Which kernel bodies there are for a job, how many workgroups each takes, and when it is chosen:
+// the table that decides speed. docs/kernels.md describes the bodies; bench/gpu measures them.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "graph/expr.h"
+
+namespace subbyte {
+
+struct KernelForm {
+  std::vector<std::string_view> files;  // of kernels/, in order, the body last
+  std::vector<std::string> features;    // of the device
+  std::vector<std::string> enables;     // WGSL enable-extensions
+  std::vector<std::pair<std::string, std::int64_t>> limits;
+};
+
+KernelForm elementwise_form();
+Expr elementwise_workgroups(ExprPool& exprs, Expr count);
+
+// A form of a kernel with its condition on sizes, as an expression that is not 0 where it is to be
+// taken.
+struct SizedForm {
+  KernelForm form;
+  Expr when;
+  Expr workgroups;
+};
+
+// C[b, m, n] over k; `cols` are those of one chunk of a split weight. `packed`: B is a stored
+// matrix.
+std::vector<SizedForm> matmul_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols, Expr depth,
+                                    bool packed);
+// Softmax and normalisation.
+Expr row_workgroups(ExprPool& exprs, Expr rows, Expr cols);
+// `strided`: neighbouring outputs are neighbours in memory, the elements of one reduction are not.
+std::vector<SizedForm> reduce_forms(ExprPool& exprs, Expr outer, Expr inner, bool strided);
+
+}  // namespace subbyte

@@ -1,0 +1,67 @@
+#include "plan/kernel_files.h"
+
+#include <array>
+#include <string>
+
+#include "plan/embedded_kernels.h"
+
+namespace subbyte {
+
+namespace {
+
+// WGSL has no string literals, so a comment mark always begins a comment. Block comments nest
+// (WGSL, 3.3).
+std::string without_comments(std::string_view wgsl) {
+  std::string text;
+  int depth = 0;
+  for (std::size_t i = 0; i < wgsl.size();) {
+    const std::string_view two = wgsl.substr(i, 2);
+    if (two == "/*") {
+      ++depth;
+      i += 2;
+    } else if (depth > 0) {
+      if (two == "*/") --depth;
+      i += two == "*/" ? 2 : 1;
+    } else if (two == "//") {
+      while (i < wgsl.size() && wgsl[i] != '\n') ++i;
+    } else {
+      text += wgsl[i++];
+    }
+  }
+  return text;
+}
+
+std::string without_blanks(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text = end == std::string_view::npos ? "" : text.substr(end + 1);
+    while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
+    while (!line.empty() && line.back() == ' ') line.remove_suffix(1);
+    if (line.empty()) continue;
+    result.append(line).append("\n");
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string kernel_file(std::string_view name) {
+  for (const auto& file : embedded_kernels()) {
+    if (file.name == name) return without_blanks(without_comments(file.text));
+  }
+  return "";
+}
+
+bool uses_math_library(std::string_view wgsl) {
+  static constexpr std::array<std::string_view, 9> kMarks = {
+      "_f32(",      "_i32(",       "is_nan(",     "is_infinite(", "round_to_half(",
+      "half_bits(", "half_value(", "round_even(", "is_finite("};
+  for (const auto mark : kMarks) {
+    if (wgsl.find(mark) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace subbyte

@@ -1,0 +1,15 @@
+// The files of kernels/, embedded at build time without their comments.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace subbyte {
+
+// The text of kernels/NAME.wgsl, "" where there is none.
+std::string kernel_file(std::string_view name);
+
+// True where WGSL text calls a function of kernels/math.wgsl.
+bool uses_math_library(std::string_view wgsl);
+
+}  // namespace subbyte

@@ -1,0 +1,196 @@
+#include "plan/lower.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "plan/kernel_files.h"
+#include "plan/lowering.h"
+
+namespace subbyte {
+
+namespace {
+
+std::uint32_t piece(Lowering& lowering, std::string text) {
+  const auto next = static_cast<std::uint32_t>(lowering.plan.pieces.size());
+  const auto [it, added] = lowering.piece_index.try_emplace(text, next);
+  if (added) lowering.plan.pieces.push_back(std::move(text));
+  return it->second;
+}
+
+std::uint32_t pipeline(Lowering& lowering, PlanPipeline wanted) {
+  const std::string key = fmt::format("{}:{}", wanted.bindings, fmt::join(wanted.pieces, ","));
+  const auto next = static_cast<std::uint32_t>(lowering.plan.pipelines.size());
+  const auto [it, added] = lowering.pipeline_index.try_emplace(key, next);
+  if (added) lowering.plan.pipelines.push_back(std::move(wanted));
+  return it->second;
+}
+
+TensorId tensor_of(Lowering& lowering, ValueId value) {
+  const auto next = static_cast<TensorId>(lowering.plan.tensors.size());
+  const auto [it, added] = lowering.placement.tensors.try_emplace(value, next);
+  if (added) lowering.plan.tensors.push_back(PlanTensor{lowering.elements(value), 0, 0});
+  return it->second;
+}
+
+StoredWeight plain(const Value& value) {
+  StoredWeight stored;
+  stored.encoding =
+      is_float(value.dtype) ? Encoding(FloatEncoding{32}) : Encoding(IntegerEncoding{32});
+  stored.k = value.constant->elements();
+  for (int axis = 0; axis < static_cast<int>(value.constant->dims.size()); ++axis) {
+    stored.order.k.push_back(axis);
+  }
+  return stored;
+}
+
+// Tensors for what is materialized, weights for the constants that kernels read.
+Expected<void> place_values(Lowering& lowering, const std::map<ValueId, StoredWeight>& weights) {
+  const Graph& graph = lowering.graph();
+  for (ValueId v = 0; v < graph.values.size(); ++v) {
+    const Value& value = graph.values[v];
+    if (!lowering.schedule.needed[v]) continue;
+    if (lowering.schedule.materialized[v]) {
+      if (!gpu_type(value.dtype)) {
+        return fail("value {}: a {} cannot be computed on the GPU", quoted(value.name),
+                    dtype_name(value.dtype));
+      }
+      tensor_of(lowering, v);
+    }
+    if (!value.constant || is_immediate(value) || value.constant->elements() == 0) continue;
+    const auto given = weights.find(v);
+    StoredWeight stored = given == weights.end() ? plain(value) : given->second;
+    stored.value = v;
+    stored.layout = row_layout(stored.encoding, stored.k);
+    lowering.placement.weights[v] = static_cast<WeightId>(lowering.plan.weights.size());
+    lowering.plan.weights.push_back(std::move(stored));
+  }
+  return {};
+}
+
+Expected<void> lower_kernel(Lowering& lowering, const Kernel& kernel) {
+  if (kernel.anchor == kNone) return lower_elementwise(lowering, kernel);
+  const std::string_view family = op_info(lowering.graph().nodes[kernel.anchor].op).lower;
+  if (family == "matmul" || family == "gemm") return lower_matmul(lowering, kernel);
+  if (family == "reduce") return lower_reduce(lowering, kernel);
+  if (family == "softmax") return lower_softmax(lowering, kernel);
+  return lower_normalize(lowering, kernel);
+}
+
+void list_inputs_and_outputs(Lowering& lowering) {
+  const Graph& graph = lowering.graph();
+  for (const ValueId v : graph.inputs) {
+    PlanInput input{v, std::nullopt};
+    if (const auto it = lowering.placement.tensors.find(v);
+        it != lowering.placement.tensors.end()) {
+      input.tensor = it->second;
+    }
+    lowering.plan.inputs.push_back(input);
+  }
+  for (const ValueId v : graph.outputs) {
+    PlanOutput output{v, std::nullopt, std::nullopt};
+    const ValueId source = same_order_source(graph, v);
+    const auto input = std::find(graph.inputs.begin(), graph.inputs.end(), source);
+    if (input != graph.inputs.end()) {
+      output.input = static_cast<std::uint32_t>(input - graph.inputs.begin());
+    } else if (const auto it = lowering.placement.tensors.find(source);
+               it != lowering.placement.tensors.end() && !graph.values[v].content) {
+      output.tensor = it->second;
+    }
+    lowering.plan.outputs.push_back(output);
+  }
+}
+
+void set_lifetimes(Plan& plan) {
+  const auto end = static_cast<std::int64_t>(plan.steps.size());
+  for (auto& tensor : plan.tensors) tensor.first = tensor.last = end;
+  for (std::int64_t step = 0; step < end; ++step) {
+    for (const auto& binding : plan.steps[static_cast<std::size_t>(step)].bindings) {
+      if (binding.kind != PlanBinding::Kind::tensor) continue;
+      PlanTensor& tensor = plan.tensors[binding.index];
+      tensor.first = std::min(tensor.first, step);
+      tensor.last = step;
+    }
+  }
+  for (const auto& input : plan.inputs) {
+    if (input.tensor) plan.tensors[*input.tensor].first = -1;
+  }
+  for (const auto& output : plan.outputs) {
+    if (output.tensor) plan.tensors[*output.tensor].last = end;
+  }
+}
+
+}  // namespace
+
+std::string step_name(Lowering& lowering, const Kernel& kernel) {
+  const NodeId node =
+      kernel.anchor != kNone ? kernel.anchor : lowering.graph().values[kernel.result].producer;
+  if (node == kNone) return lowering.graph().values[kernel.result].name;
+  const Node& n = lowering.graph().nodes[node];
+  return n.name.empty() ? fmt::format("{}.{}", n.op_type, node) : n.name;
+}
+
+std::string store_result(Lowering& lowering, StepCode& code, Evaluator& evaluator, ValueId result,
+                         const Frame& frame, const std::vector<ViewStep>& path,
+                         const std::string& value) {
+  Access access = contiguous(lowering.exprs(), lowering.shape(result));
+  for (const auto& step : path) access = apply(lowering.exprs(), access, step);
+  return code.write_tensor(lowering.placement.tensors.at(result), lowering.type(result),
+                           evaluator.address(access, frame), value);
+}
+
+void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
+              const std::vector<std::string_view>& libraries, const std::vector<FormChoice>& forms,
+              std::optional<WeightId> split) {
+  PlanStep step;
+  step.name = name;
+  step.params = code.params();
+  step.bindings = code.bindings();
+  step.split = split;
+  if (split) step.split_rows = lowering.exprs().constant(lowering.plan.weights[*split].rows);
+  const std::string prologue = code.prologue();
+  const bool math = uses_math_library(prologue);
+  for (const FormChoice& choice : forms) {
+    const auto known =
+        choice.when ? lowering.exprs().value(*choice.when) : std::optional<std::int64_t>(1);
+    if (known == 0) continue;
+    PlanPipeline wanted;
+    wanted.bindings = code.binding_kinds();
+    for (const auto& feature : choice.form.enables) {
+      wanted.pieces.push_back(piece(lowering, fmt::format("enable {};", feature)));
+    }
+    wanted.pieces.push_back(piece(lowering, prologue));
+    if (math) wanted.pieces.push_back(piece(lowering, kernel_file("math")));
+    for (const auto library : libraries) {
+      wanted.pieces.push_back(piece(lowering, kernel_file(library)));
+    }
+    for (const auto file : choice.form.files) {
+      wanted.pieces.push_back(piece(lowering, kernel_file(file)));
+    }
+    PlanForm form;
+    if (!known) form.when = choice.when;
+    form.features = choice.form.features;
+    form.limits = choice.form.limits;
+    form.workgroups = choice.workgroups;
+    form.pipeline = pipeline(lowering, std::move(wanted));
+    const bool always = known && form.features.empty() && form.limits.empty();
+    step.forms.push_back(std::move(form));
+    if (always) break;
+  }
+  lowering.plan.steps.push_back(std::move(step));
+}
+
+Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weights) {
+  SUBBYTE_TRY(Schedule scheduled, schedule(model));
+  Lowering lowering{model, {}, std::move(scheduled), {}, {}, {}};
+  SUBBYTE_CHECK_OK(place_values(lowering, weights));
+  for (const Kernel& kernel : lowering.schedule.kernels) {
+    SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));
+  }
+  list_inputs_and_outputs(lowering);
+  set_lifetimes(lowering.plan);
+  return std::move(lowering.plan);
+}
+
+}  // namespace subbyte

@@ -1,0 +1,17 @@
+// The graph as kernels: from a Model (after the fusion passes) to a Plan.
+#pragma once
+
+#include <map>
+
+#include "base/error.h"
+#include "graph/graph.h"
+#include "plan/plan.h"
+
+namespace subbyte {
+
+// `weights` says how constants are stored that are not stored plainly (floats as 32-bit floats,
+// integers as words); `plan.weights` lists all that a kernel reads, in the order of their values.
+// The model gains expressions, and nothing else.
+Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weights);
+
+}  // namespace subbyte

@@ -1,0 +1,59 @@
+// What the lowerings of the kernel families share while a plan is made.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "plan/evaluate.h"
+#include "plan/forms.h"
+#include "plan/plan.h"
+#include "plan/schedule.h"
+#include "plan/step_code.h"
+
+namespace subbyte {
+
+struct Lowering {
+  Model& model;
+  Plan plan;
+  Schedule schedule;
+  Placement placement;
+  std::map<std::string, std::uint32_t> piece_index;
+  std::map<std::string, std::uint32_t> pipeline_index;
+
+  Graph& graph() { return model.main(); }
+  ExprPool& exprs() { return model.exprs; }
+  const std::vector<Expr>& shape(ValueId v) { return *model.main().values[v].shape; }
+  GpuType type(ValueId v) { return *gpu_type(model.main().values[v].dtype); }
+  Expr elements(ValueId v) { return model.exprs.product(shape(v)); }
+};
+
+// The statement that writes `value` as element `frame` of a kernel's result, seen through `path`.
+std::string store_result(Lowering& lowering, StepCode& code, Evaluator& evaluator, ValueId result,
+                         const Frame& frame, const std::vector<ViewStep>& path,
+                         const std::string& value);
+
+// Appends a step with one form for each entry; `files` are the library files between prologue and
+// body.
+struct FormChoice {
+  KernelForm form;
+  Expr workgroups;
+  std::optional<Expr> when;
+};
+void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
+              const std::vector<std::string_view>& libraries, const std::vector<FormChoice>& forms,
+              std::optional<WeightId> split = std::nullopt);
+
+std::string step_name(Lowering& lowering, const Kernel& kernel);
+
+// One for each family; each appends the steps of one kernel.
+Expected<void> lower_elementwise(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_matmul(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_softmax(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_normalize(Lowering& lowering, const Kernel& kernel);
+
+}  // namespace subbyte

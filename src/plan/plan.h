@@ -1,0 +1,103 @@
+// The plan: what the runtime executes. docs/plan.md is its format as JSON; this is the same with
+// expressions as handles.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "quantize/format.h"
+
+namespace subbyte {
+
+using TensorId = std::uint32_t;
+using WeightId = std::uint32_t;
+
+// A constant as it is stored: a matrix of rows by k in some encoding.
+struct StoredWeight {
+  ValueId value = kNone;
+  Encoding encoding;
+  std::int64_t rows = 1;
+  std::int64_t k = 0;
+  AxisOrder order;
+  RowLayout layout;
+};
+
+struct PlanTensor {
+  Expr words;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+
+struct PlanInput {
+  ValueId value = kNone;
+  std::optional<TensorId> tensor;
+};
+
+// From a tensor, from an input passed through, or (both absent) from the value's content.
+struct PlanOutput {
+  ValueId value = kNone;
+  std::optional<TensorId> tensor;
+  std::optional<std::uint32_t> input;
+};
+
+enum class Part : std::uint8_t { values, scales, zero_points };
+
+struct PlanBinding {
+  enum class Kind : std::uint8_t { tensor, weight_part, whole_weight } kind = Kind::tensor;
+  std::uint32_t index = 0;   // TensorId or WeightId
+  Part part = Part::values;  // of weight_part
+  friend bool operator==(const PlanBinding&, const PlanBinding&) = default;
+};
+
+struct PlanForm {
+  std::optional<Expr> when;
+  std::vector<std::string> features;
+  std::vector<std::pair<std::string, std::int64_t>> limits;
+  std::uint32_t pipeline = 0;
+  Expr workgroups;
+};
+
+struct PlanStep {
+  std::string name;  // of the source's node
+  std::vector<Expr> params;
+  std::vector<PlanBinding> bindings;
+  std::vector<PlanForm> forms;
+  std::optional<WeightId>
+      split;  // the weight that may be bound in chunks of its rows, and how many it has
+  Expr split_rows;
+};
+
+struct PlanPipeline {
+  std::vector<std::uint32_t> pieces;
+  std::string bindings;
+};
+
+// `["first"]` and `["rows"]` of docs/plan.md: symbols that no input can name.
+inline constexpr const char* kFirstRow =
+    "\x01"
+    "first";
+inline constexpr const char* kChunkRows =
+    "\x01"
+    "rows";
+
+struct Plan {
+  std::vector<PlanInput> inputs;
+  std::vector<PlanOutput> outputs;
+  std::vector<PlanTensor> tensors;
+  std::vector<StoredWeight> weights;
+  std::vector<std::string> pieces;
+  std::vector<PlanPipeline> pipelines;
+  std::vector<PlanStep> steps;
+
+  static Expr first_row(ExprPool& exprs) {
+    return exprs.symbol(Symbol{kFirstRow, {}, 0, INT64_MAX});
+  }
+  static Expr chunk_rows(ExprPool& exprs) {
+    return exprs.symbol(Symbol{kChunkRows, {}, 0, INT64_MAX});
+  }
+};
+
+}  // namespace subbyte

@@ -1,0 +1,240 @@
+#include "plan/plan_json.h"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "plan/weight_code.h"
+
+namespace subbyte {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The expressions that the plan refers to, operands before what uses them.
+class Expressions {
+ public:
+  explicit Expressions(const Model& model) : pool_(model.exprs) {}
+
+  std::uint32_t index(Expr e) {
+    if (const auto it = index_.find(e); it != index_.end()) return it->second;
+    Json entry;
+    if (pool_.kind(e) == ExprKind::constant) {
+      entry = pool_.payload(e);
+    } else if (pool_.kind(e) == ExprKind::symbol) {
+      entry = symbol(pool_.payload(e));
+    } else {
+      entry = Json::array({name(pool_.kind(e))});
+      for (const Expr operand : pool_.operands(e)) entry.push_back(index(operand));
+    }
+    table_.push_back(std::move(entry));
+    const auto next = static_cast<std::uint32_t>(table_.size() - 1);
+    index_.emplace(e, next);
+    return next;
+  }
+
+  Json indices(const std::vector<Expr>& expressions) {
+    Json list = Json::array();
+    for (const Expr e : expressions) list.push_back(index(e));
+    return list;
+  }
+
+  Json table() { return std::move(table_); }
+  Json symbols() { return std::move(symbols_); }
+
+ private:
+  static const char* name(ExprKind kind) {
+    switch (kind) {
+      case ExprKind::add:
+        return "+";
+      case ExprKind::mul:
+        return "*";
+      case ExprKind::floor_div:
+        return "//";
+      case ExprKind::mod:
+        return "%";
+      case ExprKind::min:
+        return "min";
+      case ExprKind::max:
+        return "max";
+      case ExprKind::equal:
+        return "==";
+      case ExprKind::less:
+        return "<";
+      default:
+        return "?";
+    }
+  }
+
+  Json symbol(std::int64_t number) {
+    const Symbol& symbol = pool_.symbols()[static_cast<std::size_t>(number)];
+    if (symbol.name == kFirstRow) return Json::array({"first"});
+    if (symbol.name == kChunkRows) return Json::array({"rows"});
+    const auto [it, added] = symbol_index_.try_emplace(number, symbols_.size());
+    if (added) {
+      const bool dimension = symbol.source.kind == SymbolSource::Kind::input_dimension;
+      symbols_.push_back({{"name", valid_utf8(symbol.name)},
+                          {"input", symbol.source.input},
+                          {dimension ? "axis" : "element", symbol.source.index}});
+    }
+    return Json::array({"s", it->second});
+  }
+
+  const ExprPool& pool_;
+  std::map<Expr, std::uint32_t> index_;
+  std::map<std::int64_t, std::size_t> symbol_index_;
+  Json table_ = Json::array(), symbols_ = Json::array();
+};
+
+Json ports_json(const Model& model, Expressions& exprs, const Plan& plan, Json& outputs) {
+  const Graph& graph = model.main();
+  const auto port = [&](ValueId v) {
+    const Value& value = graph.values[v];
+    return Json{{"name", valid_utf8(value.name)},
+                {"dtype", dtype_name(value.dtype)},
+                {"dims", dims_json(model, *value.shape)},
+                {"shape", exprs.indices(*value.shape)}};
+  };
+  Json inputs = Json::array();
+  for (const auto& input : plan.inputs) {
+    Json entry = port(input.value);
+    if (input.tensor) entry["tensor"] = *input.tensor;
+    inputs.push_back(std::move(entry));
+  }
+  for (const auto& output : plan.outputs) {
+    Json entry = port(output.value);
+    if (output.tensor) {
+      entry["tensor"] = *output.tensor;
+    } else if (output.input) {
+      entry["input"] = *output.input;
+    } else {
+      entry["content"] =
+          exprs.indices(graph.values[output.value].content.value_or(std::vector<Expr>{}));
+    }
+    outputs.push_back(std::move(entry));
+  }
+  return inputs;
+}
+
+// The parts of all weights in file order, and for each weight the index of its first part.
+Json weights_json(const Plan& plan, const WeightPlaces& places,
+                  std::vector<std::uint32_t>& first_part) {
+  Json parts = Json::array();
+  for (std::size_t w = 0; w < plan.weights.size(); ++w) {
+    const StoredWeight& stored = plan.weights[w];
+    first_part.push_back(static_cast<std::uint32_t>(parts.size()));
+    const bool may_split = stored.rows * stored.layout.values > (std::int64_t{128} << 20);
+    const auto add = [&](std::int64_t offset, std::int64_t stride) {
+      if (stride == 0) return;
+      Json part{{"file", places[w].file},
+                {"offset", places[w].offset + offset},
+                {"bytes", stored.rows * stride}};
+      if (may_split) {
+        part["rows"] = stored.rows;
+        part["row_stride"] = stride;
+      } else if (offset > 0) {
+        part["joined"] = true;
+      }
+      parts.push_back(std::move(part));
+    };
+    add(0, stored.layout.values);
+    add(scales_offset(stored), stored.layout.scales);
+    add(zero_points_offset(stored), stored.layout.zero_points);
+  }
+  return parts;
+}
+
+std::uint32_t part_count(const StoredWeight& stored) {
+  return 1u + (stored.layout.scales > 0 ? 1u : 0u) + (stored.layout.zero_points > 0 ? 1u : 0u);
+}
+
+Json step_json(Expressions& exprs, const Plan& plan, const PlanStep& step,
+               const std::vector<std::uint32_t>& first_part) {
+  Json bindings = Json::array();
+  for (const auto& binding : step.bindings) {
+    if (binding.kind == PlanBinding::Kind::tensor) {
+      bindings.push_back({{"tensor", binding.index}});
+    } else if (binding.kind == PlanBinding::Kind::whole_weight) {
+      Json entry{{"weight", first_part[binding.index]}};
+      if (const auto parts = part_count(plan.weights[binding.index]); parts > 1)
+        entry["span"] = parts;
+      bindings.push_back(std::move(entry));
+    } else {
+      bindings.push_back(
+          {{"weight", first_part[binding.index] + static_cast<std::uint32_t>(binding.part)}});
+    }
+  }
+  Json forms = Json::array();
+  for (const auto& form : step.forms) {
+    Json entry;
+    if (form.when) entry["when"] = exprs.index(*form.when);
+    if (!form.features.empty()) entry["features"] = form.features;
+    if (!form.limits.empty()) {
+      for (const auto& [name, value] : form.limits) entry["limits"][name] = value;
+    }
+    entry["pipeline"] = form.pipeline;
+    entry["workgroups"] = exprs.index(form.workgroups);
+    forms.push_back(std::move(entry));
+  }
+  Json json{{"name", valid_utf8(step.name)},
+            {"params", exprs.indices(step.params)},
+            {"bindings", std::move(bindings)}};
+  if (step.split) {
+    const StoredWeight& stored = plan.weights[*step.split];
+    Json parts = Json::array();
+    for (std::uint32_t i = 0; i < part_count(stored); ++i)
+      parts.push_back(first_part[*step.split] + i);
+    json["split"] = {{"weights", std::move(parts)}, {"rows", exprs.index(step.split_rows)}};
+  }
+  json["forms"] = std::move(forms);
+  return json;
+}
+
+}  // namespace
+
+Json dims_json(const Model& model, const std::vector<Expr>& shape) {
+  Json dims = Json::array();
+  for (const Expr e : shape) {
+    if (const auto value = model.exprs.value(e)) {
+      dims.push_back(*value);
+    } else if (model.exprs.kind(e) == ExprKind::symbol) {
+      dims.push_back(
+          valid_utf8(model.exprs.symbols()[static_cast<std::size_t>(model.exprs.payload(e))].name));
+    } else {
+      dims.push_back(valid_utf8(model.exprs.text(e)));
+    }
+  }
+  return dims;
+}
+
+Json plan_json(const Model& model, const Plan& plan, const WeightPlaces& places) {
+  Expressions exprs(model);
+  Json outputs = Json::array();
+  Json inputs = ports_json(model, exprs, plan, outputs);
+  Json constraints = Json::array();
+  for (const auto& constraint : model.constraints) {
+    constraints.push_back(
+        {{"condition", exprs.index(constraint.condition)}, {"message", constraint.message}});
+  }
+  Json tensors = Json::array();
+  for (const auto& tensor : plan.tensors) {
+    tensors.push_back(
+        {{"words", exprs.index(tensor.words)}, {"first", tensor.first}, {"last", tensor.last}});
+  }
+  std::vector<std::uint32_t> first_part;
+  Json weights = weights_json(plan, places, first_part);
+  Json pipelines = Json::array();
+  for (const auto& pipeline : plan.pipelines) {
+    pipelines.push_back({{"pieces", pipeline.pieces}, {"bindings", pipeline.bindings}});
+  }
+  Json steps = Json::array();
+  for (const auto& step : plan.steps) steps.push_back(step_json(exprs, plan, step, first_part));
+  return Json{{"symbols", exprs.symbols()}, {"exprs", exprs.table()},
+              {"constraints", constraints}, {"inputs", inputs},
+              {"outputs", outputs},         {"tensors", tensors},
+              {"weights", weights},         {"pieces", plan.pieces},
+              {"pipelines", pipelines},     {"steps", steps}};
+}
+
+}  // namespace subbyte

@@ -1,0 +1,303 @@
+#include "plan/scalar_wgsl.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace subbyte {
+
+namespace {
+
+std::string boolean(const std::string& condition) {
+  return fmt::format("select(0u, 1u, {})", condition);
+}
+
+// Integers narrower than 32 bits wrap at their own width.
+Typed narrowed(Typed value, DType dtype) {
+  switch (dtype) {
+    case DType::uint8:
+      return {fmt::format("({}) & 0xffu", value.text), value.type};
+    case DType::uint16:
+      return {fmt::format("({}) & 0xffffu", value.text), value.type};
+    case DType::int8:
+      return {fmt::format("(({}) << 24u) >> 24u", value.text), value.type};
+    case DType::int16:
+      return {fmt::format("(({}) << 16u) >> 16u", value.text), value.type};
+    default:
+      return value;
+  }
+}
+
+// Expressions of one float argument, in which {0} stands for it.
+const char* float_unary(Op op) {
+  switch (op) {
+    case Op::Acos:
+      return "acos({0})";
+    case Op::Acosh:
+      return "acosh_f32({0})";
+    case Op::Asin:
+      return "asin({0})";
+    case Op::Asinh:
+      return "asinh_f32({0})";
+    case Op::Atan:
+      return "atan({0})";
+    case Op::Atanh:
+      return "atanh_f32({0})";
+    case Op::Ceil:
+      return "ceil({0})";
+    case Op::Cos:
+      return "cos({0})";
+    case Op::Cosh:
+      return "cosh_f32({0})";
+    case Op::Erf:
+      return "erf_f32({0})";
+    case Op::Exp:
+      return "exp({0})";
+    case Op::Floor:
+      return "floor({0})";
+    case Op::HardSwish:
+      return "{0} * clamp({0} / 6.0f + 0.5f, 0.0f, 1.0f)";
+    case Op::Log:
+      return "log({0})";
+    case Op::Mish:
+      return "{0} * tanh_f32(softplus_f32({0}))";
+    case Op::Reciprocal:
+      return "1.0f / {0}";
+    case Op::Round:
+      return "round({0})";
+    case Op::Sigmoid:
+      return "sigmoid_f32({0})";
+    case Op::Sin:
+      return "sin({0})";
+    case Op::Sinh:
+      return "sinh_f32({0})";
+    case Op::Softplus:
+      return "softplus_f32({0})";
+    case Op::Softsign:
+      return "{0} / (1.0f + abs({0}))";
+    case Op::Sqrt:
+      return "sqrt({0})";
+    case Op::Tan:
+      return "tan({0})";
+    case Op::Tanh:
+      return "tanh_f32({0})";
+    default:
+      return nullptr;
+  }
+}
+
+std::string attribute(const Node& node, const char* name, float otherwise) {
+  return f32_literal(node.float_or(name, otherwise));
+}
+
+// Float operators with attributes.
+std::optional<std::string> float_with_attributes(const Node& node, const std::string& x) {
+  switch (node.op) {
+    case Op::Celu: {
+      const std::string alpha = attribute(node, "alpha", 1);
+      return fmt::format("max({0}, 0.0f) + min(0.0f, {1} * expm1_f32({0} / {1}))", x, alpha);
+    }
+    case Op::Elu:
+      return fmt::format("select({1} * expm1_f32({0}), {0}, {0} >= 0.0f)", x,
+                         attribute(node, "alpha", 1));
+    case Op::Gelu:
+      return fmt::format(
+          "{}({})", node.string_or("approximate", "none") == "tanh" ? "gelu_tanh_f32" : "gelu_f32",
+          x);
+    case Op::HardSigmoid:
+      return fmt::format("clamp({1} * {0} + {2}, 0.0f, 1.0f)", x, attribute(node, "alpha", 0.2f),
+                         attribute(node, "beta", 0.5f));
+    case Op::LeakyRelu:
+      return fmt::format("select({1} * {0}, {0}, {0} >= 0.0f)", x, attribute(node, "alpha", 0.01f));
+    case Op::Selu: {
+      const std::string alpha = attribute(node, "alpha", 1.67326319217681884765625f);
+      const std::string gamma = attribute(node, "gamma", 1.05070102214813232421875f);
+      return fmt::format("{2} * select({1} * expm1_f32({0}), {0}, {0} > 0.0f)", x, alpha, gamma);
+    }
+    case Op::ThresholdedRelu:
+      return fmt::format("select(0.0f, {0}, {0} > {1})", x, attribute(node, "alpha", 1));
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Typed> unary(const Node& node, const Typed& x) {
+  const bool f = x.type == GpuType::f32;
+  if (f) {
+    if (const char* pattern = float_unary(node.op)) {
+      return Typed{fmt::format(fmt::runtime(pattern), x.text), x.type};
+    }
+    if (auto text = float_with_attributes(node, x.text)) return Typed{*text, x.type};
+  }
+  switch (node.op) {
+    case Op::Abs:
+      return x.type == GpuType::u32 ? x : Typed{fmt::format("abs({})", x.text), x.type};
+    case Op::Neg:
+      return Typed{fmt::format("-({})", x.text), x.type};
+    case Op::Not:
+      return Typed{fmt::format("1u - {}", x.text), GpuType::u32};
+    case Op::Relu:
+      return x.type == GpuType::f32
+                 ? Typed{fmt::format("maximum_f32({}, 0.0f)", x.text), x.type}
+                 : Typed{fmt::format("max({}, {})", x.text, x.type == GpuType::i32 ? "0i" : "0u"),
+                         x.type};
+    case Op::Sign:
+      return x.type == GpuType::u32 ? Typed{fmt::format("min({}, 1u)", x.text), x.type}
+                                    : Typed{fmt::format("sign({})", x.text), x.type};
+    case Op::IsNaN:
+      return Typed{boolean(fmt::format("is_nan({})", x.text)), GpuType::u32};
+    case Op::IsInf: {
+      const bool negative = node.int_or("detect_negative", 1) != 0;
+      const bool positive = node.int_or("detect_positive", 1) != 0;
+      return Typed{
+          boolean(fmt::format("is_infinite({0}) && (({0} < 0.0f && {1}) || ({0} > 0.0f && {2}))",
+                              x.text, negative, positive)),
+          GpuType::u32};
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+// Float minimum and maximum pass NaN on; WGSL's need not.
+std::string extreme(bool maximum, GpuType type, const std::string& a, const std::string& b) {
+  const std::string name = maximum ? "max" : "min";
+  return type == GpuType::f32 ? fmt::format("{}imum_f32({}, {})", name, a, b)
+                              : fmt::format("{}({}, {})", name, a, b);
+}
+
+std::optional<std::string> comparison(Op op) {
+  switch (op) {
+    case Op::Equal:
+      return "==";
+    case Op::Greater:
+      return ">";
+    case Op::GreaterOrEqual:
+      return ">=";
+    case Op::Less:
+      return "<";
+    case Op::LessOrEqual:
+      return "<=";
+    case Op::Xor:
+      return "!=";
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Typed> binary(const Node& node, const ScalarArgument& first,
+                            const ScalarArgument& second) {
+  const Typed &a = first.typed, &b = second.typed;
+  const auto infix = [&](const char* op) {
+    return Typed{fmt::format("{} {} {}", a.text, op, b.text), a.type};
+  };
+  if (const auto op = comparison(node.op)) {
+    return Typed{boolean(fmt::format("{} {} {}", a.text, *op, b.text)), GpuType::u32};
+  }
+  switch (node.op) {
+    case Op::Add:
+      return infix("+");
+    case Op::Sub:
+      return infix("-");
+    case Op::Mul:
+      return infix("*");
+    case Op::Div:
+      return infix("/");
+    case Op::And:
+      return infix("&");
+    case Op::Or:
+      return infix("|");
+    case Op::Mod:
+      if (a.type == GpuType::f32) {
+        return Typed{fmt::format("{}({}, {})", node.int_or("fmod", 0) != 0 ? "fmod_f32" : "mod_f32",
+                                 a.text, b.text),
+                     a.type};
+      }
+      if (a.type == GpuType::u32 || node.int_or("fmod", 0) != 0) return infix("%");
+      return Typed{fmt::format("mod_i32({}, {})", a.text, b.text), a.type};
+    case Op::Pow: {
+      const Typed exponent = convert(b, second.dtype, DType::float32);
+      if (a.type == GpuType::f32)
+        return Typed{fmt::format("pow_f32({}, {})", a.text, exponent.text), a.type};
+      const Typed base = convert(a, first.dtype, DType::float32);
+      return convert(Typed{fmt::format("pow_f32({}, {})", base.text, exponent.text), GpuType::f32},
+                     DType::float32, first.dtype);
+    }
+    case Op::PRelu:
+      return Typed{fmt::format("select({1} * {0}, {0}, {0} >= 0.0f)", a.text, b.text), a.type};
+    default:
+      return std::nullopt;
+  }
+}
+
+Expected<Typed> several(const Node& node, const std::vector<ScalarArgument>& arguments) {
+  Typed result = arguments.front().typed;
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const std::string& next = arguments[i].typed.text;
+    if (node.op == Op::Max || node.op == Op::Min) {
+      result.text = extreme(node.op == Op::Max, result.type, result.text, next);
+    } else {
+      result.text = fmt::format("({} + {})", result.text, next);
+    }
+  }
+  if (node.op == Op::Mean) result.text = fmt::format("{} / {}.0f", result.text, arguments.size());
+  return result;
+}
+
+Typed clip(std::span<const std::optional<ScalarArgument>> arguments) {
+  Typed x = arguments[0]->typed;
+  // As ONNX says min(max(x, low), high): high wins where low is above it.
+  if (arguments.size() > 1 && arguments[1])
+    x.text = extreme(true, x.type, x.text, arguments[1]->typed.text);
+  if (arguments.size() > 2 && arguments[2])
+    x.text = extreme(false, x.type, x.text, arguments[2]->typed.text);
+  return x;
+}
+
+}  // namespace
+
+Typed convert(const Typed& value, DType from, DType to) {
+  const GpuType type = gpu_type(to).value_or(GpuType::f32);
+  if (to == DType::boolean) {
+    const char* zero = value.type == GpuType::f32   ? "0.0f"
+                       : value.type == GpuType::i32 ? "0i"
+                                                    : "0u";
+    return {boolean(fmt::format("{} != {}", value.text, zero)), GpuType::u32};
+  }
+  if (to == DType::float16 && from != DType::float16) {
+    const Typed number = convert(value, from, DType::float32);
+    return {fmt::format("round_to_half({})", number.text), GpuType::f32};
+  }
+  if (value.type == type) return is_integer(to) ? narrowed(value, to) : value;
+  // WGSL converts f32 to integers with truncation and saturation.
+  const bool through_i32 = value.type == GpuType::f32 && type == GpuType::u32 &&
+                           to != DType::uint32 && to != DType::uint64;
+  if (through_i32) return narrowed({fmt::format("u32(i32({}))", value.text), type}, to);
+  return narrowed({fmt::format("{}({})", wgsl_name(type), value.text), type}, to);
+}
+
+Expected<Typed> scalar_wgsl(const Node& node,
+                            std::span<const std::optional<ScalarArgument>> arguments,
+                            DType result) {
+  if (node.op == Op::Clip) return clip(arguments);
+  std::vector<ScalarArgument> present;
+  for (const auto& argument : arguments) {
+    if (argument) present.push_back(*argument);
+  }
+  if (present.empty()) return fail("the operator needs an input");
+  if (node.op == Op::Cast) return convert(present[0].typed, present[0].dtype, result);
+  if (node.op == Op::Where) {
+    return Typed{fmt::format("select({}, {}, {} != 0u)", present[2].typed.text,
+                             present[1].typed.text, present[0].typed.text),
+                 present[1].typed.type};
+  }
+  const std::string_view reference = op_info(node.op).reference;
+  if (reference == "variadic") return several(node, present);
+  std::optional<Typed> typed;
+  if (present.size() == 1) typed = unary(node, present[0].typed);
+  if (present.size() == 2) typed = binary(node, present[0], present[1]);
+  if (!typed) return fail("the operator has no form for a {}", dtype_name(present[0].dtype));
+  return narrowed(*typed, result);
+}
+
+}  // namespace subbyte

@@ -1,0 +1,28 @@
+// One element-wise operator as a WGSL expression.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "graph/graph.h"
+#include "plan/step_code.h"
+
+namespace subbyte {
+
+struct ScalarArgument {
+  Typed typed;
+  DType dtype = DType::undefined;
+};
+
+// `arguments` are the node's inputs (nullopt where an optional one is absent), already broadcast;
+// the result has the GPU type of `result`. Functions that WGSL lacks, or has with too little
+// accuracy, are those of kernels/math.wgsl.
+Expected<Typed> scalar_wgsl(const Node& node,
+                            std::span<const std::optional<ScalarArgument>> arguments, DType result);
+
+// A value of one dtype as another, as ONNX Cast does.
+Typed convert(const Typed& value, DType from, DType to);
+
+}  // namespace subbyte

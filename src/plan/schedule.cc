@@ -1,0 +1,378 @@
+#include "plan/schedule.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/text.h"
+
+namespace subbyte {
+
+namespace {
+
+// A group that grows past this many nodes would make a kernel that no driver compiles well.
+constexpr std::size_t kMaxGroup = 48;
+// Element-wise nodes that one kernel may compute for each element it reads.
+constexpr std::size_t kMaxInlined = 64;
+
+std::string_view family(const Node& node) {
+  return node.op == Op::Unknown ? std::string_view("") : op_info(node.op).lower;
+}
+
+Expr element_count(ExprPool& exprs, const Value& value) { return exprs.product(*value.shape); }
+
+class Scheduler {
+ public:
+  explicit Scheduler(const Model& model)
+      : model_(model), exprs_(model.exprs), graph_(model.main()), readers_(graph_.values.size()) {}
+
+  Expected<Schedule> run() {
+    find_needed();
+    for (int attempt = 0; attempt < 4 * static_cast<int>(graph_.nodes.size()) + 4; ++attempt) {
+      place_outputs();
+      grow_groups();
+      place_shared();
+      if (within_limits()) return finish();
+    }
+    return fail(
+        "no way was found to keep each kernel within {} buffers; this is a fault of subbyte",
+        kMaxStorageBindings);
+  }
+
+ private:
+  bool is_source(ValueId v) const {
+    const Value& value = graph_.values[v];
+    return value.constant || is_immediate(value) || value.producer == kNone;
+  }
+  const Node& producer(ValueId v) const { return graph_.nodes[graph_.values[v].producer]; }
+
+  void need(ValueId v) {
+    std::vector<ValueId> work{v};
+    while (!work.empty()) {
+      const ValueId next = work.back();
+      work.pop_back();
+      if (result_.needed[next]) continue;
+      result_.needed[next] = true;
+      if (is_source(next)) continue;
+      for (const ValueId input : data_inputs(producer(next))) work.push_back(input);
+    }
+  }
+
+  void find_needed() {
+    result_.needed.assign(graph_.values.size(), false);
+    for (const ValueId output : graph_.outputs) {
+      const ValueId source = same_order_source(graph_, output);
+      const Value& value = graph_.values[source];
+      const bool input =
+          std::find(graph_.inputs.begin(), graph_.inputs.end(), source) != graph_.inputs.end();
+      if (input || graph_.values[output].content) continue;
+      outputs_.insert(source);
+      if (value.constant) constant_outputs_.insert(source);
+      need(source);
+    }
+    for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& node = graph_.nodes[n];
+      const bool live = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId o) {
+        return o != kNone && result_.needed[o] && !is_source(o);
+      });
+      if (!live) continue;
+      live_.push_back(n);
+      for (const ValueId input : data_inputs(node)) {
+        if (result_.needed[input]) readers_[input].push_back(n);
+      }
+    }
+  }
+
+  void place_outputs() {
+    result_.materialized.assign(graph_.values.size(), false);
+    anchor_of_.clear();
+    inside_.clear();
+    for (const ValueId output : outputs_) result_.materialized[output] = true;
+    for (const ValueId v : forced_) result_.materialized[v] = true;
+    for (const ValueId input : graph_.inputs) {
+      if (result_.needed[input]) result_.materialized[input] = true;
+    }
+  }
+
+  // The nodes between an anchor and the exit of its group; exits in the order in which they were
+  // reached.
+  void grow_groups() {
+    for (const NodeId n : live_) {
+      const Node& node = graph_.nodes[n];
+      if (!is_anchor(node)) continue;
+      const ValueId start = node.outputs[0];
+      if (start == kNone) continue;
+      std::vector<std::pair<ValueId, std::set<ValueId>>> exits{{start, {}}};
+      grow(start, exits);
+      std::size_t keep = exits.size();
+      if (const auto it = shrink_.find(n); it != shrink_.end()) {
+        keep = exits.size() > it->second ? exits.size() - it->second : 1;
+      }
+      // A forced value inside a group ends it there.
+      const auto& [exit, members] = exits[keep - 1];
+      anchor_of_[exit] = n;
+      exits_of_[n] = keep;
+      result_.materialized[exit] = true;
+      for (const ValueId member : members) {
+        if (member != exit) inside_.insert(member);
+      }
+      if (exit != start) inside_.insert(start);
+      for (std::size_t i = 1; i < node.outputs.size(); ++i) {
+        if (node.outputs[i] != kNone && result_.needed[node.outputs[i]]) {
+          result_.materialized[node.outputs[i]] = true;
+        }
+      }
+    }
+  }
+
+  void grow(ValueId start, std::vector<std::pair<ValueId, std::set<ValueId>>>& exits) {
+    std::set<ValueId> region{start};
+    std::set<NodeId> taken;
+    const Expr count = element_count(exprs_, graph_.values[start]);
+    while (region.size() < kMaxGroup) {
+      // A value that must have a tensor can only be the end.
+      for (const ValueId v : region) {
+        if (result_.materialized[v]) return;
+      }
+      NodeId next = kNone;
+      for (const ValueId v : region) {
+        for (const NodeId reader : readers_[v]) {
+          if (!taken.contains(reader)) next = std::min(next, reader);
+        }
+      }
+      if (next == kNone) return;
+      const Node& node = graph_.nodes[next];
+      const bool allowed = family(node) == "scalar" || keeps_order_node(node);
+      if (!allowed || inside_.contains(node.outputs[0]) || anchor_of_.contains(node.outputs[0]))
+        return;
+      if (element_count(exprs_, graph_.values[node.outputs[0]]) != count) return;
+      // The kernel's value must be read in place, not broadcast or as data of a different order.
+      taken.insert(next);
+      region.insert(node.outputs[0]);
+      std::size_t open = 0;
+      ValueId exit = kNone;
+      for (const ValueId v : region) {
+        const bool outside = outputs_.contains(v) || forced_.contains(v) ||
+                             std::any_of(readers_[v].begin(), readers_[v].end(),
+                                         [&](NodeId r) { return !taken.contains(r); });
+        if (outside || readers_[v].empty()) {
+          ++open;
+          exit = v;
+        }
+      }
+      if (open == 1 && exit == node.outputs[0]) exits.emplace_back(exit, region);
+    }
+  }
+
+  static bool keeps_order_node(const Node& node) {
+    switch (node.op) {
+      case Op::Identity:
+      case Op::Dropout:
+      case Op::Flatten:
+      case Op::Reshape:
+      case Op::Squeeze:
+      case Op::Unsqueeze:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  // Casts and sign changes of one value cost less to repeat than to store.
+  bool cheap(ValueId v) const {
+    for (ValueId at = v; !is_source(at) && !result_.materialized[at];) {
+      const Node& node = producer(at);
+      const bool light = family(node) == "view" || node.op == Op::Cast || node.op == Op::Neg ||
+                         node.op == Op::Not || family(node) == "fill" || family(node) == "range";
+      if (!light) return false;
+      const auto inputs = data_inputs(node);
+      if (inputs.empty()) return true;
+      at = inputs[0];
+    }
+    return true;
+  }
+
+  // In reverse order: which kernels would compute each value; a value that several would is given a
+  // tensor.
+  void place_shared() {
+    std::vector<std::set<ValueId>> roots(graph_.values.size());
+    std::vector<bool> as_operand(graph_.values.size(), false);
+    for (auto it = live_.rbegin(); it != live_.rend(); ++it) {
+      const Node& node = graph_.nodes[*it];
+      for (const ValueId out : node.outputs) {
+        if (out == kNone || !result_.needed[out]) continue;
+        const bool is_view = family(node) == "view";
+        if (!is_anchor(node) && !result_.materialized[out] && !inside_.contains(out) && !is_view &&
+            ((roots[out].size() > 1 && !cheap(out)) || as_operand[out])) {
+          result_.materialized[out] = true;
+        }
+      }
+      std::set<ValueId> into;
+      for (const ValueId out : node.outputs) {
+        if (out == kNone || !result_.needed[out]) continue;
+        if (result_.materialized[out]) {
+          into.insert(out);
+        } else {
+          into.insert(roots[out].begin(), roots[out].end());
+        }
+      }
+      const bool product = node.op == Op::MatMul || node.op == Op::Gemm;
+      const auto inputs = data_inputs(node);
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        roots[inputs[i]].insert(into.begin(), into.end());
+        if (product && i < 2) as_operand[inputs[i]] = true;
+        if (family(node) == "view" && as_operand[node.outputs[0]]) as_operand[inputs[i]] = true;
+        // A table is read at computed places: its elements must lie still.
+        if (family(node) == "gather" && i == 0) as_operand[inputs[i]] = true;
+      }
+    }
+  }
+
+  // The buffers that a kernel binds and the nodes it computes, its own result apart.
+  struct Reads {
+    std::set<ValueId> leaves;
+    std::vector<ValueId> inlined;  // values computed inside, nearest to the result first
+  };
+  void collect(ValueId v, Reads& reads) const {
+    std::set<ValueId> seen;
+    std::vector<ValueId> work{v};
+    for (std::size_t i = 0; i < work.size(); ++i) {
+      const ValueId at = work[i];
+      if (!seen.insert(at).second) continue;
+      const Value& value = graph_.values[at];
+      if (at != v && (result_.materialized[at] || value.constant)) {
+        if (!is_immediate(value)) reads.leaves.insert(at);
+        continue;
+      }
+      if (is_source(at)) {
+        if (!is_immediate(value)) reads.leaves.insert(at);
+        continue;
+      }
+      if (at != v) reads.inlined.push_back(at);
+      for (const ValueId input : data_inputs(producer(at))) work.push_back(input);
+    }
+  }
+
+  std::size_t bindings(const Reads& reads) const {
+    std::size_t count = 1;  // the result
+    for (const ValueId leaf : reads.leaves) {
+      // A quantized matrix operand of a product is bound by its parts.
+      const bool matrix = graph_.values[leaf].constant && graph_.values[leaf].shape->size() == 2 &&
+                          std::any_of(readers_[leaf].begin(), readers_[leaf].end(), [&](NodeId n) {
+                            return family(graph_.nodes[n]) == "matmul" ||
+                                   family(graph_.nodes[n]) == "gemm" ||
+                                   graph_.nodes[n].op == Op::Transpose;
+                          });
+      count += matrix ? 3 : 1;
+    }
+    return count;
+  }
+
+  // False after a change that makes the next attempt better.
+  bool within_limits() {
+    for (const NodeId n : live_) {
+      for (const ValueId out : graph_.nodes[n].outputs) {
+        if (out == kNone || !result_.materialized[out] || !result_.needed[out]) continue;
+        Reads reads;
+        collect(out, reads);
+        if (bindings(reads) <= kMaxStorageBindings && reads.inlined.size() <= kMaxInlined) continue;
+        if (const auto it = anchor_of_.find(out);
+            it != anchor_of_.end() && exits_of_[it->second] > 1) {
+          ++shrink_[it->second];
+          return false;
+        }
+        if (const auto victim = split_point(reads)) {
+          forced_.insert(*victim);
+          return false;
+        }
+        if (family(graph_.nodes[n]) == "concat") continue;  // written part by part
+      }
+    }
+    return true;
+  }
+
+  // The inlined value, farthest from the result, whose own tensor saves most bindings.
+  std::optional<ValueId> split_point(const Reads& reads) const {
+    std::optional<ValueId> best;
+    std::size_t most = 1;
+    for (const ValueId v : reads.inlined) {
+      if (inside_.contains(v) || family(producer(v)) == "view" || is_anchor(producer(v))) continue;
+      Reads inner;
+      collect(v, inner);
+      const std::size_t gain = std::max(inner.leaves.size(), inner.inlined.size() / 8);
+      if (gain >= most && (gain > 1 || reads.inlined.size() > kMaxInlined)) {
+        best = v;
+        most = gain;
+      }
+    }
+    return best;
+  }
+
+  Schedule finish() {
+    for (const NodeId n : live_) {
+      for (const ValueId out : graph_.nodes[n].outputs) {
+        if (out == kNone || !result_.materialized[out] || !result_.needed[out]) continue;
+        const auto it = anchor_of_.find(out);
+        // The second and third outputs of a row kernel are written by the kernel of the first.
+        if (it == anchor_of_.end() && is_anchor(graph_.nodes[n])) continue;
+        result_.kernels.push_back(Kernel{it == anchor_of_.end() ? kNone : it->second, out});
+      }
+    }
+    for (const ValueId v : constant_outputs_) result_.kernels.push_back(Kernel{kNone, v});
+    return std::move(result_);
+  }
+
+  const Model& model_;
+  ExprPool exprs_;  // a copy: counting elements makes expressions
+  const Graph& graph_;
+  std::vector<std::vector<NodeId>> readers_;  // live nodes that read a value's elements
+  std::vector<NodeId> live_;                  // in topological order
+  std::set<ValueId> outputs_, constant_outputs_, forced_;
+  std::map<ValueId, NodeId> anchor_of_;  // exit -> anchor
+  std::map<NodeId, std::size_t> exits_of_;
+  std::map<NodeId, std::size_t> shrink_;  // how many of its exits a group gives up
+  std::set<ValueId> inside_;              // values between an anchor and its exit
+  Schedule result_;
+};
+
+}  // namespace
+
+std::vector<ValueId> data_inputs(const Node& node) {
+  const std::string_view lower = family(node);
+  std::vector<ValueId> inputs;
+  std::size_t count = node.inputs.size();
+  if (lower == "view" || lower == "reduce") count = 1;
+  if (lower == "fill" || lower == "shape") count = 0;
+  for (std::size_t i = 0; i < std::min(count, node.inputs.size()); ++i) {
+    if (lower == "range" && i == 1) continue;
+    if (node.inputs[i] != kNone) inputs.push_back(node.inputs[i]);
+  }
+  return inputs;
+}
+
+bool is_anchor(const Node& node) {
+  const std::string_view lower = family(node);
+  return lower == "matmul" || lower == "gemm" || lower == "reduce" || lower == "softmax" ||
+         lower == "normalize";
+}
+
+ValueId same_order_source(const Graph& graph, ValueId value) {
+  while (graph.values[value].producer != kNone && !graph.values[value].constant) {
+    const Node& node = graph.nodes[graph.values[value].producer];
+    const bool order = node.op == Op::Identity || node.op == Op::Dropout ||
+                       node.op == Op::Flatten || node.op == Op::Reshape || node.op == Op::Squeeze ||
+                       node.op == Op::Unsqueeze;
+    if (!order || node.outputs[0] != value) break;
+    value = node.inputs[0];
+  }
+  return value;
+}
+
+bool is_immediate(const Value& value) {
+  if (value.constant && value.constant->elements() == 1) return true;
+  return value.content && value.content->size() <= kInlineContent;
+}
+
+Expected<Schedule> schedule(const Model& model) { return Scheduler(model).run(); }
+
+}  // namespace subbyte

@@ -1,0 +1,173 @@
+#include "plan/step_code.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "plan/weight_code.h"
+
+namespace subbyte {
+
+std::string u32_literal(std::int64_t value) {
+  return fmt::format("{}u", static_cast<std::uint32_t>(static_cast<std::uint64_t>(value)));
+}
+
+std::string i32_literal(std::int64_t value) {
+  const auto v = static_cast<std::int32_t>(std::clamp<std::int64_t>(
+      value, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()));
+  // WGSL has no literal for the smallest i32: the minus sign is an operator.
+  if (v == std::numeric_limits<std::int32_t>::min()) return "(-2147483647i - 1i)";
+  return v < 0 ? fmt::format("({}i)", v) : fmt::format("{}i", v);
+}
+
+std::string f32_literal(float value) {
+  // A constant expression may not produce infinity or NaN, so their bits pass through a variable.
+  if (!std::isfinite(value)) {
+    return fmt::format("bitcast<f32>(nonfinite({}u))", std::bit_cast<std::uint32_t>(value));
+  }
+  if (std::fpclassify(value) == FP_SUBNORMAL) return "0.0f";
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  text += "f";
+  return value < 0 || std::signbit(value) ? "(" + text + ")" : text;
+}
+
+std::string Scope::let(const std::string& expression) {
+  // A name, a member or a literal needs no name of its own.
+  const bool simple = std::all_of(expression.begin(), expression.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '.';
+  });
+  if (simple) return expression;
+  const auto [it, added] = names_.try_emplace(expression, fmt::format("v{}", names_.size()));
+  if (added) lines_.push_back(fmt::format("let {} = {};", it->second, expression));
+  return it->second;
+}
+
+std::string Scope::function(const std::string& signature, const std::string& value) const {
+  std::string text = "fn " + signature + " {\n";
+  for (const auto& line : lines_) text += "  " + line + "\n";
+  if (!value.empty()) text += "  return " + value + ";\n";
+  return text + "}\n";
+}
+
+std::string StepCode::size(Expr e) {
+  if (const auto constant = exprs_.value(e)) return u32_literal(*constant);
+  auto it = std::find(params_.begin(), params_.end(), e);
+  if (it == params_.end()) it = params_.insert(it, e);
+  return fmt::format("p.s{}", it - params_.begin());
+}
+
+std::string StepCode::signed_size(Expr e) {
+  if (const auto constant = exprs_.value(e)) return i32_literal(*constant);
+  return fmt::format("bitcast<i32>({})", size(e));
+}
+
+std::string StepCode::scaled(const std::string& index, Expr stride) {
+  if (exprs_.is(stride, 0)) return "";
+  if (exprs_.is(stride, 1)) return index;
+  return fmt::format("{} * {}", index, size(stride));
+}
+
+std::size_t StepCode::bind(const PlanBinding& binding, const std::string& element) {
+  const auto it = std::find(bindings_.begin(), bindings_.end(), binding);
+  if (it != bindings_.end()) return static_cast<std::size_t>(it - bindings_.begin());
+  bindings_.push_back(binding);
+  declared_.push_back(Declared{fmt::format("b{}", bindings_.size()), element, false});
+  return bindings_.size() - 1;
+}
+
+Typed StepCode::read_tensor(TensorId tensor, GpuType type, const std::string& address) {
+  const auto i = bind({PlanBinding::Kind::tensor, tensor}, std::string(wgsl_name(type)));
+  return {fmt::format("{}_at({})", declared_[i].name, address), type};
+}
+
+std::string StepCode::read_four(TensorId tensor, const std::string& address4) {
+  const auto i = bind({PlanBinding::Kind::tensor, tensor}, "f32");
+  declared_[i].four = true;
+  return fmt::format("{}[{}]", declared_[i].name, address4);
+}
+
+std::string StepCode::write_tensor(TensorId tensor, GpuType type, const std::string& address,
+                                   const std::string& value) {
+  const auto i = bind({PlanBinding::Kind::tensor, tensor}, std::string(wgsl_name(type)));
+  return fmt::format("{}[{}] = {};", declared_[i].name, address, value);
+}
+
+Typed StepCode::read_weight(WeightId weight, GpuType type, const std::vector<std::int64_t>& dims,
+                            const std::string& address) {
+  const StoredWeight& stored = plan_.weights[weight];
+  const auto i =
+      bind({PlanBinding::Kind::whole_weight, weight}, std::string(weight_element(stored, type)));
+  const std::string& name = declared_[i].name;
+  if (std::holds_alternative<IntegerEncoding>(stored.encoding)) {
+    return {fmt::format("{}[{}]", name, address), type};
+  }
+  declare(weight_accessor(stored, dims, name));
+  return {fmt::format("{}_weight({})", name, address), type};
+}
+
+void StepCode::bind_matrix(WeightId weight) {
+  const StoredWeight& stored = plan_.weights[weight];
+  const auto part = [&](Part which, const char* name, const char* element) {
+    const auto i = bind({PlanBinding::Kind::weight_part, weight, which}, element);
+    declared_[i].name = name;
+  };
+  part(Part::values, "w_values", matrix_word_type(stored));
+  if (stored.layout.scales > 0) part(Part::scales, "w_scales", "u32");
+  if (stored.layout.zero_points > 0) part(Part::zero_points, "w_zeros", "u32");
+  declare(matrix_constants(stored));
+}
+
+void StepCode::declare(const std::string& text) {
+  if (std::find(declarations_.begin(), declarations_.end(), text) == declarations_.end()) {
+    declarations_.push_back(text);
+  }
+}
+
+void StepCode::declare_size(const std::string& name, Expr e) {
+  declare(fmt::format("fn {}() -> u32 {{ return {}; }}\n", name, size(e)));
+}
+
+std::string StepCode::binding_kinds() const {
+  std::string kinds = params_.empty() ? "" : "p";
+  for (const auto& binding : bindings_)
+    kinds += binding.kind == PlanBinding::Kind::tensor ? 't' : 'w';
+  return kinds;
+}
+
+std::string StepCode::prologue() const {
+  std::string text;
+  if (!params_.empty()) {
+    text += "struct Params {\n";
+    for (std::size_t i = 0; i < params_.size(); ++i) text += fmt::format("  s{}: u32,\n", i);
+    text += "}\n@group(0) @binding(0) var<uniform> p: Params;\n";
+  }
+  for (std::size_t i = 0; i < bindings_.size(); ++i) {
+    const auto& d = declared_[i];
+    const bool tensor = bindings_[i].kind == PlanBinding::Kind::tensor;
+    text += fmt::format("@group(0) @binding({}) var<storage, {}> {}: array<{}>;\n", i + 1,
+                        tensor ? "read_write" : "read", d.name,
+                        d.four ? fmt::format("vec4<{}>", d.element) : d.element);
+    if (tensor) {
+      text += d.four ? fmt::format("fn {0}_at(i: u32) -> {1} {{ return {0}[i >> 2u][i & 3u]; }}\n",
+                                   d.name, d.element)
+                     : fmt::format("fn {0}_at(i: u32) -> {1} {{ return {0}[i]; }}\n", d.name,
+                                   d.element);
+    }
+  }
+  bool nonfinite = false;
+  for (const auto& declaration : declarations_) {
+    nonfinite = nonfinite || declaration.find("nonfinite(") != std::string::npos;
+  }
+  // A variable keeps the compiler from evaluating the bits of infinity or NaN as a constant
+  // expression.
+  if (nonfinite)
+    text += "fn nonfinite(bits: u32) -> u32 {\n  var value = bits;\n  return value;\n}\n";
+  for (const auto& declaration : declarations_) text += declaration;
+  return text;
+}
+
+}  // namespace subbyte

@@ -1,0 +1,92 @@
+// The code of one step while it is being written: its parameters, its bindings, and the WGSL that
+// declares them. Hooks refer to buffers and sizes only through what this hands out.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/expr.h"
+#include "plan/plan.h"
+
+namespace subbyte {
+
+// The text of a WGSL expression and what it is.
+struct Typed {
+  std::string text;
+  GpuType type = GpuType::f32;
+};
+
+// WGSL literals. A float that has no literal (infinity, NaN) is written through its bits.
+std::string u32_literal(std::int64_t value);  // modulo 2^32
+std::string i32_literal(std::int64_t value);
+std::string f32_literal(float value);
+
+// The statements of one function. let() gives equal expressions one name.
+class Scope {
+ public:
+  std::string let(const std::string& expression);
+  void line(std::string statement) { lines_.push_back(std::move(statement)); }
+  // "fn NAME(ARGUMENTS) -> RESULT { ... return VALUE; }"; no result and value: nothing is returned.
+  std::string function(const std::string& signature, const std::string& value = "") const;
+
+ private:
+  std::vector<std::string> lines_;
+  std::map<std::string, std::string> names_;
+};
+
+class StepCode {
+ public:
+  StepCode(ExprPool& exprs, const Plan& plan) : exprs_(exprs), plan_(plan) {}
+
+  // A size as u32: a literal, or a member of the parameter struct.
+  std::string size(Expr e);
+  std::string signed_size(Expr e);  // as i32
+  // index * stride, "" where that is always 0.
+  std::string scaled(const std::string& index, Expr stride);
+
+  // One element of a tensor or of a stored weight; `address` counts elements in row-major order of
+  // the source's shape for weights. read_four() gives vec4<f32> of elements 4 * address4 .. + 3 of
+  // an f32 tensor.
+  Typed read_tensor(TensorId tensor, GpuType type, const std::string& address);
+  std::string read_four(TensorId tensor, const std::string& address4);
+  Typed read_weight(WeightId weight, GpuType type, const std::vector<std::int64_t>& dims,
+                    const std::string& address);
+  // The statement that writes one element.
+  std::string write_tensor(TensorId tensor, GpuType type, const std::string& address,
+                           const std::string& value);
+  // Declares the parts of a weight under the names of the weight library files (docs/kernels.md).
+  void bind_matrix(WeightId weight);
+
+  // A function or constant of the prologue, once.
+  void declare(const std::string& text);
+  // "fn NAME() -> u32 { return SIZE; }"
+  void declare_size(const std::string& name, Expr e);
+
+  // Enables, parameters, bindings, accessors, declarations: all that stands before library and
+  // body.
+  std::string prologue() const;
+  std::string binding_kinds() const;  // "ptw" of docs/plan.md
+  const std::vector<Expr>& params() const { return params_; }
+  const std::vector<PlanBinding>& bindings() const { return bindings_; }
+
+  ExprPool& exprs() { return exprs_; }
+  const Plan& plan() const { return plan_; }
+
+ private:
+  struct Declared {
+    std::string name;
+    std::string element;  // WGSL element type of the array
+    bool four = false;    // bound as array<vec4<...>>
+  };
+  std::size_t bind(const PlanBinding& binding, const std::string& element);
+
+  ExprPool& exprs_;
+  const Plan& plan_;
+  std::vector<Expr> params_;
+  std::vector<PlanBinding> bindings_;
+  std::vector<Declared> declared_;
+  std::vector<std::string> declarations_;
+};
+
+}  // namespace subbyte

@@ -1,0 +1,125 @@
+#include "quantize/assign.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "quantize/encoding.h"
+
+namespace subbyte {
+namespace {
+
+constexpr std::array kPrecisionNames = {
+    PrecisionName{"float32", Precision::float32}, PrecisionName{"float16", Precision::float16},
+    PrecisionName{"int8", Precision::bits8},      PrecisionName{"8bit", Precision::bits8},
+    PrecisionName{"4bit", Precision::bits4},      PrecisionName{"3bit", Precision::bits3},
+    PrecisionName{"2bit", Precision::bits2},
+};
+
+Assignment kept_wide(std::string reason) { return {FloatEncoding{32}, std::move(reason)}; }
+
+Assignment as_float16(const WeightUse& use) {
+  const WeightRange& range = use.range;
+  if (!range.all_finite) return kept_wide("it has values that are infinite or not a number");
+  if (!fits_float16(range.largest)) {
+    return kept_wide(
+        fmt::format("its largest magnitude, {}, is outside the range of float16", range.largest));
+  }
+  // In a matrix such a value drowns among the others; a lone epsilon must not become 0.
+  if (use.kind == WeightUseKind::other && range.smallest_nonzero > 0 &&
+      range.smallest_nonzero < 0x1p-14f) {
+    return kept_wide(fmt::format("its smallest magnitude, {}, is below the normal range of float16",
+                                 range.smallest_nonzero));
+  }
+  return {FloatEncoding{16}, ""};
+}
+
+Assignment as_affine(const WeightUse& use, int bits) {
+  if (!use.range.all_finite) return kept_wide("it has values that are infinite or not a number");
+  if (!fits_affine(use.range.largest)) {
+    return kept_wide(fmt::format(
+        "its largest magnitude, {}, is outside the range of quantized values", use.range.largest));
+  }
+  return {affine_encoding(bits, use.k, use.range.largest), ""};
+}
+
+Assignment assign(const WeightUse& use, Precision precision) {
+  switch (precision) {
+    case Precision::float32:
+      return {FloatEncoding{32}, ""};
+    case Precision::float16:
+      return as_float16(use);
+    default:
+      break;
+  }
+  if (use.kind == WeightUseKind::other) return kept_wide("it is no matrix");
+  return as_affine(use, bits_of(precision));
+}
+
+}  // namespace
+
+std::span<const PrecisionName> precision_names() { return kPrecisionNames; }
+
+std::optional<Precision> precision_from_name(std::string_view name) {
+  for (const PrecisionName& known : kPrecisionNames) {
+    if (known.name == name) return known.precision;
+  }
+  return std::nullopt;
+}
+
+int bits_of(Precision precision) {
+  switch (precision) {
+    case Precision::float32:
+      return 32;
+    case Precision::float16:
+      return 16;
+    case Precision::bits8:
+      return 8;
+    case Precision::bits4:
+      return 4;
+    case Precision::bits3:
+      return 3;
+    case Precision::bits2:
+      return 2;
+  }
+  return 32;
+}
+
+std::string_view component_name(Component component) {
+  switch (component) {
+    case Component::attention:
+      return "attention";
+    case Component::feed_forward:
+      return "feed_forward";
+    case Component::embedding:
+      return "embedding";
+    case Component::head:
+      return "head";
+    case Component::convolution:
+      return "convolution";
+    case Component::other:
+      return "other";
+  }
+  return "other";
+}
+
+std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precision precision) {
+  std::vector<Assignment> assignments;
+  assignments.reserve(uses.size());
+  for (const WeightUse& use : uses) assignments.push_back(assign(use, precision));
+  return assignments;
+}
+
+double share_within(std::span<const WeightUse> uses, std::span<const Assignment> assignments,
+                    int bits) {
+  double all = 0;
+  double within = 0;
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const auto parameters = static_cast<double>(uses[i].parameters());
+    all += parameters;
+    if (value_bits(assignments[i].encoding) <= bits) within += parameters;
+  }
+  return all == 0 ? 1 : within / all;
+}
+
+}  // namespace subbyte

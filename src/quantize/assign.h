@@ -1,0 +1,75 @@
+// Which weight gets which bits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+#include "quantize/format.h"
+#include "quantize/rows.h"
+
+namespace subbyte {
+
+enum class Precision : std::uint8_t { float32, float16, bits8, bits4, bits3, bits2 };
+
+// The names of --precision, in the order in which they are listed; int8 is another name of 8bit.
+struct PrecisionName {
+  std::string_view name;
+  Precision precision;
+};
+std::span<const PrecisionName> precision_names();
+std::optional<Precision> precision_from_name(std::string_view name);
+int bits_of(Precision precision);
+
+// What reads a weight.
+enum class WeightUseKind : std::uint8_t {
+  matmul,
+  gemm,
+  embedding,  // a table that Gather reads rows of
+  other,      // biases, norms, constants of element-wise operators
+};
+
+// A part of a transformer, or of another network, that a weight belongs to.
+enum class Component : std::uint8_t {
+  attention,
+  feed_forward,
+  embedding,
+  head,
+  convolution,
+  other
+};
+std::string_view component_name(Component component);
+
+struct WeightUse {
+  ValueId value = kNone;
+  AxisOrder order = {};
+  std::int64_t rows = 0;
+  std::int64_t k = 0;
+  WeightUseKind kind = WeightUseKind::other;
+  WeightRange range = {};  // of measure_weights()
+  std::optional<int> layer = {};
+  Component component = Component::other;
+
+  std::int64_t parameters() const { return rows * k; }
+};
+
+struct Assignment {
+  Encoding encoding;
+  std::string reason;  // why it is stored wider than asked; "" where it is not
+};
+
+// One assignment for each use. Matrices (products and embedding tables) get the bits asked;
+// everything else stays float32, or becomes float16 where that is asked and it fits. A weight that
+// its encoding could not hold stays float32.
+std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precision precision);
+
+// The share of the parameters (0 to 1) that are stored at `bits` bits or fewer; 1 where there are
+// none.
+double share_within(std::span<const WeightUse> uses, std::span<const Assignment> assignments,
+                    int bits);
+
+}  // namespace subbyte

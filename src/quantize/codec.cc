@@ -1,0 +1,292 @@
+#include "quantize/codec.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/threads.h"
+#include "quantize/bits.h"
+#include "quantize/codec_simd.h"
+#include "quantize/half.h"
+
+namespace subbyte {
+namespace {
+
+std::size_t size_of(std::int64_t count) { return static_cast<std::size_t>(count); }
+
+float power_of_two(int exponent) { return std::ldexp(1.0f, exponent); }
+
+// Where the rows of a block go.
+struct BlockOutput {
+  std::byte* values;
+  std::byte* scales;
+  std::byte* zero_points;
+  RowLayout row;
+};
+
+void put_half(std::byte* to, float value) {
+  const std::uint16_t half = float_to_half(value);
+  std::memcpy(to, &half, sizeof(half));
+}
+
+float get_half(const std::byte* from) {
+  std::uint16_t half = 0;
+  std::memcpy(&half, from, sizeof(half));
+  return half_to_float(half);
+}
+
+// One row of an affine matrix between its numbers and its bytes.
+struct AffineRow {
+  std::vector<std::uint8_t> codes;  // whole groups
+  std::vector<std::uint8_t> zeros;  // as stored
+  std::vector<float> scales;        // without 2^scale_exponent
+
+  AffineRow(const AffineEncoding& encoding, std::int64_t k)
+      : codes(size_of(groups_in_row(encoding, k) * encoding.group)),
+        zeros(size_of(groups_in_row(encoding, k))),
+        scales(zeros.size()) {}
+
+  void write(const AffineEncoding& encoding, const BlockOutput& out, std::int64_t row) const {
+    pack_bits(codes.data(), codes.size(), encoding.bits, out.values + row * out.row.values);
+    for (std::size_t g = 0; g < scales.size(); ++g) {
+      put_half(out.scales + row * out.row.scales + 2 * g, scales[g]);
+    }
+    if (encoding.zero_bits > 0) {
+      pack_bits(zeros.data(), zeros.size(), encoding.zero_bits,
+                out.zero_points + row * out.row.zero_points);
+    }
+  }
+
+  void read(const AffineEncoding& encoding, const PackedMatrix& matrix, const RowLayout& layout,
+            std::int64_t row) {
+    unpack_bits(matrix.values.data() + row * layout.values, codes.size(), encoding.bits,
+                codes.data());
+    for (std::size_t g = 0; g < scales.size(); ++g) {
+      scales[g] = get_half(matrix.scales.data() + row * layout.scales + 2 * g);
+    }
+    if (encoding.zero_bits > 0) {
+      unpack_bits(matrix.zero_points.data() + row * layout.zero_points, zeros.size(),
+                  encoding.zero_bits, zeros.data());
+    }
+  }
+
+  void decode(const AffineEncoding& encoding, std::int64_t k, float* out) const {
+    const float factor = power_of_two(encoding.scale_exponent);
+    const auto group = size_of(encoding.group);
+    for (std::size_t g = 0; g < scales.size(); ++g) {
+      const float scale = scales[g] * factor;
+      const float zero = encoding.zero_bits > 0 ? static_cast<float>(zeros[g]) * encoding.zero_step
+                                                : encoding.zero_default;
+      const std::size_t end = std::min(size_of(k), (g + 1) * group);
+      for (std::size_t i = g * group; i < end; ++i) {
+        out[i] = scale * (static_cast<float>(codes[i]) - zero);
+      }
+    }
+  }
+};
+
+// The groups of a block of rows in batches of equally long ones: the whole groups, then the tails.
+class AffineBlock {
+ public:
+  AffineBlock(const float* values, std::int64_t rows, std::int64_t k,
+              const AffineEncoding& encoding, ScaleSearch search)
+      : values_(values),
+        rows_(rows),
+        k_(k),
+        encoding_(encoding),
+        grid_(encoding),
+        search_(search),
+        to_normal_(power_of_two(-encoding.scale_exponent)),
+        coded_(size_of(rows), AffineRow(encoding, k)) {
+    batch_.resize(size_of(encoding.group) * kBatchGroups);
+  }
+
+  const std::vector<AffineRow>& encode() {
+    const std::int64_t whole = k_ / encoding_.group;
+    const std::int64_t tail = k_ % encoding_.group;
+    encode_groups(0, whole, encoding_.group);
+    if (tail > 0) encode_groups(whole, 1, tail);
+    return coded_;
+  }
+
+ private:
+  struct alignas(64) Line {
+    float lanes[kBatchGroups];
+  };
+
+  // Groups [first, first + count) of each row, of `length` values.
+  void encode_groups(std::int64_t first, std::int64_t count, std::int64_t length) {
+    const std::int64_t all = rows_ * count;
+    for (std::int64_t start = 0; start < all; start += kBatchGroups) {
+      const std::int64_t lanes = std::min<std::int64_t>(all - start, kBatchGroups);
+      encode_batch(first, count, start, lanes, size_of(length));
+    }
+  }
+
+  void encode_batch(std::int64_t first, std::int64_t count, std::int64_t start, std::int64_t lanes,
+                    std::size_t length) {
+    if (lanes < static_cast<std::int64_t>(kBatchGroups)) std::fill(x_.begin(), x_.end(), Line{});
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      const std::int64_t row = (start + lane) / count;
+      const std::int64_t group = first + (start + lane) % count;
+      const float* const from = values_ + row * k_ + group * encoding_.group;
+      for (std::size_t i = 0; i < length; ++i) x_[i].lanes[lane] = from[i] * to_normal_;
+    }
+    search_batch(x_.front().lanes, length, grid_, search_, scales_.lanes, zeros_.lanes);
+    quantize_batch(x_.front().lanes, length, grid_, scales_.lanes, zeros_.lanes, batch_.data());
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      AffineRow& row = coded_[size_of((start + lane) / count)];
+      const std::size_t group = size_of(first + (start + lane) % count);
+      std::uint8_t* const to = row.codes.data() + group * size_of(encoding_.group);
+      for (std::size_t i = 0; i < length; ++i) {
+        to[i] = batch_[i * kBatchGroups + size_of(lane)];
+      }
+      row.scales[group] = scales_.lanes[lane];
+      row.zeros[group] = static_cast<std::uint8_t>(zeros_.lanes[lane] / encoding_.zero_step);
+    }
+  }
+
+  const float* values_;
+  std::int64_t rows_;
+  std::int64_t k_;
+  const AffineEncoding& encoding_;
+  Grid grid_;
+  ScaleSearch search_;
+  float to_normal_;
+  std::vector<AffineRow> coded_;
+  std::vector<Line> x_ = std::vector<Line>(size_of(encoding_.group));
+  std::vector<std::uint8_t> batch_;
+  Line scales_, zeros_;
+};
+
+Distortion pack_block(const float* values, std::int64_t rows, std::int64_t k,
+                      const AffineEncoding& encoding, ScaleSearch search, const BlockOutput& out) {
+  AffineBlock block(values, rows, k, encoding, search);
+  std::vector<float> decoded(size_of(k));
+  Distortion distortion;
+  std::int64_t r = 0;
+  for (const AffineRow& row : block.encode()) {
+    row.write(encoding, out, r);
+    row.decode(encoding, k, decoded.data());
+    distortion.add(values + r * k, decoded.data(), size_of(k));
+    ++r;
+  }
+  return distortion;
+}
+
+Distortion pack_block(const float* values, std::int64_t rows, std::int64_t k,
+                      const FloatEncoding& encoding, ScaleSearch, const BlockOutput& out) {
+  std::vector<float> decoded(size_of(k));
+  Distortion distortion;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* const from = values + r * k;
+    std::byte* const to = out.values + r * out.row.values;
+    if (encoding.bits == 16) {
+      for (std::int64_t i = 0; i < k; ++i) {
+        put_half(to + 2 * i, from[i]);
+        decoded[size_of(i)] = get_half(to + 2 * i);
+      }
+      distortion.add(from, decoded.data(), size_of(k));
+    } else {
+      std::memcpy(to, from, size_of(k) * sizeof(float));
+      distortion.add(from, from, size_of(k));
+    }
+  }
+  return distortion;
+}
+
+// Integers are packed by pack_integers().
+Distortion pack_block(const float*, std::int64_t, std::int64_t, const IntegerEncoding&, ScaleSearch,
+                      const BlockOutput&) {
+  return {};
+}
+
+PackedMatrix allocate(std::int64_t rows, std::int64_t k, const Encoding& encoding) {
+  PackedMatrix matrix{.encoding = encoding, .rows = rows, .k = k};
+  const RowLayout row = row_layout(encoding, k);
+  matrix.values.resize(size_of(rows * row.values));
+  matrix.scales.resize(size_of(rows * row.scales));
+  matrix.zero_points.resize(size_of(rows * row.zero_points));
+  return matrix;
+}
+
+}  // namespace
+
+double sqnr_db(const PackedMatrix& matrix) { return sqnr_db(matrix.distortion); }
+
+PackedMatrix pack(const RowReader& read, std::int64_t rows, std::int64_t k,
+                  const Encoding& encoding, const PackOptions& options) {
+  PackedMatrix matrix = allocate(rows, k, encoding);
+  if (rows <= 0 || k <= 0) return matrix;
+  const RowLayout row = row_layout(encoding, k);
+  const std::int64_t block = rows_in_block(rows, k);
+  std::vector<Distortion> parts(size_of((rows + block - 1) / block));
+  parallel_for(
+      parts.size(),
+      [&](std::size_t b) {
+        const std::int64_t first = static_cast<std::int64_t>(b) * block;
+        const std::int64_t count = std::min(block, rows - first);
+        std::vector<float> values(size_of(count * k));
+        read(first, count, values.data());
+        const BlockOutput out{matrix.values.data() + first * row.values,
+                              matrix.scales.data() + first * row.scales,
+                              matrix.zero_points.data() + first * row.zero_points, row};
+        parts[b] = std::visit(
+            [&](const auto& kind) {
+              return pack_block(values.data(), count, k, kind, options.search, out);
+            },
+            encoding);
+      },
+      options.threads);
+  // In the order of the blocks, whichever thread was first.
+  for (const Distortion& part : parts) matrix.distortion += part;
+  return matrix;
+}
+
+Expected<PackedMatrix> pack_integers(const Tensor& tensor, std::int64_t rows, std::int64_t k,
+                                     std::string_view name) {
+  const auto values = integer_values(tensor);
+  if (!values) {
+    return fail("{}: its elements are {}; only integers and bools can be stored as 32-bit words",
+                name, dtype_name(tensor.dtype));
+  }
+  PackedMatrix matrix = allocate(rows, k, IntegerEncoding{});
+  const bool is_unsigned = gpu_type(tensor.dtype) == GpuType::u32;
+  const std::int64_t least = is_unsigned ? 0 : std::numeric_limits<std::int32_t>::min();
+  const std::int64_t most = is_unsigned ? std::int64_t{std::numeric_limits<std::uint32_t>::max()}
+                                        : std::int64_t{std::numeric_limits<std::int32_t>::max()};
+  for (std::size_t i = 0; i < values->size() && 4 * i < matrix.values.size(); ++i) {
+    const std::int64_t value = (*values)[i];
+    if (value < least || value > most) {
+      return fail(
+          "{}: element {} is {}, which does not fit the 32 bits that the GPU has; {} to {} do",
+          name, i, value, least, most);
+    }
+    const auto word = static_cast<std::uint32_t>(value);
+    std::memcpy(matrix.values.data() + 4 * i, &word, sizeof(word));
+  }
+  return matrix;
+}
+
+void unpack(const PackedMatrix& matrix, std::int64_t first_row, std::int64_t row_count,
+            float* out) {
+  const RowLayout layout = row_layout(matrix.encoding, matrix.k);
+  if (const auto* affine = std::get_if<AffineEncoding>(&matrix.encoding)) {
+    AffineRow row(*affine, matrix.k);
+    for (std::int64_t r = 0; r < row_count; ++r) {
+      row.read(*affine, matrix, layout, first_row + r);
+      row.decode(*affine, matrix.k, out + r * matrix.k);
+    }
+  } else if (const auto* floats = std::get_if<FloatEncoding>(&matrix.encoding)) {
+    for (std::int64_t r = 0; r < row_count; ++r) {
+      const std::byte* const from = matrix.values.data() + (first_row + r) * layout.values;
+      float* const to = out + r * matrix.k;
+      if (floats->bits == 32) std::memcpy(to, from, size_of(matrix.k) * sizeof(float));
+      for (std::int64_t i = 0; floats->bits == 16 && i < matrix.k; ++i)
+        to[i] = get_half(from + 2 * i);
+    }
+  }
+}
+
+}  // namespace subbyte

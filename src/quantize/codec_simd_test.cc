@@ -1,0 +1,129 @@
+// The SIMD search gives what the readable one gives, to the bit, on every target that this machine
+// has.
+#include "quantize/codec_simd.h"
+
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <cmath>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "quantize/codec_reference.h"
+#include "quantize/encoding.h"
+
+namespace subbyte {
+namespace {
+
+using Group = std::vector<float>;
+
+// Normalised groups: magnitudes below 2^15, as affine_encoding() arranges.
+std::vector<Group> groups_of(std::size_t length) {
+  std::mt19937_64 random(length);
+  std::normal_distribution<float> normal(0, 4000);
+  const auto make = [&](const std::function<float(std::size_t)>& value) {
+    Group group(length);
+    for (std::size_t i = 0; i < length; ++i) group[i] = value(i);
+    return group;
+  };
+  const auto draw = [&](std::size_t) {
+    return std::min(std::max(normal(random), -32767.0f), 32767.0f);
+  };
+  std::vector<Group> groups;
+  for (int i = 0; i < 40; ++i) groups.push_back(make(draw));
+  for (const float value : {0.0f, -0.0f, 1.0f, -1.0f, 32767.0f, -32767.0f, 0.1f, 1e-6f, -1e-30f}) {
+    groups.push_back(make([&](std::size_t) { return value; }));                    // constant
+    groups.push_back(make([&](std::size_t i) { return i == 0 ? value : 0.0f; }));  // one spike
+    groups.push_back(make([&](std::size_t i) { return i % 2 == 0 ? value : -value; }));
+    groups.push_back(
+        make([&](std::size_t i) { return i + 1 == length ? 32767.0f : draw(i) * 1e-3f; }));
+    groups.push_back(make([&](std::size_t i) { return value + 1e-4f * static_cast<float>(i); }));
+    groups.push_back(
+        make([&](std::size_t i) { return 20000.0f + 1e-2f * draw(i); }));  // far from 0
+    groups.push_back(make([&](std::size_t i) { return -20000.0f + 1e-2f * draw(i); }));
+    groups.push_back(make([&](std::size_t i) { return draw(i) * 1e-9f; }));  // below the scales
+    groups.push_back(make([&](std::size_t i) { return std::fabs(draw(i)); }));
+    groups.push_back(
+        make([&](std::size_t i) { return std::ldexp(1.0f, 14 - 4 * static_cast<int>(i)); }));
+    groups.push_back(
+        make([&](std::size_t i) { return 100.0f * static_cast<float>(i % 16); }));  // ties
+    groups.push_back(
+        make([&](std::size_t i) { return 50.0f * static_cast<float>(i % 31) - 700.0f; }));
+  }
+  return groups;
+}
+
+struct alignas(64) Line {
+  float lanes[kBatchGroups];
+};
+
+std::string name_of(const Group& group) {
+  std::string text;
+  for (const float value : group) text += std::to_string(value) + " ";
+  return text;
+}
+
+void expect_same(const AffineEncoding& encoding, std::size_t length) {
+  const Grid grid(encoding);
+  const std::vector<Group> groups = groups_of(length);
+  for (const ScaleSearch search : {ScaleSearch::least_squares, ScaleSearch::none}) {
+    for (std::size_t start = 0; start < groups.size(); start += kBatchGroups) {
+      const std::size_t lanes = std::min(groups.size() - start, kBatchGroups);
+      std::vector<Line> x(length);
+      Line scales, zeros;
+      std::vector<std::uint8_t> codes(length * kBatchGroups);
+      for (std::size_t g = 0; g < lanes; ++g) {
+        for (std::size_t i = 0; i < length; ++i) x[i].lanes[g] = groups[start + g][i];
+      }
+      search_batch(x[0].lanes, length, grid, search, scales.lanes, zeros.lanes);
+      quantize_batch(x[0].lanes, length, grid, scales.lanes, zeros.lanes, codes.data());
+      for (std::size_t g = 0; g < lanes; ++g) {
+        const Group& group = groups[start + g];
+        const GroupParameters expected = search_group_reference(group, grid, search);
+        ASSERT_EQ(scales.lanes[g], expected.scale) << name_of(group);
+        ASSERT_EQ(zeros.lanes[g], expected.zero) << name_of(group);
+        std::vector<std::uint8_t> expected_codes(length), found(length);
+        quantize_group_reference(group, expected, grid, expected_codes.data());
+        for (std::size_t i = 0; i < length; ++i) found[i] = codes[i * kBatchGroups + g];
+        ASSERT_EQ(found, expected_codes) << name_of(group);
+      }
+    }
+  }
+}
+
+class EveryTarget : public testing::Test {
+ protected:
+  void TearDown() override { choose(0); }
+  // 0: what the machine has.
+  static void choose(std::int64_t target) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+};
+
+TEST_F(EveryTarget, GivesTheReferencesNumbers) {
+  int tested = 0;
+  for (std::int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
+    const std::int64_t target = targets & -targets;
+    SCOPED_TRACE(hwy::TargetName(target));
+    choose(target);
+    for (const int bits : {8, 4, 3, 2}) {
+      SCOPED_TRACE(bits);
+      for (const std::size_t length : {1u, 2u, 7u, 31u, 32u}) {
+        expect_same(affine_encoding(bits, 4096, 1), length);
+        expect_same(affine_encoding(bits, 32, 1), length);
+        if (HasFatalFailure()) return;
+      }
+    }
+    expect_same({.bits = 8, .zero_bits = 8}, 32);
+    expect_same({.bits = 2, .zero_bits = 6, .zero_step = 0.0625f}, 32);
+    choose(0);
+    ++tested;
+  }
+  EXPECT_GE(tested, 1);
+}
+
+}  // namespace
+}  // namespace subbyte

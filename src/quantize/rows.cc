@@ -1,0 +1,173 @@
+#include "quantize/rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "base/threads.h"
+
+namespace subbyte {
+namespace {
+
+// Axes of a tensor, outermost first, and the element offset of each position along them.
+struct Axes {
+  std::vector<std::int64_t> dims;
+  std::vector<std::int64_t> strides;
+
+  std::int64_t offset(std::int64_t position) const {
+    std::int64_t sum = 0;
+    for (std::size_t i = dims.size(); i-- > 0;) {
+      sum += position % dims[i] * strides[i];
+      position /= dims[i];
+    }
+    return sum;
+  }
+  // Positions from a multiple of which on that many offsets follow each other: the extent of the
+  // inner axes that lie in memory as they stand here.
+  std::int64_t run() const {
+    std::int64_t length = 1;
+    for (std::size_t i = dims.size(); i-- > 0;) {
+      if (dims[i] == 1) continue;
+      if (strides[i] != length) break;
+      length *= dims[i];
+    }
+    return length;
+  }
+};
+
+Axes pick(const std::vector<std::int64_t>& dims, const std::vector<int>& axes) {
+  Axes picked;
+  for (const int axis : axes) {
+    std::int64_t stride = 1;
+    for (std::size_t i = static_cast<std::size_t>(axis) + 1; i < dims.size(); ++i)
+      stride *= dims[i];
+    picked.dims.push_back(dims[static_cast<std::size_t>(axis)]);
+    picked.strides.push_back(stride);
+  }
+  return picked;
+}
+
+struct Gather {
+  Tensor tensor;
+  Axes rows, k;
+  std::int64_t row_length = 0;
+
+  // Elements that lie together along k.
+  void runs_of_k(std::int64_t first_row, std::int64_t row_count, float* out) const {
+    const std::int64_t run = k.run();
+    for (std::int64_t r = 0; r < row_count; ++r) {
+      const std::int64_t start = rows.offset(first_row + r);
+      for (std::int64_t i = 0; i < row_length; i += run) {
+        read_floats(tensor, start + k.offset(i), run, out + r * row_length + i);
+      }
+    }
+  }
+
+  // Elements that lie together along the rows: transposed through tiles, so that neither side is
+  // walked one element a cache line.
+  void tiles(std::int64_t first_row, std::int64_t row_count, float* out) const {
+    constexpr std::int64_t kTileRows = 64;
+    constexpr std::int64_t kTileK = 16;
+    float tile[kTileK][kTileRows];
+    const std::int64_t run = rows.run();
+    for (std::int64_t r = 0; r < row_count;) {
+      const std::int64_t left_in_run = run - (first_row + r) % run;
+      const std::int64_t height = std::min({row_count - r, left_in_run, kTileRows});
+      const std::int64_t start = rows.offset(first_row + r);
+      for (std::int64_t i = 0; i < row_length; i += kTileK) {
+        const std::int64_t width = std::min(row_length - i, kTileK);
+        for (std::int64_t c = 0; c < width; ++c) {
+          read_floats(tensor, start + k.offset(i + c), height, tile[c]);
+        }
+        for (std::int64_t y = 0; y < height; ++y) {
+          float* const to = out + (r + y) * row_length + i;
+          for (std::int64_t c = 0; c < width; ++c) to[c] = tile[c][y];
+        }
+      }
+      r += height;
+    }
+  }
+};
+
+}  // namespace
+
+bool is_axis_order(const AxisOrder& order, std::size_t rank) {
+  std::vector<int> axes = order.rows;
+  axes.insert(axes.end(), order.k.begin(), order.k.end());
+  std::sort(axes.begin(), axes.end());
+  if (axes.size() != rank) return false;
+  for (std::size_t i = 0; i < rank; ++i) {
+    if (axes[i] != static_cast<int>(i)) return false;
+  }
+  return true;
+}
+
+MatrixSize matrix_size(const std::vector<std::int64_t>& dims, const AxisOrder& order) {
+  MatrixSize size;
+  for (const int axis : order.rows) size.rows *= dims[static_cast<std::size_t>(axis)];
+  for (const int axis : order.k) size.k *= dims[static_cast<std::size_t>(axis)];
+  return size;
+}
+
+RowReader row_reader(const Tensor& tensor, const AxisOrder& order) {
+  Gather gather{tensor, pick(tensor.dims, order.rows), pick(tensor.dims, order.k),
+                matrix_size(tensor.dims, order).k};
+  if (gather.k.run() > 1 || gather.rows.run() == 1) {
+    return
+        [gather = std::move(gather)](std::int64_t first_row, std::int64_t row_count, float* out) {
+          gather.runs_of_k(first_row, row_count, out);
+        };
+  }
+  return [gather = std::move(gather)](std::int64_t first_row, std::int64_t row_count, float* out) {
+    gather.tiles(first_row, row_count, out);
+  };
+}
+
+std::int64_t rows_in_block(std::int64_t rows, std::int64_t k) {
+  constexpr std::int64_t kBlockFloats = std::int64_t{1} << 18;
+  // Fewer rows would read a transposed matrix a few elements a cache line.
+  constexpr std::int64_t kFewest = 8;
+  return std::clamp(kBlockFloats / std::max<std::int64_t>(k, 1), kFewest,
+                    std::max<std::int64_t>(rows, kFewest));
+}
+
+WeightRange measure_weights(const RowReader& read, std::int64_t rows, std::int64_t k,
+                            unsigned threads) {
+  if (rows <= 0 || k <= 0) return {};
+  const std::int64_t block = rows_in_block(rows, k);
+  std::vector<WeightRange> parts(static_cast<std::size_t>((rows + block - 1) / block));
+  parallel_for(
+      parts.size(),
+      [&](std::size_t b) {
+        const std::int64_t first = static_cast<std::int64_t>(b) * block;
+        const std::int64_t count = std::min(block, rows - first);
+        std::vector<float> values(static_cast<std::size_t>(count * k));
+        read(first, count, values.data());
+        WeightRange& part = parts[b];
+        for (const float value : values) {
+          const float magnitude = std::fabs(value);
+          if (!std::isfinite(value)) {
+            part.all_finite = false;
+          } else if (magnitude > 0) {
+            part.largest = std::max(part.largest, magnitude);
+            if (part.smallest_nonzero == 0 || magnitude < part.smallest_nonzero) {
+              part.smallest_nonzero = magnitude;
+            }
+          }
+        }
+      },
+      threads);
+  WeightRange all;
+  for (const WeightRange& part : parts) {
+    all.all_finite = all.all_finite && part.all_finite;
+    all.largest = std::max(all.largest, part.largest);
+    if (part.smallest_nonzero > 0 &&
+        (all.smallest_nonzero == 0 || part.smallest_nonzero < all.smallest_nonzero)) {
+      all.smallest_nonzero = part.smallest_nonzero;
+    }
+  }
+  return all;
+}
+
+}  // namespace subbyte

@@ -1,0 +1,43 @@
+// Where the numbers of a matrix come from: blocks of rows, read when they are needed, so that no
+// weight is ever in memory as a whole.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "graph/graph.h"
+#include "quantize/format.h"
+
+namespace subbyte {
+
+// Fills `out` (row_count * k floats, row-major) with the rows [first_row, first_row + row_count).
+// Called from several threads at once.
+using RowReader = std::function<void(std::int64_t first_row, std::int64_t row_count, float* out)>;
+
+// Whether `order` names each axis of a tensor of this rank exactly once.
+bool is_axis_order(const AxisOrder& order, std::size_t rank);
+
+// Rows and k of the matrix: products of the dimensions named.
+struct MatrixSize {
+  std::int64_t rows = 1;
+  std::int64_t k = 1;
+};
+MatrixSize matrix_size(const std::vector<std::int64_t>& dims, const AxisOrder& order);
+
+// Reads a float constant in the order given, which is_axis_order() holds for; a transposed one is
+// gathered in tiles. The reader keeps the tensor's data alive.
+RowReader row_reader(const Tensor& tensor, const AxisOrder& order);
+
+// What decides whether an encoding can hold a matrix.
+struct WeightRange {
+  float largest = 0;           // magnitude
+  float smallest_nonzero = 0;  // magnitude; 0 where all are 0
+  bool all_finite = true;      // the others count finite elements only
+};
+WeightRange measure_weights(const RowReader& read, std::int64_t rows, std::int64_t k,
+                            unsigned threads = 0);
+
+// Rows that are read and encoded at a time: about 1 MiB of floats.
+std::int64_t rows_in_block(std::int64_t rows, std::int64_t k);
+
+}  // namespace subbyte

@@ -1,0 +1,17 @@
+// What reads each weight of a model, as the matrix in which it is stored.
+#pragma once
+
+#include <vector>
+
+#include "graph/graph.h"
+#include "quantize/assign.h"
+
+namespace subbyte {
+
+// One entry for each float constant of more than one element that a node of the main graph reads
+// the elements of, in the order of their values: a matrix [N, K] where a product or Gather reads it
+// as one (directly or through a transpose), else one row of all elements. The first such reader
+// decides.
+std::vector<WeightUse> find_weight_uses(const Model& model);
+
+}  // namespace subbyte

@@ -1,0 +1,90 @@
+// What every reference function takes, and the help they share: checked sizes, allocation below a
+// limit, axes, broadcasting.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "reference/element.h"
+#include "reference/reference.h"
+
+namespace subbyte::reference {
+
+using Dims = std::vector<std::int64_t>;
+using Result = Expected<std::vector<Tensor>>;
+
+// One node on concrete inputs. The number of inputs and their sizes in bytes were checked by
+// evaluate().
+struct Call {
+  const Node& node;
+  Inputs inputs;
+  std::int64_t max_bytes;  // of each output
+
+  const Tensor& input(std::size_t i) const { return *inputs[i]; }
+  bool has(std::size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
+};
+
+// One function for each family in the `reference` column of ops.def. Many rows share one.
+#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
+  Result reference_##reference(const Call& call);
+#include "graph/ops.def"
+#undef OP
+
+// "[2, 3]"
+std::string dims_text(std::span<const std::int64_t> dims);
+
+// Product of the dimensions; a negative one, or a product that leaves 64 bits, is an error.
+Expected<std::int64_t> count_elements(std::span<const std::int64_t> dims);
+
+// Product of dims[first] .. dims[last - 1], which are known to fit.
+std::int64_t product(std::span<const std::int64_t> dims, std::size_t first, std::size_t last);
+
+// Bytes of an output of that dtype and shape; more than call.max_bytes is an error.
+Expected<std::size_t> output_bytes(const Call& call, DType dtype,
+                                   std::span<const std::int64_t> dims);
+// As many bytes, all zero.
+Expected<std::vector<std::byte>> allocate(const Call& call, DType dtype,
+                                          std::span<const std::int64_t> dims);
+
+template <typename T>
+T* elements_of(std::vector<std::byte>& bytes) {
+  return reinterpret_cast<T*>(bytes.data());
+}
+
+// axis + rank where axis is negative; outside [-rank, rank - 1] is an error. `rank` is that of what
+// the axis counts in.
+Expected<std::size_t> normalize_axis(const Call& call, std::int64_t axis, std::size_t rank);
+// The same for a list, in which no axis may come twice.
+Expected<std::vector<std::size_t>> normalize_axes(const Call& call,
+                                                  std::span<const std::int64_t> axes,
+                                                  std::size_t rank);
+
+// The elements of an integer input of rank 0 or 1 (axes, shapes, sizes).
+Expected<Dims> integer_list(const Call& call, std::size_t input);
+
+// NumPy's multidirectional broadcasting (ONNX, Broadcasting.md).
+Expected<Dims> broadcast_dims(const Call& call, std::span<const std::int64_t> a,
+                              std::span<const std::int64_t> b);
+// The tensor with its elements repeated to the shape `dims`; one that already has it shares its
+// data.
+Expected<Tensor> broadcast_to(const Call& call, const Tensor& tensor,
+                              std::span<const std::int64_t> dims);
+
+// The elements of a float, integer or bool tensor as double.
+std::vector<double> read_doubles(const Tensor& tensor);
+// A float tensor of that dtype, each element rounded once.
+Expected<Tensor> make_floats(const Call& call, DType dtype, Dims dims,
+                             std::span<const double> values);
+
+// "Add: dtype string is not one that this operator takes"
+tl::unexpected<Error> wrong_dtype(const Call& call, DType dtype);
+
+inline Result one(Tensor tensor) {
+  std::vector<Tensor> outputs;
+  outputs.push_back(std::move(tensor));
+  return outputs;
+}
+
+}  // namespace subbyte::reference

@@ -1,0 +1,232 @@
+"""The C++ reference against ONNX's own operator tests and against ONNX Runtime on a whole model."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import subprocess
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+from harness import MODELS, ROOT, SUBBYTE
+
+TOOL = pathlib.Path(
+    os.environ.get(
+        "SUBBYTE_REFERENCE_TOOL", SUBBYTE.parent / "src" / "reference" / "subbyte_reference_tool"
+    )
+)
+DONE, FAILED, REFUSED = 0, 1, 3
+
+DTYPES = {
+    onnx.TensorProto.FLOAT: "float32",
+    onnx.TensorProto.FLOAT16: "float16",
+    onnx.TensorProto.BFLOAT16: "bfloat16",
+    onnx.TensorProto.DOUBLE: "float64",
+    onnx.TensorProto.INT8: "int8",
+    onnx.TensorProto.INT16: "int16",
+    onnx.TensorProto.INT32: "int32",
+    onnx.TensorProto.INT64: "int64",
+    onnx.TensorProto.UINT8: "uint8",
+    onnx.TensorProto.UINT16: "uint16",
+    onnx.TensorProto.UINT32: "uint32",
+    onnx.TensorProto.UINT64: "uint64",
+    onnx.TensorProto.BOOL: "bool",
+}
+# Relative and absolute error. Half formats: one unit in the last place.
+TOLERANCES = {
+    "float32": (1e-5, 1e-6),
+    "float64": (1e-7, 1e-9),
+    "float16": (1e-3, 1e-4),
+    "bfloat16": (8e-3, 1e-3),
+}
+# Fewer would mean that what once ran does not any more.
+FEWEST_PASSED = 600
+
+
+def known_operators() -> set[str]:
+    """The names in the operator table."""
+    table = (ROOT / "src" / "graph" / "ops.def").read_text(encoding="utf8")
+    rows = [line for line in table.splitlines() if line.startswith("OP(")]
+    return {row[3 : row.index(",")] for row in rows}
+
+
+def write_tensor(path: pathlib.Path, dtype: str, array: np.ndarray) -> None:
+    header = " ".join([dtype, *map(str, array.shape)])
+    path.write_bytes(header.encode() + b"\n" + np.ascontiguousarray(array).tobytes())
+
+
+def read_tensor(path: pathlib.Path) -> tuple[str, np.ndarray]:
+    """The dtype and the elements; bfloat16 as float32."""
+    header, _, data = path.read_bytes().partition(b"\n")
+    dtype, *dims = header.decode().split(" ")
+    return dtype, to_array(dtype, data).reshape([int(dim) for dim in dims])
+
+
+def to_array(dtype: str, data: bytes) -> np.ndarray:
+    if dtype == "bfloat16":
+        return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(data, dtype)
+
+
+def run_tool(model: pathlib.Path, folder: pathlib.Path, inputs) -> tuple[int, str, list]:
+    """Exit status, message and outputs of one run on (dtype, array) pairs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, (dtype, array) in enumerate(inputs):
+        write_tensor(folder / f"input_{i}.tensor", dtype, array)
+    done = subprocess.run(
+        [str(TOOL), str(model), str(folder), str(folder)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    count = len(list(folder.glob("output_*.tensor")))
+    outputs = [read_tensor(folder / f"output_{i}.tensor") for i in range(count)]
+    return done.returncode, done.stderr.strip(), outputs
+
+
+def test_the_tool_was_built():
+    assert TOOL.is_file(), f"{TOOL} is missing; build the target subbyte_reference_tool"
+
+
+# --- ONNX's operator tests -------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Outcome:
+    name: str
+    result: str  # passed, refused or failed
+    message: str = ""
+
+
+def operator_tests() -> list:
+    """ONNX's node tests whose operators are all in the table, from the installed package."""
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tests divide by zero on purpose
+        np.random.seed(0)
+        cases = collect_testcases(None)
+    known = known_operators()
+    return [case for case in cases if {node.op_type for node in case.model.graph.node} <= known]
+
+
+def to_proto(value, name: str):
+    if isinstance(value, onnx.TensorProto):
+        return value
+    # Scalars come as NumPy scalars; sequences and optionals have no tensor.
+    return numpy_helper.from_array(np.asarray(value), name) if not isinstance(value, list) else None
+
+
+def to_pair(value):
+    """(dtype, array of the stored bits), or None for what is not a tensor of a dtype we know."""
+    proto = to_proto(value, "")
+    if proto is None or proto.data_type not in DTYPES:
+        return None
+    dtype = DTYPES[proto.data_type]
+    array = numpy_helper.to_array(proto)
+    return dtype, array.view(np.uint16) if dtype == "bfloat16" else array
+
+
+def difference(expected, actual) -> str:
+    """What is wrong with an output, or ''."""
+    dtype, array = expected
+    if dtype == "bfloat16":
+        array = to_array(dtype, array.tobytes()).reshape(array.shape)
+    if actual[0] != dtype or actual[1].shape != array.shape:
+        return f"{actual[0]} {actual[1].shape} instead of {dtype} {array.shape}"
+    if dtype not in TOLERANCES:
+        return "" if np.array_equal(actual[1], array) else f"{actual[1]} instead of {array}"
+    rtol, atol = TOLERANCES[dtype]
+    close = np.isclose(
+        actual[1].astype(np.float64), array.astype(np.float64), rtol, atol, equal_nan=True
+    )
+    return "" if close.all() else f"{actual[1][~close]} instead of {array[~close]}"
+
+
+def names_a_reason(case, message: str) -> bool:
+    """A refusal must name the operator, the dtype, the mode or the version that is not supported."""
+    operators = {node.op_type for node in case.model.graph.node}
+    words = [f"({operator})" for operator in operators] + ["dtype", "data type", "opset"]
+    return any(word in message for word in words)
+
+
+def run_case(case, folder: pathlib.Path) -> Outcome:
+    folder.mkdir()
+    model = folder / "model.onnx"
+    model.write_bytes(case.model.SerializeToString())
+    for number, (inputs, outputs) in enumerate(case.data_sets):
+        pairs = [to_pair(value) for value in inputs]
+        expected = [to_pair(value) for value in outputs]
+        # A dtype that has no name here can only be refused.
+        nameless = None in pairs or None in expected
+        status, message, actual = run_tool(
+            model, folder / str(number), [pair for pair in pairs if pair is not None]
+        )
+        if status == REFUSED:
+            if names_a_reason(case, message):
+                return Outcome(case.name, "refused", message)
+            return Outcome(case.name, "failed", f"refused without a reason: {message}")
+        if status != DONE or nameless:
+            return Outcome(case.name, "failed", f"status {status}: {message}")
+        if len(actual) != len(expected):
+            return Outcome(case.name, "failed", f"{len(actual)} outputs, not {len(expected)}")
+        for wanted, given in zip(expected, actual):
+            if wrong := difference(wanted, given):
+                return Outcome(case.name, "failed", wrong)
+    return Outcome(case.name, "passed")
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory) -> list[Outcome]:
+    folder = tmp_path_factory.mktemp("operators")
+    cases = operator_tests()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda case: run_case(case, folder / case.name), cases))
+
+
+def test_operators_pass_or_are_refused(outcomes, capsys):
+    counts = collections.Counter(outcome.result for outcome in outcomes)
+    reasons = collections.Counter(
+        outcome.message.splitlines()[-1].split(": ")[-1]
+        for outcome in outcomes
+        if outcome.result == "refused"
+    )
+    with capsys.disabled():
+        print(f"\n{len(outcomes)} operator tests of ONNX {onnx.__version__}:", end=" ")
+        print(", ".join(f"{counts[result]} {result}" for result in ("passed", "refused", "failed")))
+        for reason, count in reasons.most_common():
+            print(f"  refused {count}: {reason}")
+    failed = [f"{o.name}: {o.message}" for o in outcomes if o.result == "failed"]
+    assert not failed, "\n".join(failed)
+    assert counts["passed"] >= FEWEST_PASSED
+
+
+# --- a whole model ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("batch", "sequence"), [(1, 16), (3, 9)])
+def test_minilm_agrees_with_onnx_runtime(batch, sequence, tmp_path):
+    path = MODELS / "minilm.onnx"
+    assert path.is_file(), f"{path} is missing; ./dev setup fetches it, or set SUBBYTE_MODELS"
+    random = np.random.default_rng(batch)
+    tokens = random.integers(0, 30522, (batch, sequence), dtype=np.int64)
+    mask = np.ones_like(tokens)
+    mask[-1, sequence // 2 :] = 0  # a padded row
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    feeds = {"input_ids": tokens, "attention_mask": mask}
+    names = [value.name for value in session.get_inputs()]
+    expected = session.run(None, feeds)
+
+    status, message, actual = run_tool(path, tmp_path, [("int64", feeds[name]) for name in names])
+    assert (status, message) == (DONE, "")
+    assert len(actual) == len(expected)
+    for (dtype, array), wanted in zip(actual, expected):
+        assert dtype == str(wanted.dtype)
+        np.testing.assert_allclose(array, wanted, rtol=1e-4, atol=2e-5)

@@ -1,0 +1,84 @@
+// Compiled only: what the declarations of a generated module must accept and refuse.
+import {
+  format,
+  load,
+  requirements,
+  SubbyteError,
+  type LoadOptions,
+} from '../../../build/types/model.js';
+
+const options: LoadOptions = {
+  onProgress: ({ phase, loaded, total }) => console.log(phase, loaded / total),
+  weights: async (file, offset, bytes, signal) => {
+    signal.throwIfAborted();
+    return (
+      await fetch(file, { headers: { range: `bytes=${offset}-${offset + bytes - 1}` } })
+    ).arrayBuffer();
+  },
+  requestInit: { credentials: 'include' },
+};
+const version: 1 = format;
+const features: string[] = requirements.features;
+
+export async function sample(device: GPUDevice, buffer: GPUBuffer): Promise<void> {
+  using model = await load({ ...options, device, signal: AbortSignal.timeout(1000) });
+  const name: 'ids' = model.inputs[0].name;
+  const dims: readonly ['batch', 16] = model.inputs[0].dims;
+  const ids = { data: new BigInt64Array(32), dims: [2, 16] as const };
+  const mask = { data: new Uint16Array(32), dims: [2, 16] as const };
+
+  const out = await model.run({ ids, mask });
+  const logits: Float32Array = out.logits.data;
+  const rank2: [number, 2] = out.logits.dims;
+  const bits: Uint16Array = out.cache.data;
+  const dtype: 'float16' = out.cache.dtype;
+
+  const kept = await model.run(
+    {
+      ids: { data: new Int32Array(16), dims: [1, 16] },
+      mask: { buffer, offset: 256, dims: [1, 16] },
+    },
+    { keep: ['cache'] },
+  );
+  const onGpu: GPUBuffer = kept.cache.buffer;
+  const read: Uint16Array = (await kept.cache.read()).data;
+  const cpu: Float32Array = kept.logits.data;
+  kept.cache.dispose();
+
+  // @ts-expect-error: an input is missing
+  await model.run({ ids });
+  // @ts-expect-error: no such input
+  await model.run({ ids, mask, tokens: ids });
+  // @ts-expect-error: the wrong type of data
+  await model.run({ ids: { data: new Float32Array(32), dims: [2, 16] }, mask });
+  // @ts-expect-error: the wrong rank
+  await model.run({ ids: { data: new BigInt64Array(32), dims: [32] }, mask });
+  // @ts-expect-error: the wrong size of a fixed dimension
+  await model.run({ ids: { data: new BigInt64Array(32), dims: [2, 17] }, mask });
+  // @ts-expect-error: no such output
+  await model.run({ ids, mask }, { keep: ['hidden'] });
+  // @ts-expect-error: no such output
+  out.hidden;
+  // @ts-expect-error: not kept, so not on the GPU
+  kept.logits.buffer;
+
+  const info = await model.lost;
+  console.log(
+    version,
+    features,
+    name,
+    dims,
+    logits,
+    rank2,
+    bits,
+    dtype,
+    onGpu,
+    read,
+    cpu,
+    info.reason,
+  );
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof SubbyteError && error.code === 'bad-shape' ? error.message : undefined;
+}

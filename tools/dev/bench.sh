@@ -1,0 +1,22 @@
+# Micro-benchmarks of the compiler's own code, and the tables of sizes in the documents.
+# shellcheck shell=bash
+source tools/dev/build.sh
+
+verb_bench() {
+  local what=${1:-} program count=0
+  setup_for_build
+  if [[ $what == sizes ]]; then
+    setup_models
+    configure release "$build"
+    compile "$build"
+    python tools/dev/tables.py --measure
+    return
+  fi
+  configure release "$build/bench" -DSUBBYTE_BENCHMARKS=ON -DSUBBYTE_TESTS=OFF
+  compile "$build/bench"
+  while read -r program; do
+    "$program" --benchmark_filter="${what:-.}"
+    count=$((count + 1))
+  done < <(find "$build/bench" -type f -executable -name '*_bench' | sort)
+  [[ $count -gt 0 ]] || die "no benchmark program named *_bench was built"
+}

@@ -1,0 +1,11 @@
+# The tests in headless Chromium, or the given files of them.
+# shellcheck shell=bash
+source tools/dev/build.sh
+source tools/dev/suites.sh
+
+verb_browser() {
+  verb_setup
+  configure release "$build"
+  compile "$build"
+  if [[ $# -gt 0 ]]; then node_test "$@"; else suite_browser; fi
+}

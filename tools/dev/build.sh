@@ -1,0 +1,30 @@
+# Compiles the compiler: build/subbyte, and with it the runtime and the kernels that it embeds.
+# shellcheck shell=bash
+source tools/dev/setup.sh
+
+verb_build() {
+  setup_for_build
+  configure release "$build"
+  compile "$build" "$@"
+}
+
+# configure PRESET FOLDER [CMAKE ARGUMENTS]
+configure() {
+  local preset=$1 folder=$2
+  shift 2
+  [[ $(command -v ccache) ]] && set -- -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@"
+  mkdir -p "$folder"
+  cmake --preset "$preset" -B "$folder" "$@" >"$folder/configure.log" 2>&1 ||
+    { cat "$folder/configure.log" >&2; die "cmake could not configure $folder"; }
+}
+
+# compile FOLDER [TARGETS]
+compile() {
+  local folder=$1
+  shift
+  if [[ $# -gt 0 ]]; then
+    cmake --build "$folder" --parallel "$(jobs)" --target "$@"
+  else
+    cmake --build "$folder" --parallel "$(jobs)"
+  fi
+}

@@ -1,0 +1,61 @@
+# What a change must pass besides the tests.
+# shellcheck shell=bash
+source tools/dev/build.sh
+source tools/dev/fmt.sh
+
+readonly longest_file=500
+
+verb_check() {
+  local failed=() step
+  setup_for_build
+  configure release "$build"
+  compile "$build"
+  for step in formatted types lengths tables; do run_step "$step"; done
+  run_step tidy "${1:-}"
+  [[ ${#failed[@]} -eq 0 ]] || die "check failed: ${failed[*]}"
+  say "check passed"
+}
+
+run_step() {
+  say "check $1"
+  set +e
+  (set -e; "$@")
+  local status=$?
+  set -e
+  [[ $status -eq 0 ]] || failed+=("$1")
+}
+
+types() {
+  local project
+  while read -r project; do
+    tsc --noEmit -p "$project"
+  done < <(sources '*tsconfig.json')
+}
+
+lengths() {
+  local file lines long=0
+  while read -r file; do
+    lines=$(wc -l <"$file")
+    if [[ $lines -gt $longest_file ]]; then
+      echo "$file has $lines lines; the most is $longest_file: it holds more than one idea" >&2
+      long=1
+    fi
+  done < <(sources '*.cc' '*.h' '*.def' '*.ts' '*.mjs' '*.js' '*.css' '*.py' '*.sh' '*.wgsl' '*.cmake' 'dev')
+  return $long
+}
+
+tables() { python tools/dev/tables.py --check; }
+
+# clang-tidy is slow: only what differs from the main branch's last commit, unless all is asked for.
+tidy() {
+  local files=()
+  if [[ $1 == --all ]]; then
+    mapfile -t files < <(sources 'src/*.cc')
+  else
+    mapfile -t files < <({ git diff --name-only HEAD -- 'src/*.cc'; git ls-files --others --exclude-standard -- 'src/*.cc'; } | sort -u)
+  fi
+  local existing=() file
+  for file in "${files[@]}"; do [[ -f $file ]] && existing+=("$file"); done
+  [[ ${#existing[@]} -eq 0 ]] && return
+  printf '%s\n' "${existing[@]}" | xargs -P "$(jobs)" -n 4 clang-tidy-14 -p "$build" --quiet --warnings-as-errors='*'
+}

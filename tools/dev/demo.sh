@@ -1,0 +1,15 @@
+# The example, end to end: from the ONNX file to hits in a browser.
+# shellcheck shell=bash
+source tools/dev/build.sh
+
+verb_demo() {
+  local mode=${1:-}
+  [[ -z $mode || $mode == --serve ]] || die "demo takes --serve or nothing, not '$mode'"
+  setup_for_build
+  setup_models
+  configure release "$build"
+  compile "$build"
+  say "demo"
+  # Under the program's own control, so that a stopped server takes nothing with it.
+  node tools/dev/demo.mjs $mode
+}

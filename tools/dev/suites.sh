@@ -1,0 +1,54 @@
+# One function for each suite of ./dev test. A suite that finds nothing to run fails: none may vanish unseen.
+# shellcheck shell=bash
+
+# The C++ tests, golden tests among them.
+suite_unit() { ctest --test-dir "$build" --parallel "$(jobs)" --output-on-failure --no-tests=error; }
+
+# The runtime and the kernels, in Node.
+suite_node() {
+  local files=()
+  mapfile -t files < <(test_files '*.test.mjs' '*.test.js' '*.test.ts' | grep -v '^tests/browser/' || true)
+  node_test "${files[@]}"
+}
+
+# Whole models against ONNX Runtime, the command line, the Python package.
+suite_python() { python -m pytest -q -ra --durations=10 -p no:cacheprovider tests python; }
+
+# The same modules, and the example page, in headless Chromium.
+suite_browser() {
+  local files=()
+  mapfile -t files < <(test_files '*.test.mjs' | grep '^tests/browser/' || true)
+  node_test "${files[@]}"
+}
+
+# Every shader that the suites before this one handed to WebGPU, by a second implementation of WGSL.
+suite_shaders() { python tools/dev/validate_shaders.py "$SUBBYTE_WGSL_DUMP"; }
+
+suite_golden() { ctest --test-dir "$build" --output-on-failure --no-tests=error -R '[Gg]olden'; }
+
+suite_sanitizers() {
+  configure sanitizers "$build/sanitizers"
+  compile "$build/sanitizers"
+  ctest --test-dir "$build/sanitizers" --parallel "$(jobs)" --output-on-failure --no-tests=error
+  configure thread-sanitizer "$build/thread-sanitizer"
+  compile "$build/thread-sanitizer"
+  ctest --test-dir "$build/thread-sanitizer" --parallel "$(jobs)" --output-on-failure --no-tests=error
+}
+
+suite_fuzz() {
+  source tools/dev/fuzz.sh
+  verb_fuzz 30
+}
+
+# test_files PATTERNS...: tracked and new files of the checkout whose name matches, ignored ones left out.
+test_files() {
+  git ls-files --cached --others --exclude-standard -- "$@" | while read -r file; do
+    [[ -f $file ]] && echo "$file"
+  done
+}
+
+# One file at a time: they share one software GPU.
+node_test() {
+  [[ $# -gt 0 ]] || die "this suite has no test files"
+  node --test --test-concurrency=1 --test-reporter=spec "$@"
+}

@@ -1,0 +1,137 @@
+"""The tables in the documents that a program can write: each stands between two marks,
+
+    <!-- table: NAME -->
+    <!-- end -->
+
+usage: tables.py            write those that the program itself knows (operators, precisions)
+       tables.py --check    say which of those are out of date, and change nothing
+       tables.py --measure  also convert the fetched models and write the tables of sizes
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SUBBYTE = os.environ.get("SUBBYTE", str(ROOT / "build" / "subbyte"))
+MODELS = pathlib.Path(os.environ.get("SUBBYTE_MODELS", ROOT / ".cache" / "models"))
+BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+MEASURED = [
+    ("MiniLM-L3 (sentence encoder)", "minilm.onnx"),
+    ("PP-OCRv4 recognition", "ppocr-rec.onnx"),
+    ("PP-OCRv4 detection", "ppocr-det.onnx"),
+]
+PRECISIONS = ["float32", "float16", "8bit", "4bit", "3bit", "2bit", "mixed"]
+
+
+def table(header: list[str], rows: list[list[str]], right: frozenset[int] = frozenset()) -> str:
+    """A Markdown table; the columns in `right` are set flush right."""
+    lines = [header, [("---:" if column in right else "---") for column in range(len(header))], *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def listed(what: str) -> list[dict]:
+    command = [SUBBYTE, "list", what, "--format", "json"]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return told[what] if isinstance(told, dict) else told
+
+
+def known(what: str) -> str:
+    """What `subbyte list` says, a column for each key."""
+    entries = listed(what)
+    columns = list(entries[0])
+    rows = [[cell(entry.get(column)) for column in columns] for entry in entries]
+    return table([column.replace("_", " ") for column in columns], rows)
+
+
+def cell(value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value).replace("|", "\\|")
+
+
+def convert(source: pathlib.Path, precision: str) -> dict:
+    """The manifest of a conversion."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder) / "model.webgpu.js"
+        command = [SUBBYTE, "convert", source, "--precision", precision, "--output", output]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{source.name} at {precision}: {done.stderr}")
+        return json.loads(output.with_suffix(".json").read_text(encoding="utf8"))
+
+
+def worst_error(manifest: dict) -> str:
+    """The largest of the recorded relative errors of the outputs."""
+    outputs = manifest["check"].get("outputs", []) if isinstance(manifest.get("check"), dict) else []
+    errors = [output["relative_l2"] for output in outputs if output.get("relative_l2") is not None]
+    return f"{max(errors):.2g}" if errors else ""
+
+
+def sizes() -> str:
+    """Bytes, bits a weight and the error that `convert` itself records, for each model and precision."""
+    rows = []
+    for title, name in MEASURED:
+        for precision in PRECISIONS:
+            manifest = convert(MODELS / name, precision)
+            totals = manifest["totals"]
+            rows.append(
+                [
+                    title,
+                    precision,
+                    f"{totals['bytes'] / 1e6:.2f} MB",
+                    f"{totals['bits_per_weight']:.2f}",
+                    f"{manifest['source']['bytes'] / totals['bytes']:.1f}",
+                    worst_error(manifest),
+                ]
+            )
+            title = ""
+    header = ["model", "precision", "weights", "bits a weight", "times smaller", "relative error"]
+    return table(header, rows, frozenset({2, 3, 4, 5}))
+
+
+GENERATORS = {
+    "operators": lambda: known("ops"),
+    "precisions": lambda: known("precisions"),
+    "formats": lambda: known("formats"),
+    "sizes": sizes,
+}
+SLOW = {"sizes"}
+
+
+def main(arguments: list[str]) -> int:
+    check, measure = "--check" in arguments, "--measure" in arguments
+    made, stale = {}, 0
+
+    def renewed(match: re.Match) -> str:
+        name = match[2]
+        if name not in GENERATORS:
+            sys.exit(f"there is no table '{name}'; there are: {', '.join(sorted(GENERATORS))}")
+        if name in SLOW and not measure:
+            return match[0]
+        if name not in made:
+            made[name] = GENERATORS[name]()
+        return match[1] + made[name] + match[4]
+
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        before = document.read_text(encoding="utf8")
+        after = BLOCK.sub(renewed, before)
+        if after == before:
+            continue
+        stale += 1
+        shown = document.relative_to(ROOT)
+        print(f"{shown} is out of date: run ./dev bench sizes" if check else f"{shown} renewed")
+        if not check:
+            document.write_text(after, encoding="utf8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
