@@ -1,6 +1,7 @@
 # The runtime of the modules: runtime/src bundled by esbuild into one script, SUBBYTE_RUNTIME_BUNDLE.
 set(SUBBYTE_RUNTIME_BUNDLE ${PROJECT_BINARY_DIR}/runtime/runtime.js)
 set(SUBBYTE_ESBUILD ${PROJECT_SOURCE_DIR}/node_modules/.bin/esbuild)
+find_program(SUBBYTE_NODE node REQUIRED)
 find_program(SUBBYTE_NPM npm)
 
 if(NOT EXISTS ${SUBBYTE_ESBUILD})
@@ -17,9 +18,7 @@ endif()
 file(GLOB_RECURSE runtime_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/src/*.ts)
 add_custom_command(
   OUTPUT ${SUBBYTE_RUNTIME_BUNDLE}
-  COMMAND ${SUBBYTE_ESBUILD} ${PROJECT_SOURCE_DIR}/runtime/src/main.ts --bundle --minify --format=iife
-          --global-name=subbyte_runtime --target=es2022 --legal-comments=none --charset=utf8
-          --outfile=${SUBBYTE_RUNTIME_BUNDLE} --log-level=warning
-  DEPENDS ${runtime_sources}
+  COMMAND ${SUBBYTE_NODE} ${PROJECT_SOURCE_DIR}/runtime/build.mjs ${SUBBYTE_RUNTIME_BUNDLE}
+  DEPENDS ${runtime_sources} ${PROJECT_SOURCE_DIR}/runtime/build.mjs
   COMMENT "Bundling the runtime"
   VERBATIM)

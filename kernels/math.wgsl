@@ -2,11 +2,11 @@
 // infinity. Polynomials are own minimax fits.
 
 // By bits: an implementation may assume that floats are finite.
-fn is_nan_f32(x: f32) -> bool {
+fn is_nan(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }
 
-fn is_inf_f32(x: f32) -> bool {
+fn is_infinite(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u;
 }
 
@@ -26,23 +26,23 @@ fn copysign_f32(magnitude: f32, sign: f32) -> f32 {
 }
 
 // NaN where either is.
-fn max_f32(a: f32, b: f32) -> f32 {
-  if (is_nan_f32(a)) {
+fn maximum_f32(a: f32, b: f32) -> f32 {
+  if (is_nan(a)) {
     return a;
   }
-  return select(max(a, b), b, is_nan_f32(b));
+  return select(max(a, b), b, is_nan(b));
 }
 
-fn min_f32(a: f32, b: f32) -> f32 {
-  if (is_nan_f32(a)) {
+fn minimum_f32(a: f32, b: f32) -> f32 {
+  if (is_nan(a)) {
     return a;
   }
-  return select(min(a, b), b, is_nan_f32(b));
+  return select(min(a, b), b, is_nan(b));
 }
 
 // exp with the limits of IEEE, which WGSL does not promise.
 fn exp_f32(x: f32) -> f32 {
-  if (is_nan_f32(x)) {
+  if (is_nan(x)) {
     return x;
   }
   if (x > 88.73) {
@@ -80,7 +80,7 @@ fn log_f32(x: f32) -> f32 {
   if (x <= 0.0) {
     return select(nan_f32(), -inf_f32(), x == 0.0);
   }
-  return select(log(x), x, is_nan_f32(x) || is_inf_f32(x));
+  return select(log(x), x, is_nan(x) || is_infinite(x));
 }
 
 // log(1 + x)
@@ -93,7 +93,7 @@ fn log1p_f32(x: f32) -> f32 {
 
 // log(1 + exp(x))
 fn softplus_f32(x: f32) -> f32 {
-  return max_f32(x, 0.0) + log1p_f32(exp_f32(-abs(x)));
+  return maximum_f32(x, 0.0) + log1p_f32(exp_f32(-abs(x)));
 }
 
 // 1 / (1 + exp(-x))
@@ -124,7 +124,7 @@ fn erf_f32(x: f32) -> f32 {
   q = 0.638225615 + a * q;
   q = 1.12704003 + a * q;
   q = 3.53707903e-4 + a * q;
-  return select(copysign_f32(1.0 - exp(-q), x), x, is_nan_f32(x));
+  return select(copysign_f32(1.0 - exp(-q), x), x, is_nan(x));
 }
 
 fn tanh_f32(x: f32) -> f32 {
@@ -142,7 +142,16 @@ fn tanh_f32(x: f32) -> f32 {
     return copysign_f32(1.0, x);
   }
   let e = exp(-2.0 * a);
-  return select(copysign_f32((1.0 - e) / (1.0 + e), x), x, is_nan_f32(x));
+  return select(copysign_f32((1.0 - e) / (1.0 + e), x), x, is_nan(x));
+}
+
+fn gelu_f32(x: f32) -> f32 {
+  return 0.5 * x * (1.0 + erf_f32(x * 0.707106781));
+}
+
+// The approximation of gelu by tanh (Hendrycks and Gimpel 2016, "Gaussian Error Linear Units").
+fn gelu_tanh_f32(x: f32) -> f32 {
+  return 0.5 * x * (1.0 + tanh_f32(0.797884561 * (x + 0.044715 * x * x * x)));
 }
 
 fn sinh_f32(x: f32) -> f32 {
@@ -195,7 +204,9 @@ fn power_of_two(n: i32) -> f32 {
 }
 
 // x^y for x > 0, both finite: the exponent of x and its logarithm apart, so that large powers keep their digits.
-fn pow_positive(x: f32, y: f32) -> f32 {
+fn pow_positive(x: f32, any_y: f32) -> f32 {
+  // Beyond, any x but 1 gives infinity or 0.
+  let y = clamp(any_y, -1e10, 1e10);
   // x = m * 2^e, m in 0.70..1.42
   let bits = bitcast<u32>(x) - 0x3f340000u;
   let e = f32(bitcast<i32>(bits) >> 23u);
@@ -207,7 +218,7 @@ fn pow_positive(x: f32, y: f32) -> f32 {
   let n = round(whole);
   let fraction = (whole - n) + ((y - y_high) * e + y * log2_m);
   let n2 = round(fraction);
-  let exponent = clamp(n, -1000.0, 1000.0) + clamp(n2, -1000.0, 1000.0);
+  let exponent = n + n2;
   if (exponent > 128.0) {
     return inf_f32();
   }
@@ -236,11 +247,11 @@ fn pow_f32(x: f32, y: f32) -> f32 {
   if (y == 0.0 || x == 1.0) {
     return 1.0;
   }
-  if (is_nan_f32(x) || is_nan_f32(y)) {
+  if (is_nan(x) || is_nan(y)) {
     return nan_f32();
   }
   let a = abs(x);
-  if (is_inf_f32(y)) {
+  if (is_infinite(y)) {
     if (a == 1.0) {
       return 1.0;
     }
@@ -250,7 +261,7 @@ fn pow_f32(x: f32, y: f32) -> f32 {
   // Above 2^24 every f32 is even.
   let is_odd = is_whole && abs(y) < 16777216.0 && (i32(y) & 1) != 0;
   let sign = select(1.0, x, is_odd);
-  if (x == 0.0 || is_inf_f32(x)) {
+  if (x == 0.0 || is_infinite(x)) {
     return copysign_f32(select(0.0, inf_f32(), (x == 0.0) == (y < 0.0)), sign);
   }
   if (x < 0.0 && !is_whole) {
@@ -268,11 +279,11 @@ fn pow_f32(x: f32, y: f32) -> f32 {
 // As C's fmod: the sign of x, exact. Long division: each turn takes away at least the leading bit.
 fn fmod_f32(x: f32, y: f32) -> f32 {
   let b = abs(y);
-  if (is_nan_f32(x) || is_inf_f32(x) || is_nan_f32(y) || y == 0.0) {
+  if (is_nan(x) || is_infinite(x) || is_nan(y) || y == 0.0) {
     return nan_f32();
   }
   var rest = abs(x);
-  if (is_inf_f32(y) || rest < b) {
+  if (is_infinite(y) || rest < b) {
     return x;
   }
   let exponent_b = bitcast<u32>(b) >> 23u;
@@ -288,13 +299,13 @@ fn fmod_f32(x: f32, y: f32) -> f32 {
 }
 
 // The remainder with the sign of y, as Python's %.
-fn floor_mod_f32(x: f32, y: f32) -> f32 {
+fn mod_f32(x: f32, y: f32) -> f32 {
   let rest = fmod_f32(x, y);
   return select(rest, rest + y, rest != 0.0 && (rest < 0.0) != (y < 0.0));
 }
 
 // The same of whole numbers. 0 where y is 0, which ONNX leaves open.
-fn floor_mod_i32(x: i32, y: i32) -> i32 {
+fn mod_i32(x: i32, y: i32) -> i32 {
   let rest = fmod_i32(x, y);
   return select(rest, rest + y, rest != 0 && (rest < 0) != (y < 0));
 }
@@ -309,7 +320,7 @@ fn fmod_i32(x: i32, y: i32) -> i32 {
 }
 
 // The 16 bits of the half nearest to x, ties to even.
-fn half_bits_of_f32(x: f32) -> u32 {
+fn half_bits(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
   let sign = (bits >> 16u) & 0x8000u;
   let magnitude = bits & 0x7fffffffu;
@@ -336,7 +347,7 @@ fn half_bits_of_f32(x: f32) -> u32 {
 }
 
 // The value of a half's 16 bits, exactly.
-fn f32_of_half_bits(half: u32) -> f32 {
+fn half_value(half: u32) -> f32 {
   let sign = (half & 0x8000u) << 16u;
   let magnitude = half & 0x7fffu;
   if (magnitude < 0x400u) { // subnormal: whole multiples of 2^-24
@@ -344,4 +355,9 @@ fn f32_of_half_bits(half: u32) -> f32 {
   }
   let special = select(0u, 0x7f800000u, magnitude >= 0x7c00u);
   return bitcast<f32>(((magnitude << 13u) + 0x38000000u) | special | sign);
+}
+
+// x as a half would hold it.
+fn round_to_half(x: f32) -> f32 {
+  return half_value(half_bits(x));
 }

@@ -63,9 +63,6 @@ fn main(
   let b_octet = lane % 4u;
   let b_at = b_row * 8u + ((b_octet * 2u) ^ (b_row & 7u));
   let b_n = min(n_first + b_row, chunk_cols() - 1u);
-  var next_a0 = load_tile_a(b, m_first + a_row, a_vec * 4u);
-  var next_a1 = load_tile_a(b, m_first + a_row + 32u, a_vec * 4u);
-  var next_b = fetch_octet(b, b_n, b_octet);
 
   // What it computes: rows m_first + ty + 16 i, columns n_first + tx + 16 j.
   let tx = lane % 16u;
@@ -75,32 +72,43 @@ fn main(
   var sum2 = vec4<f32>();
   var sum3 = vec4<f32>();
 
-  for (var k = 0u; k < depth(); k += TILE_K) {
+  // A tile is loaded into registers before the tile before is multiplied; one loop does both, so that the hooks are
+  // compiled once.
+  for (var k = 0u; ; k += TILE_K) {
+    let is_done = k >= depth();
+    var next_a0 = vec4<f32>();
+    var next_a1 = vec4<f32>();
+    var next_b = RawOctet();
+    if (!is_done) {
+      next_a0 = load_tile_a(b, m_first + a_row, k + a_vec * 4u);
+      next_a1 = load_tile_a(b, m_first + a_row + 32u, k + a_vec * 4u);
+      next_b = fetch_octet(b, b_n, k / 8u + b_octet);
+    }
+    if (k > 0u) {
+      for (var c = 0u; c < 8u; c++) {
+        let from_a = ty * 8u + (c ^ (ty & 7u));
+        let from_b = tx * 8u + (c ^ (tx & 7u));
+        let columns = transpose(mat4x4<f32>(
+          tile_b[from_b],
+          tile_b[from_b + 128u],
+          tile_b[from_b + 256u],
+          tile_b[from_b + 384u],
+        ));
+        sum0 = multiply(sum0, tile_a[from_a], columns);
+        sum1 = multiply(sum1, tile_a[from_a + 128u], columns);
+        sum2 = multiply(sum2, tile_a[from_a + 256u], columns);
+        sum3 = multiply(sum3, tile_a[from_a + 384u], columns);
+      }
+    }
+    workgroupBarrier();
+    if (is_done) {
+      break;
+    }
     let octet = unpack_octet(next_b);
     tile_a[a_at] = next_a0;
     tile_a[a_at + 256u] = next_a1;
     tile_b[b_at] = octet.low;
     tile_b[b_at ^ 1u] = octet.high;
-    workgroupBarrier();
-    if (k + TILE_K < depth()) {
-      next_a0 = load_tile_a(b, m_first + a_row, k + TILE_K + a_vec * 4u);
-      next_a1 = load_tile_a(b, m_first + a_row + 32u, k + TILE_K + a_vec * 4u);
-      next_b = fetch_octet(b, b_n, (k + TILE_K) / 8u + b_octet);
-    }
-    for (var c = 0u; c < 8u; c++) {
-      let from_a = ty * 8u + (c ^ (ty & 7u));
-      let from_b = tx * 8u + (c ^ (tx & 7u));
-      let columns = transpose(mat4x4<f32>(
-        tile_b[from_b],
-        tile_b[from_b + 128u],
-        tile_b[from_b + 256u],
-        tile_b[from_b + 384u],
-      ));
-      sum0 = multiply(sum0, tile_a[from_a], columns);
-      sum1 = multiply(sum1, tile_a[from_a + 128u], columns);
-      sum2 = multiply(sum2, tile_a[from_a + 256u], columns);
-      sum3 = multiply(sum3, tile_a[from_a + 384u], columns);
-    }
     workgroupBarrier();
   }
 

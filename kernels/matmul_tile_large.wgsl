@@ -78,12 +78,6 @@ fn main(
   let b_at = lane / 4u * ROW_VECS + ((b_octet * 2u) ^ ((lane / 4u) & 7u));
   let b_n0 = min(n_first + lane / 4u, chunk_cols() - 1u);
   let b_n1 = min(n_first + lane / 4u + 64u, chunk_cols() - 1u);
-  var next_a0 = load_tile_a(b, a_m, a_vec * 4u);
-  var next_a1 = load_tile_a(b, a_m + 32u, a_vec * 4u);
-  var next_a2 = load_tile_a(b, a_m + 64u, a_vec * 4u);
-  var next_a3 = load_tile_a(b, a_m + 96u, a_vec * 4u);
-  var next_b0 = fetch_octet(b, b_n0, b_octet);
-  var next_b1 = fetch_octet(b, b_n1, b_octet);
 
   // What it computes: rows m_first + ty + 16 i, columns n_first + tx + 16 j; row i in two vec4, j in 0..3 and 4..7.
   let tx = lane % 16u;
@@ -105,7 +99,59 @@ fn main(
   var low7 = vec4<f32>();
   var high7 = vec4<f32>();
 
-  for (var k = 0u; k < depth(); k += TILE_K) {
+  // A tile is loaded into registers before the tile before is multiplied; one loop does both, so that the hooks are
+  // compiled once.
+  for (var k = 0u; ; k += TILE_K) {
+    let is_done = k >= depth();
+    var next_a0 = vec4<f32>();
+    var next_a1 = vec4<f32>();
+    var next_a2 = vec4<f32>();
+    var next_a3 = vec4<f32>();
+    var next_b0 = RawOctet();
+    var next_b1 = RawOctet();
+    if (!is_done) {
+      next_a0 = load_tile_a(b, a_m, k + a_vec * 4u);
+      next_a1 = load_tile_a(b, a_m + 32u, k + a_vec * 4u);
+      next_a2 = load_tile_a(b, a_m + 64u, k + a_vec * 4u);
+      next_a3 = load_tile_a(b, a_m + 96u, k + a_vec * 4u);
+      next_b0 = fetch_octet(b, b_n0, k / 8u + b_octet);
+      next_b1 = fetch_octet(b, b_n1, k / 8u + b_octet);
+    }
+    if (k > 0u) {
+      for (var c = 0u; c < 8u; c++) {
+        let columns_low = columns_at(tx * ROW_VECS + (c ^ (tx & 7u)));
+        let columns_high = columns_at((tx + 64u) * ROW_VECS + (c ^ (tx & 7u)));
+        let row = ty * ROW_VECS + (c ^ (ty & 7u));
+        let a0 = tile_a[row];
+        low0 = multiply(low0, a0, columns_low);
+        high0 = multiply(high0, a0, columns_high);
+        let a1 = tile_a[row + 16u * ROW_VECS];
+        low1 = multiply(low1, a1, columns_low);
+        high1 = multiply(high1, a1, columns_high);
+        let a2 = tile_a[row + 32u * ROW_VECS];
+        low2 = multiply(low2, a2, columns_low);
+        high2 = multiply(high2, a2, columns_high);
+        let a3 = tile_a[row + 48u * ROW_VECS];
+        low3 = multiply(low3, a3, columns_low);
+        high3 = multiply(high3, a3, columns_high);
+        let a4 = tile_a[row + 64u * ROW_VECS];
+        low4 = multiply(low4, a4, columns_low);
+        high4 = multiply(high4, a4, columns_high);
+        let a5 = tile_a[row + 80u * ROW_VECS];
+        low5 = multiply(low5, a5, columns_low);
+        high5 = multiply(high5, a5, columns_high);
+        let a6 = tile_a[row + 96u * ROW_VECS];
+        low6 = multiply(low6, a6, columns_low);
+        high6 = multiply(high6, a6, columns_high);
+        let a7 = tile_a[row + 112u * ROW_VECS];
+        low7 = multiply(low7, a7, columns_low);
+        high7 = multiply(high7, a7, columns_high);
+      }
+    }
+    workgroupBarrier();
+    if (is_done) {
+      break;
+    }
     let octet0 = unpack_octet(next_b0);
     let octet1 = unpack_octet(next_b1);
     tile_a[a_at] = next_a0;
@@ -116,45 +162,6 @@ fn main(
     tile_b[b_at ^ 1u] = octet0.high;
     tile_b[b_at + 64u * ROW_VECS] = octet1.low;
     tile_b[(b_at + 64u * ROW_VECS) ^ 1u] = octet1.high;
-    workgroupBarrier();
-    let next_k = k + TILE_K;
-    if (next_k < depth()) {
-      next_a0 = load_tile_a(b, a_m, next_k + a_vec * 4u);
-      next_a1 = load_tile_a(b, a_m + 32u, next_k + a_vec * 4u);
-      next_a2 = load_tile_a(b, a_m + 64u, next_k + a_vec * 4u);
-      next_a3 = load_tile_a(b, a_m + 96u, next_k + a_vec * 4u);
-      next_b0 = fetch_octet(b, b_n0, next_k / 8u + b_octet);
-      next_b1 = fetch_octet(b, b_n1, next_k / 8u + b_octet);
-    }
-    for (var c = 0u; c < 8u; c++) {
-      let columns_low = columns_at(tx * ROW_VECS + (c ^ (tx & 7u)));
-      let columns_high = columns_at((tx + 64u) * ROW_VECS + (c ^ (tx & 7u)));
-      let row = ty * ROW_VECS + (c ^ (ty & 7u));
-      let a0 = tile_a[row];
-      low0 = multiply(low0, a0, columns_low);
-      high0 = multiply(high0, a0, columns_high);
-      let a1 = tile_a[row + 16u * ROW_VECS];
-      low1 = multiply(low1, a1, columns_low);
-      high1 = multiply(high1, a1, columns_high);
-      let a2 = tile_a[row + 32u * ROW_VECS];
-      low2 = multiply(low2, a2, columns_low);
-      high2 = multiply(high2, a2, columns_high);
-      let a3 = tile_a[row + 48u * ROW_VECS];
-      low3 = multiply(low3, a3, columns_low);
-      high3 = multiply(high3, a3, columns_high);
-      let a4 = tile_a[row + 64u * ROW_VECS];
-      low4 = multiply(low4, a4, columns_low);
-      high4 = multiply(high4, a4, columns_high);
-      let a5 = tile_a[row + 80u * ROW_VECS];
-      low5 = multiply(low5, a5, columns_low);
-      high5 = multiply(high5, a5, columns_high);
-      let a6 = tile_a[row + 96u * ROW_VECS];
-      low6 = multiply(low6, a6, columns_low);
-      high6 = multiply(high6, a6, columns_high);
-      let a7 = tile_a[row + 112u * ROW_VECS];
-      low7 = multiply(low7, a7, columns_low);
-      high7 = multiply(high7, a7, columns_high);
-    }
     workgroupBarrier();
   }
 

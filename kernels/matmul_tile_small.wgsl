@@ -50,9 +50,6 @@ fn main(
   let b_octet = lane % (ROW_VECS / 2u);
   let b_at = 512u + b_row * ROW_VECS + ((b_octet * 2u) ^ (b_row & 7u));
   let b_n = min(n_first + b_row, chunk_cols() - 1u);
-  var next_a0 = load_tile_a(b, m_first + a_row, a_vec * 4u);
-  var next_a1 = load_tile_a(b, m_first + a_row + TILE / 2u, a_vec * 4u);
-  var next_b = fetch_octet(b, b_n, b_octet);
 
   // What it computes: rows m_first + ty + QUARTER i, columns n_first + tx + QUARTER j, over its slice of the depth.
   let slice = lane / SLICE_LANES;
@@ -63,36 +60,47 @@ fn main(
   var sum2 = vec4<f32>();
   var sum3 = vec4<f32>();
 
-  for (var k = 0u; k < depth(); k += TILE_K) {
+  // A tile is loaded into registers before the tile before is multiplied; one loop does both, so that the hooks are
+  // compiled once.
+  for (var k = 0u; ; k += TILE_K) {
+    let is_done = k >= depth();
+    var next_a0 = vec4<f32>();
+    var next_a1 = vec4<f32>();
+    var next_b = RawOctet();
+    if (!is_done) {
+      next_a0 = load_tile_a(b, m_first + a_row, k + a_vec * 4u);
+      next_a1 = load_tile_a(b, m_first + a_row + TILE / 2u, k + a_vec * 4u);
+      next_b = fetch_octet(b, b_n, k / 8u + b_octet);
+    }
+    if (k > 0u) {
+      for (var i = 0u; i < SLICE_VECS; i++) {
+        let c = slice * SLICE_VECS + i;
+        // Rows QUARTER apart differ in r & 7 where QUARTER is 4.
+        let even_a = ty * ROW_VECS + (c ^ (ty & 7u));
+        let odd_a = (ty + QUARTER) * ROW_VECS + (c ^ ((ty + QUARTER) & 7u));
+        let even_b = 512u + tx * ROW_VECS + (c ^ (tx & 7u));
+        let odd_b = 512u + (tx + QUARTER) * ROW_VECS + (c ^ ((tx + QUARTER) & 7u));
+        let columns = transpose(mat4x4<f32>(
+          tile_ab[even_b],
+          tile_ab[odd_b],
+          tile_ab[even_b + 2u * QUARTER * ROW_VECS],
+          tile_ab[odd_b + 2u * QUARTER * ROW_VECS],
+        ));
+        sum0 = multiply(sum0, tile_ab[even_a], columns);
+        sum1 = multiply(sum1, tile_ab[odd_a], columns);
+        sum2 = multiply(sum2, tile_ab[even_a + 2u * QUARTER * ROW_VECS], columns);
+        sum3 = multiply(sum3, tile_ab[odd_a + 2u * QUARTER * ROW_VECS], columns);
+      }
+    }
+    workgroupBarrier();
+    if (is_done) {
+      break;
+    }
     let octet = unpack_octet(next_b);
     tile_ab[a_at] = next_a0;
     tile_ab[a_at + 256u] = next_a1;
     tile_ab[b_at] = octet.low;
     tile_ab[b_at ^ 1u] = octet.high;
-    workgroupBarrier();
-    if (k + TILE_K < depth()) {
-      next_a0 = load_tile_a(b, m_first + a_row, k + TILE_K + a_vec * 4u);
-      next_a1 = load_tile_a(b, m_first + a_row + TILE / 2u, k + TILE_K + a_vec * 4u);
-      next_b = fetch_octet(b, b_n, (k + TILE_K) / 8u + b_octet);
-    }
-    for (var i = 0u; i < SLICE_VECS; i++) {
-      let c = slice * SLICE_VECS + i;
-      // Rows QUARTER apart differ in r & 7 where QUARTER is 4.
-      let even_a = ty * ROW_VECS + (c ^ (ty & 7u));
-      let odd_a = (ty + QUARTER) * ROW_VECS + (c ^ ((ty + QUARTER) & 7u));
-      let even_b = 512u + tx * ROW_VECS + (c ^ (tx & 7u));
-      let odd_b = 512u + (tx + QUARTER) * ROW_VECS + (c ^ ((tx + QUARTER) & 7u));
-      let columns = transpose(mat4x4<f32>(
-        tile_ab[even_b],
-        tile_ab[odd_b],
-        tile_ab[even_b + 2u * QUARTER * ROW_VECS],
-        tile_ab[odd_b + 2u * QUARTER * ROW_VECS],
-      ));
-      sum0 = multiply(sum0, tile_ab[even_a], columns);
-      sum1 = multiply(sum1, tile_ab[odd_a], columns);
-      sum2 = multiply(sum2, tile_ab[even_a + 2u * QUARTER * ROW_VECS], columns);
-      sum3 = multiply(sum3, tile_ab[odd_a + 2u * QUARTER * ROW_VECS], columns);
-    }
     workgroupBarrier();
   }
 

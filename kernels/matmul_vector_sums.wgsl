@@ -139,24 +139,30 @@ fn drop_octets(raw: RawBlocks) -> RawBlocks {
 }
 
 // Each invocation's part of the team's sums. Ends with a barrier: `staged` is free.
+// A step's blocks are fetched before the step before is multiplied; one loop does both, so that the hooks are compiled
+// once.
 fn multiply(place: Place, lane: u32) -> Sums {
   var sums = Sums();
-  var raw = fetch_blocks(place, 0u);
-  for (var k = 0u; k < depth(); k += STEP) {
-    stage_rows(place, lane, k);
-    workgroupBarrier();
+  var raw = RawBlocks();
+  for (var k = 0u; ; k += STEP) {
+    let is_done = k >= depth();
     var next = raw;
-    if (k + STEP < depth()) {
-      next = fetch_blocks(place, k + STEP);
+    if (!is_done) {
+      next = fetch_blocks(place, k);
     }
-    if (k + place.t * 32u < depth()) {
+    if (k > 0u && k - STEP + place.t * 32u < depth()) {
       for (var i = 0u; i < 4u; i++) {
         sums = multiply_octets(sums, raw, place, i);
         raw = drop_octets(raw);
       }
     }
-    raw = next;
     workgroupBarrier();
+    if (is_done) {
+      break;
+    }
+    stage_rows(place, lane, k);
+    workgroupBarrier();
+    raw = next;
   }
   return sums;
 }

@@ -41,27 +41,22 @@ fn unpack_octet(raw: RawOctet) -> Octet {
   return unpack_words(raw.words, raw.k);
 }
 
+// A block is where it stands, and each octet is fetched when it is due: four columns of 32 such values would not fit
+// into registers.
 struct RawBlock {
-  first: RawOctet,
-  second: RawOctet,
-  third: RawOctet,
-  fourth: RawOctet,
+  b: u32,
+  n: u32,
+  octet: u32,
 }
 
 fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {
-  let octet = block * 4u;
-  return RawBlock(
-    fetch_octet(b, n, octet),
-    fetch_octet(b, n, octet + 1u),
-    fetch_octet(b, n, octet + 2u),
-    fetch_octet(b, n, octet + 3u),
-  );
+  return RawBlock(b, n, block * 4u);
 }
 
 fn unpack_first(raw: RawBlock) -> Octet {
-  return unpack_octet(raw.first);
+  return unpack_octet(fetch_octet(raw.b, raw.n, raw.octet));
 }
 
 fn drop_first(raw: RawBlock) -> RawBlock {
-  return RawBlock(raw.second, raw.third, raw.fourth, raw.fourth);
+  return RawBlock(raw.b, raw.n, raw.octet + 1u);
 }

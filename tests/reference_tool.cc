@@ -64,6 +64,40 @@ Expected<Model> prepare(const std::string& path) {
   return model;
 }
 
+// What the symbols of the model are on these inputs.
+std::vector<std::int64_t> bind_symbols(const Model& model, const std::vector<Tensor>& inputs) {
+  std::vector<std::int64_t> values;
+  for (const Symbol& symbol : model.exprs.symbols()) {
+    const Tensor& input = inputs[symbol.source.input];
+    if (symbol.source.kind == SymbolSource::Kind::input_dimension) {
+      values.push_back(input.dims[symbol.source.index]);
+    } else {
+      values.push_back(integer_values(input)->at(symbol.source.index));
+    }
+  }
+  return values;
+}
+
+// Shape inference against what was computed: dtype, shape and content of one value.
+Expected<void> check_inferred(const Model& model, std::span<const std::int64_t> symbols,
+                              const Value& value, const Tensor& tensor) {
+  const auto evaluate = [&](const std::vector<Expr>& exprs) {
+    std::vector<std::int64_t> numbers;
+    for (const Expr e : exprs) numbers.push_back(model.exprs.evaluate(e, symbols));
+    return numbers;
+  };
+  if (value.dtype != tensor.dtype)
+    return fail("value {} is inferred to be {} and computed as {}", quoted(value.name),
+                dtype_name(value.dtype), dtype_name(tensor.dtype));
+  // A shape that depends on what only a run computes is not inferred.
+  if (value.shape && evaluate(*value.shape) != tensor.dims)
+    return fail("value {}: the inferred shape is not that computed, [{}]", quoted(value.name),
+                fmt::join(tensor.dims, ", "));
+  if (value.content && evaluate(*value.content) != integer_values(tensor))
+    return fail("value {}: the inferred elements are not those computed", quoted(value.name));
+  return {};
+}
+
 Expected<void> run_on_files(const Model& model, const std::string& inputs,
                             const std::string& outputs) {
   std::vector<Tensor> tensors;
@@ -73,7 +107,15 @@ Expected<void> run_on_files(const Model& model, const std::string& inputs,
     SUBBYTE_TRY(Tensor tensor, parse_tensor(path, std::move(file)));
     tensors.push_back(std::move(tensor));
   }
-  SUBBYTE_TRY(const std::vector<Tensor> results, reference::run(model, tensors));
+  std::vector<std::int64_t> symbols;
+  Expected<void> inferred;
+  const auto observe = [&](ValueId id, const Tensor& tensor) {
+    // The first inputs are seen when run() has checked them all.
+    if (symbols.empty()) symbols = bind_symbols(model, tensors);
+    if (inferred) inferred = check_inferred(model, symbols, model.main().values[id], tensor);
+  };
+  SUBBYTE_TRY(const std::vector<Tensor> results, reference::run(model, tensors, observe));
+  SUBBYTE_CHECK_OK(inferred);
   for (std::size_t i = 0; i < results.size(); ++i)
     SUBBYTE_CHECK_OK(write_tensor(fmt::format("{}/output_{}.tensor", outputs, i), results[i]));
   return {};

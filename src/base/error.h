@@ -11,8 +11,8 @@
 
 namespace subbyte {
 
-// One full sentence or two: the object, what was found, what is allowed, what to do. Names that came
-// from a file are already escaped by quoted() (text.h).
+// One full sentence or two: the object, what was found, what is allowed, what to do. Names that
+// came from a file are already escaped by quoted() (text.h).
 struct Error {
   std::string message;
 };
@@ -37,14 +37,14 @@ template <typename... Args>
 // SUBBYTE_CHECK_OK(verify(graph));            for Expected<void>.
 #define SUBBYTE_CONCAT_(a, b) a##b
 #define SUBBYTE_CONCAT(a, b) SUBBYTE_CONCAT_(a, b)
-#define SUBBYTE_TRY_(result, declaration, ...)                                   \
-  auto result = (__VA_ARGS__);                                                   \
+#define SUBBYTE_TRY_(result, declaration, ...)                                     \
+  auto result = (__VA_ARGS__);                                                     \
   if (!result) return tl::unexpected<::subbyte::Error>(std::move(result.error())); \
   declaration = std::move(*result)
 #define SUBBYTE_TRY(declaration, ...) \
   SUBBYTE_TRY_(SUBBYTE_CONCAT(try_result_, __LINE__), declaration, __VA_ARGS__)
-#define SUBBYTE_CHECK_OK(...)                                                         \
-  do {                                                                                \
-    if (auto checked_ = (__VA_ARGS__); !checked_)                                     \
-      return tl::unexpected<::subbyte::Error>(std::move(checked_.error()));           \
+#define SUBBYTE_CHECK_OK(...)                                               \
+  do {                                                                      \
+    if (auto checked_ = (__VA_ARGS__); !checked_)                           \
+      return tl::unexpected<::subbyte::Error>(std::move(checked_.error())); \
   } while (false)

@@ -23,14 +23,15 @@ class FileContent {
   virtual Bytes bytes() const = 0;
 };
 
-// Writes a file under a temporary name beside its target; commit() makes it appear whole under its own
-// name, destruction without commit() leaves nothing behind.
+// Writes a file under a temporary name beside its target; commit() makes it appear whole under its
+// own name, destruction without commit() leaves nothing behind.
 class FileWriter {
  public:
   virtual ~FileWriter() = default;
   virtual Expected<void> write(Bytes bytes) = 0;
   virtual Expected<void> commit() = 0;
-  // Where commit() puts the file instead, in the same folder: for a name that depends on the content.
+  // Where commit() puts the file instead, in the same folder: for a name that depends on the
+  // content.
   virtual void rename_to(const std::string& path) = 0;
 };
 

@@ -254,7 +254,23 @@ Expr ExprSimplifier::equal(Expr a, Expr b) {
   }
   Terms negative, positive;
   split_signs(head, negative, positive);
-  return make(ExprKind::equal, build(positive), build(with_constant(negative, target)));
+  const Expr x = build(positive), y = build(with_constant(negative, target));
+  if (const auto order = equal_to_extreme(x, y)) return *order;
+  if (const auto order = equal_to_extreme(y, x)) return *order;
+  return make(ExprKind::equal, x, y);
+}
+
+// x == min(x, rest) is x <= rest, and x == max(x, rest) is rest <= x.
+std::optional<Expr> ExprSimplifier::equal_to_extreme(Expr x, Expr extreme) {
+  const ExprKind kind = pool_.kind(extreme);
+  if (kind != ExprKind::min && kind != ExprKind::max) return std::nullopt;
+  std::vector<Expr> rest;
+  leaves(kind, extreme, rest);
+  if (std::erase(rest, x) == 0 || rest.empty()) return std::nullopt;
+  Expr other = rest.front();
+  for (const Expr leaf : rest) other = this->extreme(kind, other, leaf);
+  const Expr one = pool_.constant(1);
+  return kind == ExprKind::min ? less(x, sum(other, one, 1)) : less(other, sum(x, one, 1));
 }
 
 Expr ExprSimplifier::less(Expr a, Expr b) {

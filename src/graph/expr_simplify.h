@@ -62,6 +62,7 @@ class ExprSimplifier {
   Expr make(ExprKind kind, Expr a, Expr b);
   Expr build_monomial(const Term& term);
   void split_signs(const Terms& difference, Terms& negative, Terms& positive) const;
+  std::optional<Expr> equal_to_extreme(Expr x, Expr extreme);
   void leaves(ExprKind kind, Expr e, std::vector<Expr>& out) const;
 
   ExprPool& pool_;

@@ -142,7 +142,8 @@ Expected<void> check_arity(const Node& node, std::int64_t opset) {
     return fail("it has {} inputs; {} takes at most {}", node.inputs.size(), info.name,
                 info.inputs_max);
   }
-  for (std::uint32_t i = 0; i < info.inputs_min && opset >= 18; ++i) {
+  const std::uint32_t needed = opset >= 18 ? info.inputs_min : std::min(info.inputs_min, 1U);
+  for (std::uint32_t i = 0; i < needed; ++i) {
     if (!node.has_input(i)) return fail("its input {} is missing; {} needs it", i, info.name);
   }
   if (node.outputs.size() > info.outputs_max) {

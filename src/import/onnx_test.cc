@@ -348,6 +348,8 @@ TEST(ReadOnnx, ChecksArity) {
             "m.onnx: node 0 (Add): its input 1 is missing; Add needs it");
   EXPECT_EQ(with(node("Relu", {"x"}, {"z", "y"}), 18),
             "m.onnx: node 0 (Relu): it has 2 outputs; Relu gives at most 1");
+  EXPECT_EQ(with(node("Transpose", {}, {"y"}), 13),
+            "m.onnx: node 0 (Transpose): its input 0 is missing; Transpose needs it");
   // Until opset 13 the axes of Unsqueeze are an attribute.
   EXPECT_EQ(with(node("Unsqueeze", {"x"}, {"y"}), 11), "no error");
 }

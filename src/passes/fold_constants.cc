@@ -74,8 +74,22 @@ std::optional<std::int64_t> known_bytes(const ExprPool& exprs, const Value& valu
   return bytes;
 }
 
+// All folded results together may take this, and so many times the constants that the model came
+// with: a chain of nodes that each grow a little must not take more memory than the file's size
+// warrants.
+constexpr std::int64_t kSmallTotal = std::int64_t{64} << 20;
+constexpr std::int64_t kLargestTotal = 16;
+
+std::int64_t initial_budget(const Graph& graph) {
+  std::int64_t bytes = 0;
+  for (const Value& value : graph.values)
+    if (value.constant) bytes += static_cast<std::int64_t>(value.constant->data.size());
+  return kSmallTotal + kLargestTotal * bytes;
+}
+
 // Computes the outputs of a node from its constant inputs; nullopt where they would be too large.
-Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id) {
+Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id,
+                                                  std::int64_t budget) {
   const Graph& graph = model.main();
   const Node& node = graph.nodes[id];
   std::vector<const Tensor*> inputs;
@@ -85,7 +99,8 @@ Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id)
     if (inputs.back() != nullptr)
       input_bytes += static_cast<std::int64_t>(inputs.back()->data.size());
   }
-  const std::int64_t limit = std::max(kSmallResult, kLargestGrowth * input_bytes);
+  const std::int64_t limit = std::min(
+      {std::max(kSmallResult, kLargestGrowth * input_bytes), budget, reference::kMaxTensorBytes});
   bool sizes_known = true;
   for (const ValueId output : node.outputs) {
     if (output == kNone) continue;
@@ -102,10 +117,35 @@ Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id)
   return std::move(*outputs);
 }
 
+// Constants by how many readers are left, so that what was made on the way goes as soon as it can.
+struct ConstantReaders {
+  std::vector<std::size_t> left;
+  std::vector<bool> keep;
+  bool by_name;  // graphs inside nodes take values by name, which is not counted
+
+  explicit ConstantReaders(const Model& model)
+      : left(model.main().values.size()),
+        keep(left.size(), true),
+        by_name(model.graphs.size() > 1) {
+    const Uses uses = find_uses(model.main());
+    for (std::size_t v = 0; v < left.size(); ++v) left[v] = uses.count(static_cast<ValueId>(v));
+  }
+
+  // The node reads its inputs no more.
+  void release(Graph& graph, const Node& node) {
+    for (const ValueId input : node.inputs) {
+      if (input == kNone || --left[input] > 0 || by_name || !graph.values[input].constant) continue;
+      keep[input] = false;
+      graph.values[input].constant.reset();
+    }
+  }
+};
+
 }  // namespace
 
 Expected<void> fold_constants(Model& model) {
   Graph& graph = model.main();
+  std::int64_t budget = initial_budget(graph);
   for (Value& value : graph.values) {
     if (value.constant || value.producer == kNone) continue;
     if (auto tensor = tensor_of_content(model.exprs, value)) {
@@ -115,20 +155,25 @@ Expected<void> fold_constants(Model& model) {
     }
   }
 
+  ConstantReaders readers(model);
   std::vector<bool> keep(graph.nodes.size(), true);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& node = graph.nodes[n];
-    // All outputs became constants above.
+    // All outputs may have become constants above.
     keep[n] = std::ranges::any_of(node.outputs, [](ValueId output) { return output != kNone; });
-    if (!keep[n] || !can_fold(graph, node)) continue;
-    SUBBYTE_TRY(auto outputs, fold(model, static_cast<NodeId>(n)));
-    if (!outputs) continue;
-    for (std::size_t i = 0; i < node.outputs.size(); ++i)
-      if (node.outputs[i] != kNone)
+    if (keep[n] && can_fold(graph, node)) {
+      SUBBYTE_TRY(auto outputs, fold(model, static_cast<NodeId>(n), budget));
+      if (!outputs) continue;
+      for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+        if (node.outputs[i] == kNone) continue;
+        budget -= static_cast<std::int64_t>((*outputs)[i].data.size());
         set_constant(model.exprs, graph.values[node.outputs[i]], std::move((*outputs)[i]));
-    keep[n] = false;
+      }
+      keep[n] = false;
+    }
+    if (!keep[n]) readers.release(graph, node);
   }
-  compact(graph, keep, std::vector<bool>(graph.values.size(), true));
+  compact(graph, keep, readers.keep);
   return {};
 }
 

@@ -8,24 +8,43 @@ Expr ceil_div(ExprPool& e, Expr a, std::int64_t b) { return e.ceil_div(a, e.cons
 
 // Up to this many rows, reading B once for every four of them beats tiles.
 constexpr std::int64_t kVectorRows = 8;
+// Workgroups that keep a large GPU busy: a tile is taken only where its grid has as many.
+constexpr std::int64_t kFullGrid = 128;
+// Results below which one invocation each leaves a GPU idle.
+constexpr std::int64_t kManyResults = 2048;
+
+Expr tiles(ExprPool& e, Expr batches, Expr rows, Expr cols, std::int64_t tile) {
+  return e.mul(batches, e.mul(ceil_div(e, cols, tile), ceil_div(e, rows, tile)));
+}
+
+Expr at_least(ExprPool& e, Expr a, std::int64_t b) { return e.less(e.constant(b - 1), a); }
 
 }  // namespace
 
-KernelForm elementwise_form() { return {{"elementwise"}, {}, {}, {}}; }
+KernelForm elementwise_form() { return {{"elementwise"}, {}, {}, {}, {}}; }
 
 Expr elementwise_workgroups(ExprPool& exprs, Expr count) { return ceil_div(exprs, count, 256); }
 
-std::vector<SizedForm> matmul_forms(ExprPool& e, Expr batches, Expr rows, Expr cols, Expr /*depth*/,
-                                    bool /*packed*/) {
+std::vector<SizedForm> matmul_forms(ExprPool& e, Expr batches, Expr rows, Expr cols) {
+  const Expr always = e.constant(1);
   const Expr few = e.less(rows, e.constant(kVectorRows + 1));
+  const Expr quads = e.mul(batches, e.mul(ceil_div(e, cols, 4), ceil_div(e, rows, 4)));
   const Expr vector_groups = e.mul(batches, e.mul(ceil_div(e, cols, 32), ceil_div(e, rows, 4)));
-  const Expr tile_groups = e.mul(batches, e.mul(ceil_div(e, cols, 64), ceil_div(e, rows, 64)));
+  const auto grid = [&](std::int64_t tile) { return tiles(e, batches, rows, cols, tile); };
+  const auto full = [&](std::int64_t tile) { return at_least(e, grid(tile), kFullGrid); };
   return {
-      {{{"matmul_vector_sums", "matmul_vector_subgroup"}, {"subgroups"}, {"subgroups"}, {}},
+      // WebGPU on a CPU, where workgroup memory and barriers cost more than they save.
+      {{{"matmul_direct"}, {}, {}, {}, {{"isFallbackAdapter", 1}}}, always, ceil_div(e, quads, 64)},
+      {{{"matmul_vector_sums", "matmul_vector_subgroup"}, {"subgroups"}, {"subgroups"}, {}, {}},
        few,
        vector_groups},
-      {{{"matmul_vector_sums", "matmul_vector"}, {}, {}, {}}, few, vector_groups},
-      {{{"matmul_tile"}, {}, {}, {}}, e.constant(1), tile_groups},
+      {{{"matmul_vector_sums", "matmul_vector"}, {}, {}, {}, {}}, few, vector_groups},
+      {{{"matmul_tile_large"}, {}, {}, {}, {{"maxComputeWorkgroupStorageSize", 32768}}},
+       full(128),
+       grid(128)},
+      {{{"matmul_tile"}, {}, {}, {}, {}}, full(64), grid(64)},
+      {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 32u;", {}}, full(32), grid(32)},
+      {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 16u;", {}}, always, grid(16)},
   };
 }
 
@@ -38,14 +57,15 @@ Expr row_workgroups(ExprPool& e, Expr rows, Expr cols) {
 }
 
 std::vector<SizedForm> reduce_forms(ExprPool& e, Expr outer, Expr inner, bool strided) {
-  // An invocation a result keeps reads of neighbouring results together; for long reductions there
-  // are too few.
-  const Expr limit = e.constant(strided ? 512 : 8);
+  // An invocation a result keeps reads of neighbouring results together, where there are enough of
+  // them.
+  const Expr few = e.less(inner, e.constant(9));
+  const Expr side_by_side = e.mul(e.less(inner, e.constant(513)), at_least(e, outer, kManyResults));
   return {
-      {{{"reduce_column"}, {}, {}, {}},
-       e.less(inner, e.add(limit, e.constant(1))),
+      {{{"reduce_column"}, {}, {}, {}, {}},
+       strided ? e.max(few, side_by_side) : few,
        ceil_div(e, outer, 64)},
-      {{{"reduce_row"}, {}, {}, {}}, e.constant(1), row_workgroups(e, outer, inner)},
+      {{{"reduce_row"}, {}, {}, {}, {}}, e.constant(1), row_workgroups(e, outer, inner)},
   };
 }
 

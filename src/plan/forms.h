@@ -15,6 +15,7 @@ struct KernelForm {
   std::vector<std::string_view> files;  // of kernels/, in order, the body last
   std::vector<std::string> features;    // of the device
   std::vector<std::string> enables;     // WGSL enable-extensions
+  std::string constants;                // WGSL that stands before the body
   std::vector<std::pair<std::string, std::int64_t>> limits;
 };
 
@@ -29,10 +30,8 @@ struct SizedForm {
   Expr workgroups;
 };
 
-// C[b, m, n] over k; `cols` are those of one chunk of a split weight. `packed`: B is a stored
-// matrix.
-std::vector<SizedForm> matmul_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols, Expr depth,
-                                    bool packed);
+// C[b, m, n]; `cols` are those of one chunk of a split weight.
+std::vector<SizedForm> matmul_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols);
 // Softmax and normalisation.
 Expr row_workgroups(ExprPool& exprs, Expr rows, Expr cols);
 // `strided`: neighbouring outputs are neighbours in memory, the elements of one reduction are not.

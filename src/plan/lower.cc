@@ -165,6 +165,8 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
     for (const auto library : libraries) {
       wanted.pieces.push_back(piece(lowering, kernel_file(library)));
     }
+    if (!choice.form.constants.empty())
+      wanted.pieces.push_back(piece(lowering, choice.form.constants));
     for (const auto file : choice.form.files) {
       wanted.pieces.push_back(piece(lowering, kernel_file(file)));
     }

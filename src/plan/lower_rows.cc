@@ -54,7 +54,7 @@ Expected<void> lower_softmax(Lowering& lowering, const Kernel& kernel) {
   code.declare(fmt::format("const LOG = {};\n", node.op == Op::LogSoftmax));
   add_step(
       lowering, step_name(lowering, kernel), code, {},
-      {FormChoice{KernelForm{{"softmax"}, {}, {}, {}}, row_workgroups(exprs, rows, cols), {}}});
+      {FormChoice{KernelForm{{"softmax"}, {}, {}, {}, {}}, row_workgroups(exprs, rows, cols), {}}});
   return {};
 }
 
@@ -107,9 +107,9 @@ Expected<void> lower_normalize(Lowering& lowering, const Kernel& kernel) {
   code.declare(fmt::format("fn epsilon() -> f32 {{ return {}; }}\n",
                            f32_literal(node.float_or("epsilon", 1e-5f))));
   code.declare(fmt::format("const CENTER = {};\n", node.op == Op::LayerNormalization));
-  add_step(
-      lowering, step_name(lowering, kernel), code, {},
-      {FormChoice{KernelForm{{"normalize"}, {}, {}, {}}, row_workgroups(exprs, rows, cols), {}}});
+  add_step(lowering, step_name(lowering, kernel), code, {},
+           {FormChoice{
+               KernelForm{{"normalize"}, {}, {}, {}, {}}, row_workgroups(exprs, rows, cols), {}}});
   return {};
 }
 

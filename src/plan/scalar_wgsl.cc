@@ -52,13 +52,13 @@ const char* float_unary(Op op) {
     case Op::Erf:
       return "erf_f32({0})";
     case Op::Exp:
-      return "exp({0})";
+      return "exp_f32({0})";
     case Op::Floor:
       return "floor({0})";
     case Op::HardSwish:
       return "{0} * clamp({0} / 6.0f + 0.5f, 0.0f, 1.0f)";
     case Op::Log:
-      return "log({0})";
+      return "log_f32({0})";
     case Op::Mish:
       return "{0} * tanh_f32(softplus_f32({0}))";
     case Op::Reciprocal:
@@ -213,8 +213,10 @@ std::optional<Typed> binary(const Node& node, const ScalarArgument& first,
                                  a.text, b.text),
                      a.type};
       }
-      if (a.type == GpuType::u32 || node.int_or("fmod", 0) != 0) return infix("%");
-      return Typed{fmt::format("mod_i32({}, {})", a.text, b.text), a.type};
+      if (a.type == GpuType::u32) return infix("%");
+      return Typed{fmt::format("{}({}, {})", node.int_or("fmod", 0) != 0 ? "fmod_i32" : "mod_i32",
+                               a.text, b.text),
+                   a.type};
     case Op::Pow: {
       const Typed exponent = convert(b, second.dtype, DType::float32);
       if (a.type == GpuType::f32)

@@ -29,8 +29,10 @@ std::string f32_literal(float value) {
     return fmt::format("bitcast<f32>(nonfinite({}u))", std::bit_cast<std::uint32_t>(value));
   }
   if (std::fpclassify(value) == FP_SUBNORMAL) return "0.0f";
-  std::string text = fmt::format("{}", value);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  // The shortest decimal of the largest floats lies above them, where WGSL refuses it.
+  std::string text =
+      std::abs(value) > 3.4e38f ? fmt::format("{:a}", value) : fmt::format("{}", value);
+  if (text.find_first_of(".ex") == std::string::npos) text += ".0";
   text += "f";
   return value < 0 || std::signbit(value) ? "(" + text + ")" : text;
 }
@@ -115,7 +117,7 @@ void StepCode::bind_matrix(WeightId weight) {
     const auto i = bind({PlanBinding::Kind::weight_part, weight, which}, element);
     declared_[i].name = name;
   };
-  part(Part::values, "w_values", matrix_word_type(stored));
+  part(Part::values, "w_values", matrix_in_vec4(stored) ? "vec4<u32>" : "u32");
   if (stored.layout.scales > 0) part(Part::scales, "w_scales", "u32");
   if (stored.layout.zero_points > 0) part(Part::zero_points, "w_zeros", "u32");
   declare(matrix_constants(stored));

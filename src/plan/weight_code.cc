@@ -152,14 +152,26 @@ std::string_view matrix_library(const StoredWeight& stored) {
   return std::get<FloatEncoding>(stored.encoding).bits == 16 ? "weights_f16" : "weights_f32";
 }
 
-const char* matrix_word_type(const StoredWeight& stored) {
+bool matrix_in_vec4(const StoredWeight& stored) {
   const auto library = matrix_library(stored);
-  if (library == "weights_q3" || library == "weights_q2") return "u32";
-  return library == "weights_f32" ? "vec4<f32>" : "vec4<u32>";
+  return library != "weights_q3" && library != "weights_q2";
 }
 
 std::string matrix_constants(const StoredWeight& stored) {
   std::string text = fmt::format("const W_ROW_WORDS = {}u;\n", stored.layout.values / 4);
+  if (matrix_in_vec4(stored)) {
+    text +=
+        "fn weight_vec4(i: u32) -> vec4<u32> { return w_values[i]; }\n"
+        "fn weight_word(i: u32) -> u32 { return w_values[i >> 2u][i & 3u]; }\n";
+  } else {
+    text += "fn weight_word(i: u32) -> u32 { return w_values[i]; }\n";
+  }
+  if (stored.layout.scales > 0) text += "fn scale_word(i: u32) -> u32 { return w_scales[i]; }\n";
+  if (stored.layout.zero_points > 0) {
+    text += "fn zero_word(i: u32) -> u32 { return w_zeros[i]; }\n";
+  } else if (stored.layout.scales > 0) {
+    text += "fn zero_word(i: u32) -> u32 { return 0u; }\n";
+  }
   if (const auto* e = std::get_if<AffineEncoding>(&stored.encoding)) {
     text += fmt::format("const W_SCALE_BYTES = {}u;\nconst W_ZERO_BYTES = {}u;\n",
                         stored.layout.scales, stored.layout.zero_points);

@@ -22,7 +22,7 @@ std::string weight_accessor(const StoredWeight& stored, const std::vector<std::i
 // For matrix kernels: the library file of this encoding, the type under which it reads the values,
 // and the constants.
 std::string_view matrix_library(const StoredWeight& stored);
-const char* matrix_word_type(const StoredWeight& stored);
+bool matrix_in_vec4(const StoredWeight& stored);
 std::string matrix_constants(const StoredWeight& stored);
 
 // Bytes from the first byte of a weight's values to its scales and its zero points, when its parts

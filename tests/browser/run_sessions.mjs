@@ -9,6 +9,7 @@ import { runSession } from './session.mjs';
 
 /** Runs the sessions in this process, on the npm package `webgpu`. */
 export async function runInNode(sessions) {
+  useSoftwareGpu();
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
   Object.defineProperty(globalThis, 'navigator', {
@@ -21,6 +22,13 @@ export async function runInNode(sessions) {
     results.push(await runSession(session, load));
   }
   return results;
+}
+
+// The Vulkan driver that Debian's Chromium ships, unless the caller has chosen one.
+function useSoftwareGpu() {
+  process.env.XDG_RUNTIME_DIR ??= '/tmp';
+  if (process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES) return;
+  process.env.VK_ICD_FILENAMES = '/usr/lib/chromium/vk_swiftshader_icd.json';
 }
 
 /** Runs the sessions in headless Chromium, each page served from its module's folder. */
@@ -69,10 +77,16 @@ async function keepShaders(results) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [target, from, to] = process.argv.slice(2);
-  const sessions = JSON.parse(await readFile(from, 'utf8'));
-  const results = await { node: runInNode, chromium: runInChromium }[target](sessions);
-  await keepShaders(results);
-  await writeFile(to, JSON.stringify(results));
+  try {
+    const sessions = JSON.parse(await readFile(from, 'utf8'));
+    const results = await { node: runInNode, chromium: runInChromium }[target](sessions);
+    await keepShaders(results);
+    await writeFile(to, JSON.stringify(results));
+  } catch (error) {
+    // Not the stack: a generated module's lines are as long as its plan.
+    console.error(`${error.name}${error.code ? ` (${error.code})` : ''}: ${error.message}`);
+    process.exit(1);
+  }
   // Dawn keeps threads that would keep the process.
   process.exit(0);
 }

@@ -27,13 +27,17 @@ export async function openDevices() {
   for (const name in GPUSupportedLimits.prototype) {
     if (typeof adapter.limits[name] === 'number') requiredLimits[name] = adapter.limits[name];
   }
-  const full = await adapter.requestDevice({ requiredFeatures: [...adapter.features], requiredLimits });
+  const full = await adapter.requestDevice({
+    requiredFeatures: [...adapter.features],
+    requiredLimits,
+  });
   return { plain, full };
 }
 
 async function requestAdapter() {
   const adapter = await gpu.requestAdapter();
-  if (!adapter) throw new Error('no WebGPU adapter: is VK_ICD_FILENAMES set, and libvulkan1 installed?');
+  if (!adapter)
+    throw new Error('no WebGPU adapter: is VK_ICD_FILENAMES set, and libvulkan1 installed?');
   return adapter;
 }
 
@@ -67,7 +71,10 @@ export async function run(device, { code, buffers, output, workgroups, Type = Fl
   pass.dispatchWorkgroups(Math.ceil(workgroups / y), y);
   pass.end();
   const bytes = buffers[output].byteLength;
-  const staging = device.createBuffer({ size: (bytes + 3) & ~3, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const staging = device.createBuffer({
+    size: (bytes + 3) & ~3,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
   encoder.copyBufferToBuffer(made[output], 0, staging, 0, staging.size);
   device.queue.submit([encoder.finish()]);
   const error = await device.popErrorScope();
@@ -87,14 +94,21 @@ function pipelineFor(device, code) {
   if (!known.has(code)) {
     dump(code);
     const module = device.createShaderModule({ code });
-    known.set(code, device.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: 'main' } }));
+    known.set(
+      code,
+      device.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: 'main' } }),
+    );
   }
   return known.get(code);
 }
 
 function upload(device, data) {
   const size = Math.max(16, (data.byteLength + 15) & ~15);
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const usage =
+    GPUBufferUsage.STORAGE |
+    GPUBufferUsage.UNIFORM |
+    GPUBufferUsage.COPY_SRC |
+    GPUBufferUsage.COPY_DST;
   const buffer = device.createBuffer({ size, usage });
   // What pads a buffer is a NaN in f32 and in two halves.
   const padded = new Uint8Array(size).fill(0xff);
@@ -118,16 +132,19 @@ export function randoms(count, seed = 1) {
     let t = state;
     t = Math.imul(t ^ (t >>> 15), t | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (((t ^ (t >>> 14)) >>> 0) / 2 ** 31) - 1;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
   });
 }
 
 /** Fails where actual differs from expected by more than `relative` times scale(i), a number or a function. */
 export function assertClose(actual, expected, relative, scale, what) {
-  if (actual.length < expected.length) throw new Error(`${what}: ${actual.length} values, not ${expected.length}`);
+  if (actual.length < expected.length)
+    throw new Error(`${what}: ${actual.length} values, not ${expected.length}`);
   for (let i = 0; i < expected.length; i++) {
     const allowed = relative * (typeof scale === 'function' ? scale(i) : scale);
-    const same = Number.isNaN(expected[i]) ? Number.isNaN(actual[i]) : Math.abs(actual[i] - expected[i]) <= allowed;
+    const same = Number.isNaN(expected[i])
+      ? Number.isNaN(actual[i])
+      : Math.abs(actual[i] - expected[i]) <= allowed;
     if (!same && actual[i] !== expected[i]) {
       throw new Error(`${what}: [${i}] is ${actual[i]}, not ${expected[i]} to within ${allowed}`);
     }

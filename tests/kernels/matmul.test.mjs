@@ -31,7 +31,8 @@ const BODIES = {
 };
 
 const runsOn = (device, { feature, workgroupStorage = 0 }) =>
-  (!feature || device.features.has(feature)) && device.limits.maxComputeWorkgroupStorageSize >= workgroupStorage;
+  (!feature || device.features.has(feature)) &&
+  device.limits.maxComputeWorkgroupStorageSize >= workgroupStorage;
 
 // A load of four values of a row of `arena` at k, zeros past the depth, whatever the row's alignment.
 const gather = (base, stride) => `{
@@ -44,7 +45,10 @@ const gather = (base, stride) => `{
 }`;
 
 // `sizes`: as literals, or as members of a parameter struct.
-async function multiply(device, { name, M, N, K, batches = 1, weights = null, order = 'k', sizes = 'params', chunk = null }) {
+async function multiply(
+  device,
+  { name, M, N, K, batches = 1, weights = null, order = 'k', sizes = 'params', chunk = null },
+) {
   const [first, cols] = chunk ?? [0, N];
   const a = randoms(batches * M * K, 1);
   const b = weights ? [] : randoms(batches * N * K, 2);
@@ -60,14 +64,19 @@ async function multiply(device, { name, M, N, K, batches = 1, weights = null, or
   const { file = name, libraries: needed = [], prologue: head = '', workgroups } = BODIES[name];
   let prologue = `${head}@group(0) @binding(0) var<storage, read_write> arena: array<f32>;\n`;
   if (sizes === 'literal') {
-    for (const [size, value] of Object.entries(values)) prologue += `fn ${size}() -> u32 { return ${value}u; }\n`;
-    for (const [offset, value] of Object.entries(offsets)) prologue += `fn ${offset}() -> u32 { return ${value}u; }\n`;
+    for (const [size, value] of Object.entries(values))
+      prologue += `fn ${size}() -> u32 { return ${value}u; }\n`;
+    for (const [offset, value] of Object.entries(offsets))
+      prologue += `fn ${offset}() -> u32 { return ${value}u; }\n`;
   } else {
     const all = { ...values, ...offsets };
     buffers.push(Uint32Array.from([...Object.values(all), 0, 0, 0]));
-    prologue += `struct Params { ${Object.keys(all).map((size) => `p_${size}: u32`).join(', ')} }
+    prologue += `struct Params { ${Object.keys(all)
+      .map((size) => `p_${size}: u32`)
+      .join(', ')} }
 @group(0) @binding(1) var<uniform> params: Params;\n`;
-    for (const size of Object.keys(all)) prologue += `fn ${size}() -> u32 { return params.p_${size}; }\n`;
+    for (const size of Object.keys(all))
+      prologue += `fn ${size}() -> u32 { return params.p_${size}; }\n`;
   }
   prologue += `fn load_a(b: u32, m: u32, k: u32) -> vec4<f32> ${gather('AT_A() + (b * rows() + m) * depth()', '1u')}
 fn store(b: u32, m: u32, n: u32, value: f32) { arena[AT_C() + (b * rows() + m) * cols() + n] = value; }\n`;
@@ -78,7 +87,10 @@ fn store(b: u32, m: u32, n: u32, value: f32) { arena[AT_C() + (b * rows() + m) *
     buffers.push(...bound.buffers);
     libraries = bound.libraries;
   } else {
-    const at = order === 'k' ? ['AT_B() + (b * cols() + n) * depth()', '1u'] : ['AT_B() + b * cols() * depth() + n', 'cols()'];
+    const at =
+      order === 'k'
+        ? ['AT_B() + (b * cols() + n) * depth()', '1u']
+        : ['AT_B() + b * cols() * depth() + n', 'cols()'];
     prologue += `fn load_b(b: u32, n: u32, k: u32) -> vec4<f32> ${gather(...at)}\n`;
     libraries = ['weights_activations'];
   }
@@ -93,7 +105,11 @@ fn store(b: u32, m: u32, n: u32, value: f32) { arena[AT_C() + (b * rows() + m) *
   assert.ok(result.subarray(atC + batches * M * N).every(Number.isNaN), 'written past C');
 
   const valueB = (batch, n, k) =>
-    weights ? weights.value(n - first, k) : order === 'k' ? b[(batch * N + n) * K + k] : b[(batch * K + k) * N + n];
+    weights
+      ? weights.value(n - first, k)
+      : order === 'k'
+        ? b[(batch * N + n) * K + k]
+        : b[(batch * K + k) * N + n];
   const expected = new Float64Array(batches * M * N).fill(NaN);
   const scale = new Float64Array(expected.length);
   const row = new Float64Array(K);
@@ -116,19 +132,35 @@ fn store(b: u32, m: u32, n: u32, value: f32) { arena[AT_C() + (b * rows() + m) *
 }
 
 const KINDS = [
-  { bits: 32 }, { bits: 16 },
-  { bits: 8, group: 32 }, { bits: 8, group: 8, zeroBits: 4 },
-  { bits: 4, group: 32 }, { bits: 4, group: 16, zeroBits: 6 }, { bits: 4, group: 8, zeroBits: 4 }, { bits: 4, group: 32, zeroBits: 6 },
+  { bits: 32 },
+  { bits: 16 },
+  { bits: 8, group: 32 },
+  { bits: 8, group: 8, zeroBits: 4 },
+  { bits: 4, group: 32 },
+  { bits: 4, group: 16, zeroBits: 6 },
+  { bits: 4, group: 8, zeroBits: 4 },
+  { bits: 4, group: 32, zeroBits: 6 },
   { bits: 3, group: 32, zeroBits: 6 },
-  { bits: 2, group: 16, zeroBits: 6 }, { bits: 2, group: 32, zeroBits: 4 },
+  { bits: 2, group: 16, zeroBits: 6 },
+  { bits: 2, group: 32, zeroBits: 4 },
 ];
-const label = ({ bits, group, zeroBits = 0 }) => (bits >= 16 ? `f${bits}` : `q${bits} group ${group} zero bits ${zeroBits}`);
+const label = ({ bits, group, zeroBits = 0 }) =>
+  bits >= 16 ? `f${bits}` : `q${bits} group ${group} zero bits ${zeroBits}`;
 
 let devices;
 before(async () => (devices = await openDevices()));
 after(() => Object.values(devices).forEach((device) => device.destroy()));
 
-const SHAPES = [[1, 1, 4099], [129, 131, 65], [1, 7, 1], [2, 33, 31], [3, 65, 33], [5, 130, 384], [33, 3, 70]];
+const SHAPES = [
+  [1, 1, 4099],
+  [129, 131, 65],
+  [1, 7, 1],
+  [2, 33, 31],
+  [3, 65, 33],
+  [5, 130, 384],
+  [33, 3, 70],
+  [2, 3, 0],
+];
 
 for (const kind of ['plain', 'full']) {
   for (const name of Object.keys(BODIES)) {
@@ -137,14 +169,20 @@ for (const kind of ['plain', 'full']) {
       if (!runsOn(device, BODIES[name])) return t.skip('the device lacks what it needs');
       const check = (what, options) => t.test(what, () => multiply(device, { name, ...options }));
       for (const order of ['k', 'n']) {
-        for (const [M, N, K] of SHAPES) await check(`activations ${order}-contiguous ${M}x${N}x${K}`, { M, N, K, order });
+        for (const [M, N, K] of SHAPES)
+          await check(`activations ${order}-contiguous ${M}x${N}x${K}`, { M, N, K, order });
       }
       await check('activations in batches', { M: 5, N: 37, K: 40, batches: 3 });
       await check('sizes as literals', { M: 4, N: 34, K: 1100, sizes: 'literal' });
       for (const spec of kind === 'full' ? KINDS.slice(-6, -4) : KINDS) {
         const weights = (N, K) => makeWeights({ ...spec, rows: N, k: K });
         await check(`${label(spec)} 5x70x95`, { M: 5, N: 70, K: 95, weights: weights(70, 95) });
-        await check(`${label(spec)} 1x33x1152`, { M: 1, N: 33, K: 1152, weights: weights(33, 1152) });
+        await check(`${label(spec)} 1x33x1152`, {
+          M: 1,
+          N: 33,
+          K: 1152,
+          weights: weights(33, 1152),
+        });
       }
       const weights = makeWeights({ bits: 4, group: 32, zeroBits: 6, rows: 40, k: 96 });
       await check('a chunk of the columns', { M: 3, N: 150, K: 96, weights, chunk: [77, 40] });

@@ -73,7 +73,21 @@ export function makeWeights({ bits, rows, k, group = 32, zeroBits = 0, seed = 9,
     const at = n * groups + Math.floor(i / group);
     return halfToNumber(scales[at]) * factor * (q[n * k + i] - z[at]);
   };
-  return { value, values, scales, zeros, bits, rowWords, groups, group, zeroBits, zeroBytes, zeroStep, zeroDefault, factor };
+  return {
+    value,
+    values,
+    scales,
+    zeros,
+    bits,
+    rowWords,
+    groups,
+    group,
+    zeroBits,
+    zeroBytes,
+    zeroStep,
+    zeroDefault,
+    factor,
+  };
 }
 
 const literal = (x) => (Number.isInteger(x) ? `${x}.0` : `${x}`);

@@ -45,7 +45,8 @@ SliceRange forward(ExprPool& p, Expr start, Expr end, Expr step, Expr dim) {
 
 SliceRange backward(ExprPool& p, Expr start, Expr end, Expr step, Expr dim) {
   const Expr top = p.sub(dim, p.constant(1));
-  const Expr first = p.min(from_end(p, start, dim), top);
+  // Unlike numpy, ONNX moves a start before the first element onto it.
+  const Expr first = clamp(p, from_end(p, start, dim), p.constant(0), top);
   const Expr last = p.max(from_end(p, end, dim), p.constant(-1));
   const Expr reverse = p.sub(p.constant(0), step);
   const Expr length = p.max(p.ceil_div(p.sub(first, last), reverse), p.constant(0));

@@ -1,0 +1,230 @@
+// Rules whose arithmetic is checked against a direct computation for many sizes.
+#include "graph/infer.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "graph/infer/slice.h"
+#include "graph/text.h"
+
+namespace subbyte {
+namespace {
+
+Model inferred(const std::string& text) {
+  auto model = parse_model(text);
+  EXPECT_TRUE(model) << model.error().message;
+  const auto done = infer(*model);
+  EXPECT_TRUE(done) << done.error().message << "\n" << text;
+  return std::move(*model);
+}
+
+const Value& value_named(const Model& model, std::string_view name) {
+  for (const Value& value : model.main().values) {
+    if (value.name == name) return value;
+  }
+  ADD_FAILURE() << name;
+  return model.main().values.front();
+}
+
+// The indices that a slice takes, element by element as the specification says.
+std::vector<std::int64_t> taken(std::int64_t dim, std::int64_t start, std::int64_t end,
+                                std::int64_t step) {
+  if (start < 0) start += dim;
+  if (end < 0) end += dim;
+  const auto clamp = [](std::int64_t v, std::int64_t low, std::int64_t high) {
+    return std::min(std::max(v, low), high);
+  };
+  start = clamp(start, 0, step > 0 ? dim : dim - 1);
+  end = step > 0 ? clamp(end, 0, dim) : clamp(end, -1, dim - 1);
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = start; dim > 0 && (step > 0 ? i < end : i > end); i += step)
+    indices.push_back(i);
+  return indices;
+}
+
+void expect_range(const Model& model, std::span<const std::int64_t> symbols,
+                  const std::vector<std::int64_t>& indices, const std::string& what) {
+  Model copy = model;
+  const auto ranges = slice_ranges(copy.exprs, copy.main(), copy.main().nodes[0]);
+  ASSERT_TRUE(ranges && *ranges) << what;
+  const SliceRange& range = (*ranges)->front();
+  ASSERT_EQ(copy.exprs.evaluate(range.length, symbols), static_cast<std::int64_t>(indices.size()))
+      << what;
+  if (indices.empty()) return;
+  ASSERT_EQ(copy.exprs.evaluate(range.start, symbols), indices.front()) << what;
+  if (indices.size() > 1) {
+    ASSERT_EQ(copy.exprs.evaluate(range.step, symbols), indices[1] - indices[0]) << what;
+  }
+}
+
+TEST(InferTest, SliceOfSizesThatAreNotKnown) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 400; ++round) {
+    const auto position = [&]() -> std::int64_t {
+      const std::int64_t extremes[] = {INT64_MAX, INT64_MIN, INT32_MAX, INT32_MIN, INT64_MIN + 1};
+      if (random() % 6 == 0) return extremes[random() % 5];
+      return static_cast<std::int64_t>(random() % 21) - 10;
+    };
+    const std::int64_t start = position(), end = position();
+    std::int64_t step = static_cast<std::int64_t>(random() % 7) - 3;
+    if (step == 0) step = 1;
+    const Model model = inferred(fmt::format(R"(model "m"
+graph "main" {{
+  input %x : float32 [S]
+  value %start : int64 [1] = {{{}}}
+  value %end : int64 [1] = {{{}}}
+  value %axes : int64 [1] = {{0}}
+  value %step : int64 [1] = {{{}}}
+  %y = Slice(%x, %start, %end, %axes, %step)
+  output %y
+}})",
+                                             start, end, step));
+    for (std::int64_t dim = 0; dim < 13; ++dim) {
+      // INT64_MIN + dim is still far before the axis.
+      const std::int64_t symbols[] = {dim};
+      expect_range(model, symbols, taken(dim, start, end, step),
+                   fmt::format("{}:{}:{} of {}", start, end, step, dim));
+    }
+  }
+}
+
+TEST(InferTest, SliceByInputs) {
+  const Model model = inferred(R"(model "m"
+graph "main" {
+  input %x : float32 [S]
+  input %start : int64 [1]
+  input %end : int64 [1]
+  input %step : int64 [1]
+  value %axes : int64 [1] = {0}
+  %y = Slice(%x, %start, %end, %axes, %step)
+  output %y
+})");
+  for (std::int64_t dim = 0; dim < 5; ++dim) {
+    for (std::int64_t start = -6; start <= 6; ++start) {
+      for (std::int64_t end = -6; end <= 6; ++end) {
+        for (const std::int64_t step : {-2, -1, 1, 3}) {
+          const std::int64_t symbols[] = {dim, start, end, step};
+          expect_range(model, symbols, taken(dim, start, end, step),
+                       fmt::format("{}:{}:{} of {}", start, end, step, dim));
+        }
+      }
+    }
+  }
+}
+
+TEST(InferTest, ReshapeByInput) {
+  const Model model = inferred(R"(model "m"
+graph "main" {
+  input %x : float32 [N, 4, 6]
+  input %target : int64 [3]
+  %y = Reshape(%x, %target)
+  output %y
+})");
+  struct Case {
+    std::int64_t n, target[3], dims[3];
+    bool fits;
+  };
+  const Case cases[] = {
+      {2, {2, 4, 6}, {2, 4, 6}, true},    {2, {-1, 4, 3}, {4, 4, 3}, true},
+      {2, {0, -1, 2}, {2, 12, 2}, true},  {3, {0, 0, -1}, {3, 4, 6}, true},
+      {2, {6, 0, 2}, {6, 4, 2}, true},    {2, {5, 4, 6}, {5, 4, 6}, false},
+      {2, {-1, -1, 6}, {0, 0, 0}, false}, {2, {-1, 5, 1}, {0, 0, 0}, false},
+      {2, {-2, 4, -6}, {0, 0, 0}, false},
+  };
+  for (const Case& c : cases) {
+    const std::int64_t symbols[] = {c.n, c.target[0], c.target[1], c.target[2]};
+    bool fits = true;
+    for (const Model::Constraint& constraint : model.constraints) {
+      fits = fits && model.exprs.evaluate(constraint.condition, symbols) != 0;
+    }
+    EXPECT_EQ(fits, c.fits) << c.target[0];
+    if (!c.fits) continue;
+    const auto& shape = *value_named(model, "y").shape;
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(model.exprs.evaluate(shape[i], symbols), c.dims[i]) << c.target[0] << " axis " << i;
+    }
+  }
+}
+
+// ONNX broadcasts a 1 against anything, and nothing else.
+TEST(InferTest, BroadcastOfTwoSymbols) {
+  const Model model = inferred(R"(model "m"
+graph "main" {
+  input %a : float32 [A]
+  input %b : float32 [B]
+  %y = Add(%a, %b)
+  output %y
+})");
+  ASSERT_EQ(model.constraints.size(), 1u);
+  for (std::int64_t a = 0; a < 5; ++a) {
+    for (std::int64_t b = 0; b < 5; ++b) {
+      const std::int64_t symbols[] = {a, b};
+      const bool fits = model.exprs.evaluate(model.constraints[0].condition, symbols) != 0;
+      // A 1 against a 0 is refused: the result would not be the larger of the two.
+      EXPECT_EQ(fits, a == b || (std::min(a, b) == 1)) << a << " " << b;
+      if (fits) {
+        EXPECT_EQ(model.exprs.evaluate((*value_named(model, "y").shape)[0], symbols),
+                  std::max(a, b));
+      }
+    }
+  }
+}
+
+TEST(InferTest, SymbolsOfInputsDoNotMeetDimensionsOfThatName) {
+  const Model model = inferred(R"(model "m"
+graph "main" {
+  input %x : float32 [n, 4]
+  input %n : int64 []
+  value %zero : int64 [] = {0}
+  value %one : int64 [] = {1}
+  %y = Range(%zero, %n, %one)
+  output %y
+})");
+  ASSERT_EQ(model.exprs.symbols().size(), 2u);
+  EXPECT_EQ(model.exprs.symbols()[1].name, "n_");
+  EXPECT_EQ(model.exprs.text((*value_named(model, "y").shape)[0]), "max(n_, 0)");
+}
+
+TEST(InferTest, CheckShapesNamesTheFirstNodeWithoutShape) {
+  const Model model = inferred(R"(model "m"
+graph "main" {
+  input %x : float32 [B, 4]
+  input %ids : int64 [B]
+  %r = Relu(%x)
+  %z = ConstantOfShape(%ids) "fill"
+  output %z
+})");
+  EXPECT_EQ(
+      check_shapes(model).error().message,
+      "node 'fill' (ConstantOfShape): the shape of its output 'z' is not known when converting; it "
+      "depends on values that are computed when the model runs, or on an operator that subbyte "
+      "does "
+      "not know");
+}
+
+// Chains that grow without end must stay cheap, and must not end up as sizes.
+TEST(InferTest, HostileChainsEnd) {
+  std::string text = R"(model "m"
+graph "main" {
+  input %x : float32 [A, B, C]
+  value %axis : int64 [] = {0}
+  value %two : int64 [1] = {2}
+  %s0 = Shape(%x)
+)";
+  for (int i = 0; i < 300; ++i) {
+    text += fmt::format(
+        "  %m{0} = Mul(%s{0}, %s{0})\n  %d{0} = Div(%m{0}, %s0)\n  %s{1} = Add(%d{0}, %m{0})\n", i,
+        i + 1);
+  }
+  text += "  %y = ConstantOfShape(%s300)\n  output %y\n}";
+  auto model = parse_model(text);
+  ASSERT_TRUE(model);
+  const auto done = infer(*model);
+  if (done) {
+    EXPECT_FALSE(check_shapes(*model));
+  }
+}
+
+}  // namespace
+}  // namespace subbyte

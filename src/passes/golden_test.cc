@@ -1,0 +1,135 @@
+// Runs each tests/golden/passes/PASS.NAME.in.txt through that pass (`standard`: all standard
+// passes) and compares with PASS.NAME.out.txt: the model as text, or the whole error.
+// SUBBYTE_GOLDEN=update writes the outputs anew. Whatever passes do, the model must compute the
+// same as before.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "graph/infer.h"
+#include "graph/text.h"
+#include "passes/passes.h"
+#include "reference/reference.h"
+
+namespace subbyte {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kFolder = fs::path(SUBBYTE_SOURCE_DIR) / "tests" / "golden" / "passes";
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<Pass> passes_named(std::string_view name) {
+  const auto standard = standard_passes();
+  std::vector<Pass> chosen;
+  for (const Pass& pass : standard)
+    if (name == "standard" || pass.name == name) chosen.push_back(pass);
+  return chosen;
+}
+
+// An input in which every symbol stands for 2: floats between -1 and 1, integers and bools 0 and 1.
+Tensor sample(const Model& model, const Value& value) {
+  const std::vector<std::int64_t> twos(model.exprs.symbols().size(), 2);
+  Tensor shape_only{value.dtype, {}, {}, {}};
+  for (const Expr dim : *value.shape) shape_only.dims.push_back(model.exprs.evaluate(dim, twos));
+  const auto count = static_cast<std::size_t>(shape_only.elements());
+  std::vector<std::byte> bytes(count * dtype_size(value.dtype));
+  for (std::size_t i = 0; i < count; ++i) {
+    if (value.dtype == DType::float32) {
+      const float element = static_cast<float>(i * 37 % 64) / 32 - 1;
+      std::memcpy(bytes.data() + 4 * i, &element, 4);
+    } else {
+      bytes[i * dtype_size(value.dtype)] = static_cast<std::byte>(i % 2);
+    }
+  }
+  return make_tensor(value.dtype, shape_only.dims, std::move(bytes));
+}
+
+// What the model computes on samples, bit by bit, or its error.
+std::string computed(const Model& model) {
+  std::vector<Tensor> inputs;
+  for (const ValueId input : model.main().inputs)
+    inputs.push_back(sample(model, model.main().values[input]));
+  const auto outputs = reference::run(model, inputs);
+  if (!outputs) return outputs.error().message;
+  std::string bits;
+  for (const Tensor& output : *outputs) {
+    bits += dtype_name(output.dtype);
+    for (const std::int64_t dim : output.dims) bits += fmt::format(" {}", dim);
+    for (const std::byte byte : output.data) bits += fmt::format(" {:02x}", byte);
+    bits += "\n";
+  }
+  return bits;
+}
+
+std::string transformed(std::string_view pass_name, const std::string& text) {
+  auto model = parse_model(text);
+  if (!model) return "parse error: " + model.error().message + "\n";
+  if (auto done = verify(*model); !done) return "verify error: " + done.error().message + "\n";
+  const std::vector<Pass> passes = passes_named(pass_name);
+  EXPECT_FALSE(passes.empty()) << "no pass is called " << pass_name;
+  if (pass_name != "standard")
+    if (auto done = infer(*model); !done) return "infer error: " + done.error().message + "\n";
+
+  std::string before = pass_name == "standard" ? "" : computed(*model);
+  std::string invalid;
+  const auto done = run_passes(*model, passes, [&](const Pass& pass, const Model& now) {
+    if (auto valid = verify(now); !valid)
+      invalid += fmt::format("after {}: {}\n", pass.name, valid.error().message);
+    // Older forms are not run.
+    if (pass.name == "canonicalize") before = computed(now);
+  });
+  if (!done) return "error: " + done.error().message + "\n";
+  EXPECT_EQ(invalid, "");
+  EXPECT_EQ(computed(*model), before);
+
+  const std::string result = to_text(*model, true);
+  EXPECT_TRUE(run_passes(*model, passes));
+  EXPECT_EQ(to_text(*model, true), result) << "a second run changes something";
+  return result;
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> result;
+  for (const auto& entry : fs::directory_iterator(kFolder)) {
+    const std::string name = entry.path().filename().string();
+    const std::string end = ".in.txt";
+    if (name.ends_with(end)) result.push_back(name.substr(0, name.size() - end.size()));
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+class PassesGoldenTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(PassesGoldenTest, Matches) {
+  const std::string pass = GetParam().substr(0, GetParam().find('.'));
+  const std::string result = transformed(pass, read(kFolder / (GetParam() + ".in.txt")));
+  const fs::path expected = kFolder / (GetParam() + ".out.txt");
+  const char* mode = std::getenv("SUBBYTE_GOLDEN");
+  if (mode != nullptr && std::string_view(mode) == "update") {
+    std::ofstream(expected, std::ios::binary) << result;
+    return;
+  }
+  EXPECT_EQ(result, read(expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PassesGoldenTest, testing::ValuesIn(names()), [](const auto& test) {
+  std::string name = test.param;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace subbyte
