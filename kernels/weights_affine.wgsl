@@ -30,7 +30,7 @@ fn fetch_group(n: u32, g_or_more: u32) -> RawGroup {
 
 // (scale, offset)
 fn unpack_group(raw: RawGroup) -> vec2<f32> {
-  let scale = unpack2x16float(raw.scale_word >> raw.scale_shift).x * W_SCALE_FACTOR;
+  let scale = unpack2x16float(raw.scale_word >> raw.scale_shift).x * scale_factor();
   var zero = W_ZERO_DEFAULT;
   if (W_ZERO_BITS != 0u) {
     // In two shifts, because a shift by 32 is undefined.

@@ -97,7 +97,7 @@ def tool() -> None:
     assert TOOL.is_file(), f"{TOOL} is missing; build the target subbyte_reference_tool"
 
 
-# --- ONNX's operator tests -------------------------------------------------------------------------
+# --- ONNX's operator tests ------------------------------------------------------------
 
 
 @dataclasses.dataclass
@@ -153,9 +153,10 @@ def difference(expected, actual) -> str:
 
 
 def names_a_reason(case, message: str) -> bool:
-    """A refusal must name the operator, the dtype, the mode or the version that is not supported."""
+    """A refusal must name the operator, the dtype, the mode or the version that it is for."""
     operators = {node.op_type for node in case.model.graph.node}
-    words = [f"({operator})" for operator in operators] + ["dtype", "data type", "opset", "models of tensors"]
+    words = [f"({operator})" for operator in operators]
+    words += ["dtype", "data type", "opset", "models of tensors"]
     return any(word in message for word in words)
 
 
@@ -169,8 +170,8 @@ def variant(case, number: int, how: str) -> tuple[onnx.ModelProto, list]:
     """The model for one data set, and the inputs that are left.
 
     Axes that ONNX's tests pass as an input become an initializer, as any exporter writes them. With
-    `folded` all inputs do, so that the passes compute the whole model. With `symbolic` no dimension of
-    an input is known but the length of lists of integers, which are shapes and the like.
+    `folded` all inputs do, so that the passes compute the whole model. With `symbolic` no dimension
+    of an input is known but the length of lists of integers, which are shapes and the like.
     """
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
@@ -243,7 +244,7 @@ def test_operators_pass_or_are_refused(cases, how, tmp_path, capsys):
     assert counts["passed"] >= FEWEST_PASSED
 
 
-# --- a whole model ---------------------------------------------------------------------------------
+# --- a whole model --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("batch", "sequence"), [(1, 16), (3, 9)])

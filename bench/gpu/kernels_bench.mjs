@@ -130,7 +130,7 @@ const W_ZERO_BITS: u32 = 0u;
 const W_ZERO_BYTES: u32 = 0u;
 const W_ZERO_STEP: f32 = 1.0;
 const W_ZERO_DEFAULT: f32 = ${2 ** (bits - 1)}.0;
-const W_SCALE_FACTOR: f32 = 1.0;
+fn scale_factor() -> f32 { return 1.0; }
 fn scale_word(i: u32) -> u32 { return w_scales[i]; }
 fn zero_word(i: u32) -> u32 { return 0u; }\n`;
 }

@@ -34,6 +34,8 @@ export function usableForms(
   for (const form of step.forms) {
     const when = form.when === undefined ? 1 : exprs[form.when];
     if (when === 0 || !applies(form, device)) continue;
+    // Where an earlier form applies under the same condition, this one never runs.
+    if (forms.some((earlier) => earlier.when === form.when)) continue;
     forms.push(form);
     if (typeof when === 'number') return forms;
   }

@@ -83,7 +83,8 @@ Expected<std::size_t> verify_module(FileSystem& files, const std::string& path) 
     const auto verified = verify_weights(files, folder_of(path), file);
     if (verified) continue;
     // With --single-file the weights are in the module, under a name that no file has.
-    const bool inside = file.is_object() && file.value("name", "").find('.') == std::string::npos;
+    const bool inside = file.is_object() && file.contains("name") && file["name"].is_string() &&
+                        file["name"].get<std::string>().find('.') == std::string::npos;
     if (!inside) return tl::unexpected<Error>(verified.error());
   }
   return manifest["files"].size();

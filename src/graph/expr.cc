@@ -10,7 +10,7 @@ namespace subbyte {
 namespace {
 
 constexpr std::uint32_t kMaxTreeSize = 4096;
-constexpr std::uint32_t kMaxTreeDepth = 256;
+constexpr std::uint32_t kMaxTreeDepth = 128;
 
 }  // namespace
 

@@ -16,7 +16,7 @@
 namespace subbyte {
 namespace {
 
-constexpr int kMaxParseDepth = 1000;
+constexpr int kMaxParseDepth = 300;
 
 bool is_identifier_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_'; }
 bool is_identifier_part(char c) {

@@ -162,6 +162,11 @@ TEST(VerifyTest, SaysWhatIsWrong) {
   EXPECT_EQ(verified(model), "graph 'main': value 'x': an expression is not in the pool");
 
   model = valid_model();
+  model.main().values[0].shape = {model.exprs.constant(-2)};
+  EXPECT_EQ(verified(model),
+            "graph 'main': value 'x': its shape has the size -2; a size must not be negative");
+
+  model = valid_model();
   model.main().nodes[1].outputs = {2};
   EXPECT_EQ(verified(model), "graph 'main': node 1 (Relu): its output 'y' has another origin too");
 

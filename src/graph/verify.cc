@@ -75,6 +75,11 @@ class Verifier {
         if (e.index >= model_.exprs.size()) return fail("an expression is not in the pool");
       }
     }
+    for (const Expr dim : value.shape.value_or(std::vector<Expr>{})) {
+      if (const auto size = model_.exprs.value(dim); size && *size < 0) {
+        return fail("its shape has the size {}; a size must not be negative", *size);
+      }
+    }
     if (value.constant) SUBBYTE_CHECK_OK(check_tensor(*value.constant));
     if (!value.content) return {};
     if (!value.shape) return fail("it has content but no shape");

@@ -21,6 +21,6 @@ Expected<Model> parse_onnx(FileSystem& files, Bytes bytes, const std::string& fo
                            const std::string& source_name, std::shared_ptr<const void> owner);
 
 inline constexpr std::int64_t kOldestOpset = 7;
-inline constexpr std::int64_t kNewestOpset = 25;
+inline constexpr std::int64_t kNewestOpset = 28;
 
 }  // namespace subbyte

@@ -169,6 +169,7 @@ Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
   }
   const Node& node = graph_.nodes[value.producer];
   const std::string_view family = op_info(node.op).lower;
+  if (is_dropout_mask(node, id)) return Typed{"1u", GpuType::u32};
   if (family == "view") {
     std::size_t output = 0;
     while (node.outputs[output] != id) ++output;
@@ -295,6 +296,7 @@ std::optional<std::string> Evaluator::four(ValueId id, const Frame& frame,
     if (producer == kNone || op_info(graph_.nodes[producer].op).lower != "view")
       return std::nullopt;
     const Node& node = graph_.nodes[producer];
+    if (is_dropout_mask(node, id)) return std::nullopt;
     std::size_t output = 0;
     while (node.outputs[output] != id) ++output;
     auto longer = view_steps(model_, graph_, node, output);

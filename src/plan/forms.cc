@@ -4,18 +4,22 @@ namespace subbyte {
 
 namespace {
 
-Expr ceil_div(ExprPool& e, Expr a, std::int64_t b) { return e.ceil_div(a, e.constant(b)); }
+// Thresholds measured on an H100 (bench/gpu/kernels_bench.mjs), at 4 to 32 bits and K, N of 384 to
+// 4096.
 
-// Up to this many rows, reading B once for every four of them beats tiles.
-constexpr std::int64_t kVectorRows = 8;
-// Workgroups that keep a large GPU busy: a tile is taken only where its grid has as many.
-constexpr std::int64_t kFullGrid = 128;
+// Up to so many rows of A, reading B once for every four of them beats tiles.
+constexpr std::int64_t kFewRows = 4;
+// The same where K is long: few small tiles would each walk all of it.
+constexpr std::int64_t kFewRowsLongDepth = 32;
+constexpr std::int64_t kLongDepth = 1024;
+// The workgroups from which on a tile of that size keeps the GPU busy.
+constexpr std::int64_t kFullGrid128 = 192, kFullGrid64 = 128, kFullGrid32 = 192;
+// Columns below which no number of rows that is common makes the largest tile the best.
+constexpr std::int64_t kLargeTileCols = 2048;
 // Results below which one invocation each leaves a GPU idle.
 constexpr std::int64_t kManyResults = 2048;
 
-Expr tiles(ExprPool& e, Expr batches, Expr rows, Expr cols, std::int64_t tile) {
-  return e.mul(batches, e.mul(ceil_div(e, cols, tile), ceil_div(e, rows, tile)));
-}
+Expr ceil_div(ExprPool& e, Expr a, std::int64_t b) { return e.ceil_div(a, e.constant(b)); }
 
 Expr at_least(ExprPool& e, Expr a, std::int64_t b) { return e.less(e.constant(b - 1), a); }
 
@@ -25,25 +29,32 @@ KernelForm elementwise_form() { return {{"elementwise"}, {}, {}, {}, {}}; }
 
 Expr elementwise_workgroups(ExprPool& exprs, Expr count) { return ceil_div(exprs, count, 256); }
 
-std::vector<SizedForm> matmul_forms(ExprPool& e, Expr batches, Expr rows, Expr cols) {
+std::vector<SizedForm> matmul_forms(ExprPool& e, Expr batches, Expr rows, Expr cols, Expr depth) {
   const Expr always = e.constant(1);
-  const Expr few = e.less(rows, e.constant(kVectorRows + 1));
-  const Expr quads = e.mul(batches, e.mul(ceil_div(e, cols, 4), ceil_div(e, rows, 4)));
+  const auto grid = [&](std::int64_t tile) {
+    return e.mul(batches, e.mul(ceil_div(e, cols, tile), ceil_div(e, rows, tile)));
+  };
+  const Expr few_rows =
+      e.select(at_least(e, depth, kLongDepth), e.constant(kFewRowsLongDepth), e.constant(kFewRows));
+  const Expr few = e.less(rows, e.add(few_rows, e.constant(1)));
   const Expr vector_groups = e.mul(batches, e.mul(ceil_div(e, cols, 32), ceil_div(e, rows, 4)));
-  const auto grid = [&](std::int64_t tile) { return tiles(e, batches, rows, cols, tile); };
-  const auto full = [&](std::int64_t tile) { return at_least(e, grid(tile), kFullGrid); };
+  const Expr large = e.mul(at_least(e, cols, kLargeTileCols), at_least(e, grid(128), kFullGrid128));
   return {
       // WebGPU on a CPU, where workgroup memory and barriers cost more than they save.
-      {{{"matmul_direct"}, {}, {}, {}, {{"isFallbackAdapter", 1}}}, always, ceil_div(e, quads, 64)},
+      {{{"matmul_direct"}, {}, {}, {}, {{"isFallbackAdapter", 1}}},
+       always,
+       ceil_div(e, grid(4), 64)},
       {{{"matmul_vector_sums", "matmul_vector_subgroup"}, {"subgroups"}, {"subgroups"}, {}, {}},
        few,
        vector_groups},
       {{{"matmul_vector_sums", "matmul_vector"}, {}, {}, {}, {}}, few, vector_groups},
       {{{"matmul_tile_large"}, {}, {}, {}, {{"maxComputeWorkgroupStorageSize", 32768}}},
-       full(128),
+       large,
        grid(128)},
-      {{{"matmul_tile"}, {}, {}, {}, {}}, full(64), grid(64)},
-      {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 32u;", {}}, full(32), grid(32)},
+      {{{"matmul_tile"}, {}, {}, {}, {}}, at_least(e, grid(64), kFullGrid64), grid(64)},
+      {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 32u;", {}},
+       at_least(e, grid(32), kFullGrid32),
+       grid(32)},
       {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 16u;", {}}, always, grid(16)},
   };
 }

@@ -31,7 +31,8 @@ struct SizedForm {
 };
 
 // C[b, m, n]; `cols` are those of one chunk of a split weight.
-std::vector<SizedForm> matmul_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols);
+std::vector<SizedForm> matmul_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols,
+                                    Expr depth);
 // Softmax and normalisation.
 Expr row_workgroups(ExprPool& exprs, Expr rows, Expr cols);
 // `strided`: neighbouring outputs are neighbours in memory, the elements of one reduction are not.

@@ -1,5 +1,6 @@
 #include "plan/kernel_files.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -62,6 +63,14 @@ bool uses_math_library(std::string_view wgsl) {
     if (wgsl.find(mark) != std::string_view::npos) return true;
   }
   return false;
+}
+
+bool uses_trigonometry_library(std::string_view wgsl) {
+  // Ends of the names of all six.
+  static constexpr std::array<std::string_view, 3> kMarks = {"sin_f32(", "cos_f32(", "tan_f32("};
+  return std::any_of(kMarks.begin(), kMarks.end(), [&](std::string_view mark) {
+    return wgsl.find(mark) != std::string_view::npos;
+  });
 }
 
 }  // namespace subbyte

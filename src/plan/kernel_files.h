@@ -11,5 +11,7 @@ std::string kernel_file(std::string_view name);
 
 // True where WGSL text calls a function of kernels/math.wgsl.
 bool uses_math_library(std::string_view wgsl);
+// The same for kernels/trigonometry.wgsl, which needs math before it.
+bool uses_trigonometry_library(std::string_view wgsl);
 
 }  // namespace subbyte

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "graph/infer.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
 
@@ -121,6 +122,19 @@ void set_lifetimes(Plan& plan) {
   }
 }
 
+Expected<void> shapes_are_known(const Graph& graph) {
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+    for (const ValueId output : graph.nodes[n].outputs) {
+      if (output == kNone || graph.values[output].shape) continue;
+      return fail(
+          "{}: the shape of its output {} depends on values that are known only when the module "
+          "runs",
+          describe(graph, n), quoted(graph.values[output].name));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string step_name(Lowering& lowering, const Kernel& kernel) {
@@ -151,6 +165,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
   if (split) step.split_rows = lowering.exprs().constant(lowering.plan.weights[*split].rows);
   const std::string prologue = code.prologue();
   const bool math = uses_math_library(prologue);
+  const bool trigonometry = uses_trigonometry_library(prologue);
   for (const FormChoice& choice : forms) {
     const auto known =
         choice.when ? lowering.exprs().value(*choice.when) : std::optional<std::int64_t>(1);
@@ -162,6 +177,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
     }
     wanted.pieces.push_back(piece(lowering, prologue));
     if (math) wanted.pieces.push_back(piece(lowering, kernel_file("math")));
+    if (trigonometry) wanted.pieces.push_back(piece(lowering, kernel_file("trigonometry")));
     for (const auto library : libraries) {
       wanted.pieces.push_back(piece(lowering, kernel_file(library)));
     }
@@ -184,6 +200,8 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
 }
 
 Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weights) {
+  SUBBYTE_CHECK_OK(check_shapes(model));
+  SUBBYTE_CHECK_OK(shapes_are_known(model.main()));
   SUBBYTE_TRY(Schedule scheduled, schedule(model));
   Lowering lowering{model, {}, std::move(scheduled), {}, {}, {}};
   SUBBYTE_CHECK_OK(place_values(lowering, weights));

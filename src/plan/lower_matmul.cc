@@ -211,7 +211,7 @@ Expected<void> lower_matmul(Lowering& lowering, const Kernel& kernel) {
   SUBBYTE_CHECK_OK(declare_epilogue(lowering, code, kernel, node, p));
 
   std::vector<FormChoice> choices;
-  for (auto& sized : matmul_forms(exprs, p.batches, p.rows, chunk)) {
+  for (auto& sized : matmul_forms(exprs, p.batches, p.rows, chunk, p.depth)) {
     choices.push_back(FormChoice{std::move(sized.form), sized.workgroups, sized.when});
   }
   add_step(lowering, step_name(lowering, kernel), code, libraries, choices, split);

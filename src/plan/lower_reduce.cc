@@ -39,7 +39,7 @@ Reduction reduction(Op op, GpuType type) {
     case Op::ReduceL2:
       return {t, zero, "{0} * {0}", sum, "sqrt(acc)"};
     case Op::ReduceLogSum:
-      return {t, zero, "{0}", sum, "log(acc)"};
+      return {t, zero, "{0}", sum, "log_f32(acc)"};
     case Op::ReduceMean:
       return {t, zero, "{0}", sum, "acc / f32(inner())"};
     case Op::ReduceProd:
@@ -53,7 +53,7 @@ Reduction reduction(Op op, GpuType type) {
     case Op::ReduceLogSumExp:
       // (maximum, sum of exp(x - maximum)), so that nothing overflows.
       return {"vec2<f32>", "vec2<f32>(bitcast<f32>(nonfinite(0xff800000u)), 0.0f)",
-              "vec2<f32>({0}, 1.0f)", "log_sum_exp_join(a, b)", "acc.x + log(acc.y)"};
+              "vec2<f32>({0}, 1.0f)", "log_sum_exp_join(a, b)", "acc.x + log_f32(acc.y)"};
     default:
       return {t, zero, "{0}", sum, "acc"};
   }
@@ -61,9 +61,9 @@ Reduction reduction(Op op, GpuType type) {
 
 constexpr const char* kLogSumExpJoin =
     "fn log_sum_exp_join(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {\n"
-    "  let top = max(a.x, b.x);\n"
-    "  let left = select(a.y * exp(a.x - top), a.y, a.x == top);\n"
-    "  let right = select(b.y * exp(b.x - top), b.y, b.x == top);\n"
+    "  let top = maximum_f32(a.x, b.x);\n"
+    "  let left = select(a.y * exp_f32(a.x - top), a.y, a.x == top);\n"
+    "  let right = select(b.y * exp_f32(b.x - top), b.y, b.x == top);\n"
     "  return vec2<f32>(top, left + right);\n"
     "}\n";
 

@@ -32,21 +32,21 @@ Typed narrowed(Typed value, DType dtype) {
 const char* float_unary(Op op) {
   switch (op) {
     case Op::Acos:
-      return "acos({0})";
+      return "acos_f32({0})";
     case Op::Acosh:
       return "acosh_f32({0})";
     case Op::Asin:
-      return "asin({0})";
+      return "asin_f32({0})";
     case Op::Asinh:
       return "asinh_f32({0})";
     case Op::Atan:
-      return "atan({0})";
+      return "atan_f32({0})";
     case Op::Atanh:
       return "atanh_f32({0})";
     case Op::Ceil:
       return "ceil({0})";
     case Op::Cos:
-      return "cos({0})";
+      return "cos_f32({0})";
     case Op::Cosh:
       return "cosh_f32({0})";
     case Op::Erf:
@@ -68,7 +68,7 @@ const char* float_unary(Op op) {
     case Op::Sigmoid:
       return "sigmoid_f32({0})";
     case Op::Sin:
-      return "sin({0})";
+      return "sin_f32({0})";
     case Op::Sinh:
       return "sinh_f32({0})";
     case Op::Softplus:
@@ -78,7 +78,7 @@ const char* float_unary(Op op) {
     case Op::Sqrt:
       return "sqrt({0})";
     case Op::Tan:
-      return "tan({0})";
+      return "tan_f32({0})";
     case Op::Tanh:
       return "tanh_f32({0})";
     default:

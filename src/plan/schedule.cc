@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "plan/view_steps.h"
 
 namespace subbyte {
 
@@ -142,7 +143,7 @@ class Scheduler {
       }
       if (next == kNone) return;
       const Node& node = graph_.nodes[next];
-      const bool allowed = family(node) == "scalar" || keeps_order_node(node);
+      const bool allowed = family(node) == "scalar" || keeps_order(node, node.outputs[0]);
       if (!allowed || inside_.contains(node.outputs[0]) || anchor_of_.contains(node.outputs[0]))
         return;
       if (element_count(exprs_, graph_.values[node.outputs[0]]) != count) return;
@@ -161,20 +162,6 @@ class Scheduler {
         }
       }
       if (open == 1 && exit == node.outputs[0]) exits.emplace_back(exit, region);
-    }
-  }
-
-  static bool keeps_order_node(const Node& node) {
-    switch (node.op) {
-      case Op::Identity:
-      case Op::Dropout:
-      case Op::Flatten:
-      case Op::Reshape:
-      case Op::Squeeze:
-      case Op::Unsqueeze:
-        return true;
-      default:
-        return false;
     }
   }
 
@@ -359,10 +346,7 @@ bool is_anchor(const Node& node) {
 ValueId same_order_source(const Graph& graph, ValueId value) {
   while (graph.values[value].producer != kNone && !graph.values[value].constant) {
     const Node& node = graph.nodes[graph.values[value].producer];
-    const bool order = node.op == Op::Identity || node.op == Op::Dropout ||
-                       node.op == Op::Flatten || node.op == Op::Reshape || node.op == Op::Squeeze ||
-                       node.op == Op::Unsqueeze;
-    if (!order || node.outputs[0] != value) break;
+    if (!keeps_order(node, value)) break;
     value = node.inputs[0];
   }
   return value;

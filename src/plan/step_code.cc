@@ -57,6 +57,10 @@ std::string Scope::function(const std::string& signature, const std::string& val
 
 std::string StepCode::size(Expr e) {
   if (const auto constant = exprs_.value(e)) return u32_literal(*constant);
+  return parameter(e);
+}
+
+std::string StepCode::parameter(Expr e) {
   auto it = std::find(params_.begin(), params_.end(), e);
   if (it == params_.end()) it = params_.insert(it, e);
   return fmt::format("p.s{}", it - params_.begin());
@@ -121,6 +125,12 @@ void StepCode::bind_matrix(WeightId weight) {
   if (stored.layout.scales > 0) part(Part::scales, "w_scales", "u32");
   if (stored.layout.zero_points > 0) part(Part::zero_points, "w_zeros", "u32");
   declare(matrix_constants(stored));
+  if (const auto* affine = std::get_if<AffineEncoding>(&stored.encoding)) {
+    // A parameter and no constant, so that matrices of one shape share their kernels.
+    const float factor = std::ldexp(1.0f, affine->scale_exponent);
+    declare(fmt::format("fn scale_factor() -> f32 {{ return bitcast<f32>({}); }}\n",
+                        parameter(exprs_.constant(std::bit_cast<std::uint32_t>(factor)))));
+  }
 }
 
 void StepCode::declare(const std::string& text) {

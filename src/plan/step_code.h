@@ -41,6 +41,7 @@ class StepCode {
 
   // A size as u32: a literal, or a member of the parameter struct.
   std::string size(Expr e);
+  std::string parameter(Expr e);    // a member of the parameter struct even where it is constant
   std::string signed_size(Expr e);  // as i32
   // index * stride, "" where that is always 0.
   std::string scaled(const std::string& index, Expr stride);

@@ -76,18 +76,23 @@ std::vector<ViewStep> tile_steps(Model& model, const Graph& graph, const Node& n
 
 }  // namespace
 
-bool keeps_order(const Node& node) {
+bool keeps_order(const Node& node, ValueId output) {
   switch (node.op) {
     case Op::Identity:
-    case Op::Dropout:
     case Op::Flatten:
     case Op::Reshape:
     case Op::Squeeze:
     case Op::Unsqueeze:
       return true;
+    case Op::Dropout:
+      return output == node.outputs[0];
     default:
       return false;
   }
+}
+
+bool is_dropout_mask(const Node& node, ValueId output) {
+  return node.op == Op::Dropout && output != node.outputs[0];
 }
 
 std::vector<ViewStep> view_steps(Model& model, const Graph& graph, const Node& node,

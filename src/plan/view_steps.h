@@ -23,7 +23,11 @@ std::vector<ViewStep> view_steps(Model& model, const Graph& graph, const Node& n
 
 Access apply(ExprPool& exprs, const Access& access, const ViewStep& step);
 
-// True for operators that keep the row-major order of all elements: Identity, Reshape, Squeeze, ...
-bool keeps_order(const Node& node);
+// True where an output has all elements of input 0 in their row-major order: Identity, Reshape, ...
+bool keeps_order(const Node& node, ValueId output);
+
+// The second output of Dropout, which is true everywhere when a model only infers, and reads
+// nothing.
+bool is_dropout_mask(const Node& node, ValueId output);
 
 }  // namespace subbyte

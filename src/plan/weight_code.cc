@@ -178,8 +178,6 @@ std::string matrix_constants(const StoredWeight& stored) {
     text += fmt::format("const W_GROUP = {}u;\nconst W_ZERO_BITS = {}u;\n", e->group, e->zero_bits);
     text += fmt::format("const W_ZERO_STEP = {};\nconst W_ZERO_DEFAULT = {};\n",
                         f32_literal(e->zero_step), f32_literal(e->zero_default));
-    text += fmt::format("const W_SCALE_FACTOR = {};\n",
-                        f32_literal(std::ldexp(1.0f, e->scale_exponent)));
   }
   return text;
 }

@@ -1,7 +1,8 @@
-// Any bytes as an ONNX file: import and every pass end in a model or in an error, never in a fault.
+// Any bytes as an ONNX file: import, every pass and lowering end in a model or in an error, never in a fault.
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/memory_file.h"
@@ -9,6 +10,8 @@
 #include "graph/text.h"
 #include "import/onnx.h"
 #include "passes/passes.h"
+#include "plan/lower.h"
+#include "plan/plan_json.h"
 
 namespace {
 
@@ -24,6 +27,9 @@ void convert(subbyte::Bytes bytes) {
   if (!subbyte::run_passes(*model, subbyte::fusion_passes())) return;
   if (!subbyte::verify(*model)) __builtin_trap();
   subbyte::to_text(*model);
+  const auto plan = subbyte::lower(*model, {});
+  if (!plan) return;
+  subbyte::plan_json(*model, *plan, subbyte::WeightPlaces(plan->weights.size()));
 }
 
 }  // namespace

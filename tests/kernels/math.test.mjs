@@ -1,4 +1,4 @@
-// The scalar functions of kernels/math.wgsl against doubles, over a sweep of all f32 and around special values.
+// The scalar functions of kernels/math.wgsl and kernels/trigonometry.wgsl against doubles, over a sweep of all f32 and around special values.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { kernel, openDevices, run } from './harness.mjs';
@@ -46,6 +46,12 @@ const UNARY = {
   asinh_f32: [Math.asinh, 5e-7],
   acosh_f32: [Math.acosh, 5e-7],
   atanh_f32: [Math.atanh, 5e-7],
+  sin_f32: [Math.sin, 4e-7],
+  cos_f32: [Math.cos, 4e-7],
+  tan_f32: [Math.tan, 6e-7],
+  asin_f32: [Math.asin, 4e-7],
+  acos_f32: [Math.acos, 4e-7],
+  atan_f32: [Math.atan, 4e-7],
 };
 
 // Errors that are relative to the argument: the result cancels where it is small.
@@ -120,7 +126,7 @@ const evaluate = async (device, call, x, y = x, Type = Float32Array) => {
 @group(0) @binding(2) var<storage, read_write> results: array<u32>;
 fn count() -> u32 { return arrayLength(&xs); }
 fn element(i: u32) { let x = xs[i]; let y = ys[i]; results[i] = bitcast<u32>(${call}); }
-${kernel('math')}\n${kernel('elementwise')}`;
+${kernel('math')}\n${kernel('trigonometry')}\n${kernel('elementwise')}`;
   const buffers = [x, y, new Uint32Array(x.length)];
   return run(device, { code, buffers, output: 2, workgroups: Math.ceil(x.length / 256) + 1, Type });
 };

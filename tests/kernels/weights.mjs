@@ -109,7 +109,7 @@ const W_ZERO_BITS: u32 = ${w.zeroBits}u;
 const W_ZERO_BYTES: u32 = ${w.zeroBytes}u;
 const W_ZERO_STEP: f32 = ${literal(w.zeroStep)};
 const W_ZERO_DEFAULT: f32 = ${literal(w.zeroDefault)};
-const W_SCALE_FACTOR: f32 = ${literal(w.factor)};
+fn scale_factor() -> f32 { return ${literal(w.factor)}; }
 fn scale_word(i: u32) -> u32 { return w_scales[i]; }\n`;
   if (w.zeros) {
     buffers.push(w.zeros);

@@ -12,8 +12,8 @@ verb_fuzz() {
   while read -r target; do
     name=$(basename "$target")
     say "fuzz $name for $seconds s"
-    python tests/fuzz/seeds.py "$name" "$cache/fuzz/$name/seeds"
-    mkdir -p "$cache/fuzz/$name/corpus"
+    mkdir -p "$cache/fuzz/$name/corpus" "$cache/fuzz/$name/seeds"
+    [[ $name == text_fuzz ]] || "$folder/tests/fuzz/import_seeds" "$cache/fuzz/$name/seeds"
     # What it finds (crash-*, timeout-*, oom-*) lands in its folder.
     (cd "$cache/fuzz/$name" && "$target" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=4096 \
       -malloc_limit_mb=2048 -print_final_stats=1 -verbosity=0 corpus seeds)

@@ -1,0 +1,117 @@
+"""The operator tests that ONNX ships: a model of a node or a few, inputs, and the outputs they must give."""
+
+import functools
+import hashlib
+import pathlib
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnx.backend.test.loader import load_model_tests
+
+KINDS = ["node", "simple", "pytorch-operator", "pytorch-converted"]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Case:
+    """`data` holds (inputs, outputs) pairs, each by name; it is None where one of them is no tensor."""
+
+    name: str
+    model: onnx.ModelProto
+    operators: frozenset[str]
+    data: list[tuple[dict, dict]] | None
+
+
+@functools.cache
+def all_cases() -> list[Case]:
+    """Every test, by name. Some tensors are drawn at random, from seeds that ONNX fixes."""
+    with warnings.catch_warnings():
+        # Its reference implementations divide by zero on purpose.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        loaded = [test for kind in KINDS for test in load_model_tests(kind=kind)]
+    return sorted((case_of(test) for test in loaded), key=lambda case: case.name)
+
+
+def case_of(test) -> Case:
+    if test.model is not None:
+        model, sets = test.model, test.data_sets
+    else:
+        folder = pathlib.Path(test.model_dir)
+        model = onnx.load(folder / "model.onnx")
+        sets = [read_set(one) for one in sorted(folder.glob("test_data_set_*"))]
+    kind = "" if test.kind == "node" else test.kind.replace("-", "_") + "."
+    operators = frozenset(operators_of(model.graph))
+    return Case(kind + test.name.removeprefix("test_"), model, operators, named(model, sets))
+
+
+def operators_of(graph):
+    """Operators of the graph and of the graphs inside its nodes."""
+    for node in graph.node:
+        yield node.op_type
+        for attribute in node.attribute:
+            for inner in [attribute.g, *attribute.graphs]:
+                yield from operators_of(inner)
+
+
+def read_set(folder: pathlib.Path):
+    return tuple(
+        [read_tensor(folder / f"{what}_{i}.pb") for i in range(len(list(folder.glob(f"{what}_*.pb"))))]
+        for what in ["input", "output"]
+    )
+
+
+def read_tensor(path: pathlib.Path):
+    """The array, or None for a sequence, which is another message."""
+    try:
+        tensor = onnx.TensorProto.FromString(path.read_bytes())
+        return numpy_helper.to_array(tensor)
+    except Exception:
+        return None
+
+
+def named(model, sets):
+    """The sets of a test by the names of the model's inputs and outputs; None where one holds no tensors."""
+    constants = {initializer.name for initializer in model.graph.initializer}
+    inputs = [value.name for value in model.graph.input if value.name not in constants]
+    outputs = [value.name for value in model.graph.output]
+    result = []
+    for given, expected in sets:
+        given, expected = list(map(as_array, given)), list(map(as_array, expected))
+        if any(value is None for value in [*given, *expected]):
+            return None
+        result.append((dict(zip(inputs, given, strict=True)), dict(zip(outputs, expected, strict=True))))
+    return result
+
+
+def as_array(value):
+    if isinstance(value, onnx.TensorProto):
+        return numpy_helper.to_array(value)
+    return np.asarray(value) if isinstance(value, np.ndarray | np.generic) else None
+
+
+def known_operators() -> list[str]:
+    """The operators of src/graph/ops.def, in its order."""
+    text = (ROOT / "src" / "graph" / "ops.def").read_text(encoding="utf8")
+    return [line[3:].split(",")[0] for line in text.splitlines() if line.startswith("OP(")]
+
+
+def quick_subset(cases: list[Case], count: int) -> list[Case]:
+    """`count` cases spread over the operators that subbyte knows, and a few with others; always the same ones."""
+    known = set(known_operators())
+
+    def key(case: Case) -> str:
+        return hashlib.sha256(case.name.encode()).hexdigest()
+
+    by_operator: dict[str, list[Case]] = {}
+    for case in sorted(cases, key=key):
+        group = min(case.operators) if case.operators <= known else "others"
+        by_operator.setdefault(group, []).append(case)
+    chosen: list[Case] = []
+    while len(chosen) < min(count, len(cases)):
+        for group in sorted(by_operator):
+            if by_operator[group]:
+                chosen.append(by_operator[group].pop(0))
+    return sorted(chosen[:count], key=lambda case: case.name)
