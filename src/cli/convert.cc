@@ -69,7 +69,6 @@ Expected<Model> standard_model(FileSystem& files, const std::string& path, Log& 
   log.say(LogLevel::debug, to_text(model));
   const auto prepare = [&]() -> Expected<void> {
     SUBBYTE_CHECK_OK(check_supported(model));
-    SUBBYTE_CHECK_OK(infer(model));
     return run_passes(model, standard_passes(), dump_to(log));
   };
   if (auto prepared = prepare(); !prepared)

@@ -93,7 +93,6 @@ Expected<std::size_t> verify_module(FileSystem& files, const std::string& path) 
 Expected<void> verify_source(FileSystem& files, const std::string& path) {
   SUBBYTE_TRY(Model model, read_onnx(files, path));
   auto usable = check_supported(model);
-  if (usable) usable = infer(model);
   if (usable) usable = run_passes(model, standard_passes());
   if (!usable) return within(quoted(path), std::move(usable.error()));
   return {};

@@ -77,8 +77,7 @@ Expected<Json> describe_model(FileSystem& files, const std::string& path) {
             {"producer", valid_utf8(model.producer)}};
   const auto supported = check_supported(model);
   if (supported) {
-    auto prepared = infer(model);
-    if (prepared) prepared = run_passes(model, standard_passes());
+    auto prepared = run_passes(model, standard_passes());
     if (!prepared) return within(quoted(path), std::move(prepared.error()));
   }
   json["inputs"] = ports(model, model.main().inputs);

@@ -17,19 +17,43 @@ struct Reduction {
   std::string finish;   // of the accumulator acc
 };
 
-std::string lowest(GpuType type) {
-  return type == GpuType::f32   ? "bitcast<f32>(nonfinite(0xff800000u))"
-         : type == GpuType::i32 ? "(-2147483647i - 1i)"
-                                : "0u";
+// What the least and the greatest of no elements are, of the narrow dtypes too.
+std::string lowest(DType dtype) {
+  switch (dtype) {
+    case DType::int8:
+      return "-128i";
+    case DType::int16:
+      return "-32768i";
+    case DType::int32:
+    case DType::int64:
+      return "(-2147483647i - 1i)";
+    default:
+      return is_integer(dtype) || dtype == DType::boolean ? "0u"
+                                                          : "bitcast<f32>(nonfinite(0xff800000u))";
+  }
 }
 
-std::string highest(GpuType type) {
-  return type == GpuType::f32   ? "bitcast<f32>(nonfinite(0x7f800000u))"
-         : type == GpuType::i32 ? "2147483647i"
-                                : "4294967295u";
+std::string highest(DType dtype) {
+  switch (dtype) {
+    case DType::boolean:
+      return "1u";
+    case DType::uint8:
+      return "255u";
+    case DType::uint16:
+      return "65535u";
+    case DType::uint32:
+    case DType::uint64:
+      return "4294967295u";
+    case DType::int8:
+      return "127i";
+    case DType::int16:
+      return "32767i";
+    default:
+      return is_integer(dtype) ? "2147483647i" : "bitcast<f32>(nonfinite(0x7f800000u))";
+  }
 }
 
-Reduction reduction(Op op, GpuType type) {
+Reduction reduction(Op op, GpuType type, DType dtype) {
   const std::string t(wgsl_name(type));
   const bool f = type == GpuType::f32;
   const std::string zero = t + "(0)", sum = "a + b";
@@ -47,9 +71,9 @@ Reduction reduction(Op op, GpuType type) {
     case Op::ReduceSumSquare:
       return {t, zero, "{0} * {0}", sum, "acc"};
     case Op::ReduceMax:
-      return {t, lowest(type), "{0}", f ? "maximum_f32(a, b)" : "max(a, b)", "acc"};
+      return {t, lowest(dtype), "{0}", f ? "maximum_f32(a, b)" : "max(a, b)", "acc"};
     case Op::ReduceMin:
-      return {t, highest(type), "{0}", f ? "minimum_f32(a, b)" : "min(a, b)", "acc"};
+      return {t, highest(dtype), "{0}", f ? "minimum_f32(a, b)" : "min(a, b)", "acc"};
     case Op::ReduceLogSumExp:
       // (maximum, sum of exp(x - maximum)), so that nothing overflows.
       return {"vec2<f32>", "vec2<f32>(bitcast<f32>(nonfinite(0xff800000u)), 0.0f)",
@@ -100,7 +124,7 @@ Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel) {
   const Expr outer = exprs.product(kept), inner = exprs.product(gone);
   const bool strided = !reduced.empty() && !reduced.back() && !kept.empty();
   const GpuType type = lowering.type(node.inputs[0]);
-  const Reduction how = reduction(node.op, type);
+  const Reduction how = reduction(node.op, type, lowering.graph().values[node.inputs[0]].dtype);
 
   StepCode code(exprs, lowering.plan);
   code.declare(fmt::format("alias T = {};\n", how.type));

@@ -32,7 +32,9 @@ def all_cases() -> list[Case]:
         # Its reference implementations divide by zero on purpose.
         warnings.simplefilter("ignore", RuntimeWarning)
         loaded = [test for kind in KINDS for test in load_model_tests(kind=kind)]
-    return sorted((case_of(test) for test in loaded), key=lambda case: case.name)
+    cases = [case_of(test) for test in loaded]
+    cases += [changed for case in cases if (changed := with_constants(case))]
+    return sorted(cases, key=lambda case: case.name)
 
 
 def case_of(test) -> Case:
@@ -45,6 +47,25 @@ def case_of(test) -> Case:
     kind = "" if test.kind == "node" else test.kind.replace("-", "_") + "."
     operators = frozenset(operators_of(model.graph))
     return Case(kind + test.name.removeprefix("test_"), model, operators, named(model, sets))
+
+
+def with_constants(case: Case) -> Case | None:
+    """The case with all inputs but the first as initializers: the tests have axes and shapes as inputs, models seldom do.
+
+    None where there is one input only.
+    """
+    if not case.data or len(case.data) != 1 or len(case.data[0][0]) < 2:
+        return None
+    inputs, outputs = case.data[0]
+    first, *others = inputs
+    model = onnx.ModelProto()
+    model.CopyFrom(case.model)
+    for name in others:
+        model.graph.initializer.append(numpy_helper.from_array(inputs[name], name))
+    kept = [value for value in model.graph.input if value.name not in others]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    return Case(f"{case.name}.constants", model, case.operators, [({first: inputs[first]}, outputs)])
 
 
 def operators_of(graph):

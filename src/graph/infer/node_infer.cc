@@ -60,8 +60,7 @@ Expected<void> NodeInfer::require(Expr condition, const std::string& message) {
     if (*known == 0) return fail("{}", message);
     return {};
   }
-  const auto same = [&](const Model::Constraint& c) { return c.condition == condition; };
-  if (std::none_of(model_.constraints.begin(), model_.constraints.end(), same)) {
+  if (state_.constraints.insert(condition.index).second) {
     model_.constraints.push_back(
         {.condition = condition, .message = fmt::format("{}: {}", describe(graph_, id_), message)});
   }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -25,7 +26,8 @@ using Ratios = std::vector<Ratio>;
 
 // What inference knows besides the model, for the time that it runs.
 struct InferState {
-  std::vector<std::optional<Ratios>> ratios;  // by value of the main graph
+  std::vector<std::optional<Ratios>> ratios;      // by value of the main graph
+  std::unordered_set<std::uint32_t> constraints;  // handles of the conditions recorded so far
 };
 
 class NodeInfer {

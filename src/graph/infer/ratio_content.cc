@@ -118,6 +118,21 @@ void infer_cast_ratios(NodeInfer& c) {
   }
 }
 
+// The number of elements of a Range of floats between which no rounding occurs.
+void infer_float_range(NodeInfer& c) {
+  Expr numerators[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto given = operand(c, i);
+    if (!given || given->size() != 1 || !is_dyadic(given->front())) return;
+    const Ratio& r = given->front();
+    numerators[i] = c.exprs.mul(r.numerator, c.exprs.constant(kMaxDenominator / r.denominator));
+  }
+  const auto [start, limit, delta] = numerators;
+  if (!c.exprs.value(delta) || c.exprs.is(delta, 0)) return;
+  const Expr count = c.exprs.ceil_div(c.exprs.sub(limit, start), delta);
+  c.set(0, c.in(0).dtype, Shape{c.exprs.max(count, c.zero())});
+}
+
 }  // namespace
 
 void infer_ratios(NodeInfer& c) {
@@ -146,6 +161,9 @@ void infer_ratios(NodeInfer& c) {
     case Op::Unsqueeze:
     case Op::Reshape:
       if (const Ratios* from = c.ratios(0)) c.set_ratios(0, *from);
+      return;
+    case Op::Range:
+      if (c.in(0).dtype == DType::float32) infer_float_range(c);
       return;
     case Op::Concat: {
       Ratios result;
