@@ -6,7 +6,7 @@ const embedding = '461';
 /** Sentences in one run. The batch is always full, so that few distinct sizes reach the GPU. */
 const batchSize = 8;
 /** Lengths are rounded up to a multiple of this, for the same reason. */
-const lengthStep = 8;
+const lengthStep = 4;
 const longest = 128;
 
 /**

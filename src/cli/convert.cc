@@ -145,6 +145,19 @@ Expected<void> emit_webgpu(FileSystem& files, const ConvertOptions& options,
   return {};
 }
 
+Expected<WeightPlan> weights_of(FileSystem& files, const Model& model,
+                                const ConvertOptions& options) {
+  if (options.mixed_config.empty()) return plan_weights(model, options.precision, "");
+  SUBBYTE_TRY(const auto content, files.map(options.mixed_config));
+  const Bytes bytes = content->bytes();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  auto plan = plan_weights(model, options.precision, text.empty() ? " " : text);
+  if (!plan)
+    return within(fmt::format("--mixed-precision-config {}", quoted(options.mixed_config)),
+                  plan.error());
+  return plan;
+}
+
 }  // namespace
 
 Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log) {
@@ -152,7 +165,7 @@ Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& lo
   log.say(LogLevel::info, fmt::format("reading {}", quoted(options.source)));
   SUBBYTE_TRY(Model model, standard_model(files, options.source, log));
   SUBBYTE_CHECK_OK(check_output(files, options, output));
-  SUBBYTE_TRY(WeightPlan weights, plan_weights(model, options.precision));
+  SUBBYTE_TRY(WeightPlan weights, weights_of(files, model, options));
   for (const auto& note : weights.notes) log.say(LogLevel::debug, note);
   if (options.target_format == "onnx") {
     SUBBYTE_CHECK_OK(emit_onnx(files, model, weights, output));

@@ -102,8 +102,13 @@ Expected<Json> describe_model(FileSystem& files, const std::string& path) {
 }
 
 std::string port_line(const Json& port) {
-  return fmt::format("  {}: {}{}\n", quoted(port["name"].get<std::string>()),
-                     port["dtype"].get<std::string>(), port["dims"].dump());
+  std::string dims;
+  for (const auto& dim : port["dims"]) {
+    dims += (dims.empty() ? "" : ", ") +
+            (dim.is_string() ? quoted(dim.get<std::string>()) : dim.dump());
+  }
+  return fmt::format("  {}: {} [{}]\n", quoted(port["name"].get<std::string>()),
+                     port["dtype"].get<std::string>(), dims);
 }
 
 void print_table(const Json& json) {

@@ -72,6 +72,8 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
   verb->add_option("--precision", o.precision, "How weights are stored (default 8bit)")
       ->check(one_of(precisions()));
   verb->add_option("--output", o.output, "File to write; by default a name beside the source");
+  verb->add_option("--mixed-precision-config", o.mixed_config,
+                   "A JSON file with the precision of layers, components and tensors");
   verb->add_option("--model-type", o.model_type, "Kind of model, for the manifest");
   verb->add_flag("--single-file", o.single_file,
                  "Put the weights inside the module (up to 100 MB)");

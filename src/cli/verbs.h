@@ -17,6 +17,7 @@ struct ConvertOptions {
   std::string precision = "8bit";
   std::string output;  // "" for a name beside the source
   std::string model_type;
+  std::string mixed_config;  // path of a mixed-precision file, or ""
   bool single_file = false;
   std::int64_t shard_bytes = 0;  // 0: one file
   bool check = true;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "quantize/mixed.h"
 #include "quantize/uses.h"
 
 namespace subbyte {
@@ -23,13 +24,21 @@ Precision mixed_precision(Component component) {
   }
 }
 
-Expected<std::vector<Assignment>> assign(const std::vector<WeightUse>& uses,
-                                         const std::string& name) {
-  if (const auto precision = precision_from_name(name)) return assign_encodings(uses, *precision);
-  if (name != "mixed") return fail("--precision {}: no such precision", quoted(name));
-  std::vector<Assignment> assignments;
+Expected<std::vector<Assignment>> assign(const Model& model, const std::vector<WeightUse>& uses,
+                                         const std::string& name, std::string_view mixed_json) {
+  const auto asked = precision_from_name(name);
+  if (!asked && name != "mixed") return fail("--precision {}: no such precision", quoted(name));
+  std::vector<Precision> precisions;
+  std::vector<std::string> names;
   for (const WeightUse& use : uses) {
-    auto one = assign_encodings(std::span(&use, 1), mixed_precision(use.component));
+    precisions.push_back(asked ? *asked : mixed_precision(use.component));
+    names.push_back(model.main().values[use.value].name);
+  }
+  if (!mixed_json.empty())
+    SUBBYTE_CHECK_OK(apply_mixed_precision(mixed_json, uses, names, precisions));
+  std::vector<Assignment> assignments;
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    auto one = assign_encodings(std::span(&uses[i], 1), precisions[i]);
     assignments.push_back(std::move(one.front()));
   }
   return assignments;
@@ -37,10 +46,11 @@ Expected<std::vector<Assignment>> assign(const std::vector<WeightUse>& uses,
 
 }  // namespace
 
-Expected<WeightPlan> plan_weights(const Model& model, const std::string& precision) {
+Expected<WeightPlan> plan_weights(const Model& model, const std::string& precision,
+                                  std::string_view mixed_json) {
   WeightPlan plan;
   plan.uses = find_weight_uses(model);
-  SUBBYTE_TRY(plan.assignments, assign(plan.uses, precision));
+  SUBBYTE_TRY(plan.assignments, assign(model, plan.uses, precision, mixed_json));
   plan.model_type = "other";
   for (std::size_t i = 0; i < plan.uses.size(); ++i) {
     const WeightUse& use = plan.uses[i];

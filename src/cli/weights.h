@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -22,6 +23,7 @@ struct WeightPlan {
 
 // `precision` is a name of precision_names(), or "mixed": attention 8 bits, feed-forward 4,
 // embeddings 8, heads float16, convolutions 4, anything else 8.
-Expected<WeightPlan> plan_weights(const Model& model, const std::string& precision);
+Expected<WeightPlan> plan_weights(const Model& model, const std::string& precision,
+                                  std::string_view mixed_json);
 
 }  // namespace subbyte

@@ -1,10 +1,12 @@
 // Runs each tests/golden/passes/PASS.NAME.in.txt through that pass (`standard`: all standard
-// passes) and compares with PASS.NAME.out.txt: the model as text, or the whole error.
-// SUBBYTE_GOLDEN=update writes the outputs anew. Whatever passes do, the model must compute the
-// same as before.
+// passes; `fuse`: all of fusion) and compares with PASS.NAME.out.txt: the model as text, or the
+// whole error. After fusion what nothing reads is removed, so that the text shows what is left to
+// do. SUBBYTE_GOLDEN=update writes the outputs anew. Whatever passes do, the model must compute the
+// same as before, bit by bit; after fusion, within rounding.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -30,11 +32,18 @@ std::string read(const fs::path& path) {
   return text.str();
 }
 
+constexpr double kRounding = 1e-5;
+
+bool is_fusion(std::string_view name) { return name.starts_with("fuse"); }
+
 std::vector<Pass> passes_named(std::string_view name) {
-  const auto standard = standard_passes();
   std::vector<Pass> chosen;
-  for (const Pass& pass : standard)
+  for (const Pass& pass : standard_passes())
     if (name == "standard" || pass.name == name) chosen.push_back(pass);
+  for (const Pass& pass : fusion_passes())
+    if (name == "fuse" || pass.name == name) chosen.push_back(pass);
+  if (is_fusion(name) && !chosen.empty())
+    chosen.push_back({"remove_unused", remove_unused, "no node or value that nothing reads"});
   return chosen;
 }
 
@@ -56,21 +65,39 @@ Tensor sample(const Model& model, const Value& value) {
   return make_tensor(value.dtype, shape_only.dims, std::move(bytes));
 }
 
-// What the model computes on samples, bit by bit, or its error.
-std::string computed(const Model& model) {
+// What the model computes on samples, or its error.
+Expected<std::vector<Tensor>> computed(const Model& model) {
   std::vector<Tensor> inputs;
   for (const ValueId input : model.main().inputs)
     inputs.push_back(sample(model, model.main().values[input]));
-  const auto outputs = reference::run(model, inputs);
-  if (!outputs) return outputs.error().message;
-  std::string bits;
-  for (const Tensor& output : *outputs) {
-    bits += dtype_name(output.dtype);
-    for (const std::int64_t dim : output.dims) bits += fmt::format(" {}", dim);
-    for (const std::byte byte : output.data) bits += fmt::format(" {:02x}", byte);
-    bits += "\n";
+  return reference::run(model, inputs);
+}
+
+void expect_near(const Tensor& found, const Tensor& before, double tolerance) {
+  ASSERT_EQ(found.dtype, before.dtype);
+  ASSERT_EQ(found.dims, before.dims);
+  if (!is_float(found.dtype) || tolerance == 0) {
+    EXPECT_TRUE(std::ranges::equal(found.data, before.data));
+    return;
   }
-  return bits;
+  std::vector<float> a(static_cast<std::size_t>(found.elements())), b(a.size());
+  read_floats(found, 0, found.elements(), a.data());
+  read_floats(before, 0, before.elements(), b.data());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (std::isnan(a[i]) && std::isnan(b[i])) continue;
+    ASSERT_NEAR(a[i], b[i], tolerance * std::max(1.0f, std::fabs(b[i]))) << "element " << i;
+  }
+}
+
+void expect_same(const Expected<std::vector<Tensor>>& found,
+                 const Expected<std::vector<Tensor>>& before, double tolerance) {
+  ASSERT_EQ(found ? "" : found.error().message, before ? "" : before.error().message);
+  if (!found) return;
+  ASSERT_EQ(found->size(), before->size());
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    SCOPED_TRACE(fmt::format("output {}", i));
+    expect_near((*found)[i], (*before)[i], tolerance);
+  }
 }
 
 std::string transformed(std::string_view pass_name, const std::string& text) {
@@ -82,7 +109,8 @@ std::string transformed(std::string_view pass_name, const std::string& text) {
   if (pass_name != "standard")
     if (auto done = infer(*model); !done) return "infer error: " + done.error().message + "\n";
 
-  std::string before = pass_name == "standard" ? "" : computed(*model);
+  Expected<std::vector<Tensor>> before;
+  if (pass_name != "standard") before = computed(*model);
   std::string invalid;
   const auto done = run_passes(*model, passes, [&](const Pass& pass, const Model& now) {
     if (auto valid = verify(now); !valid)
@@ -92,7 +120,7 @@ std::string transformed(std::string_view pass_name, const std::string& text) {
   });
   if (!done) return "error: " + done.error().message + "\n";
   EXPECT_EQ(invalid, "");
-  EXPECT_EQ(computed(*model), before);
+  expect_same(computed(*model), before, is_fusion(pass_name) ? kRounding : 0);
 
   const std::string result = to_text(*model, true);
   EXPECT_TRUE(run_passes(*model, passes));

@@ -18,7 +18,9 @@ struct Pass {
 
 // Stage 1, on standard operators: what it leaves is what --target-format onnx writes.
 std::span<const Pass> standard_passes();
-// Stage 2, fusion: may leave operators of the domain "subbyte" that only lowering knows.
+// Stage 2, fusion: may leave operators of a later opset than the model's, and of the domain
+// "subbyte" that only lowering knows. Values keep their ids, under which weights are stored by
+// then; those that nothing computes or reads any more stay too.
 std::span<const Pass> fusion_passes();
 
 // Called after each pass, for dumps.
@@ -37,5 +39,10 @@ Expected<void> fold_constants(Model& model);  // no node computes from constants
 Expected<void> remove_unused(Model& model);   // no node or value that nothing reads
 Expected<void> remove_identities(
     Model& model);  // no Identity, Dropout, one-input Concat, no-op Cast
+// Of fusion: computations spelled out in many nodes become one.
+Expected<void> fuse_layer_norm(Model& model);
+Expected<void> fuse_rms_norm(Model& model);
+Expected<void> fuse_gelu(Model& model);
+Expected<void> fuse_softmax(Model& model);
 
 }  // namespace subbyte

@@ -12,8 +12,12 @@ constexpr Pass kStandard[] = {
     {"remove_unused", remove_unused, "no node or value that nothing reads"},
 };
 
+// RMSNorm after LayerNorm, which is an RMSNorm of what is centered.
 constexpr Pass kFusion[] = {
-    {"remove_unused", remove_unused, "no node or value that nothing reads"},
+    {"fuse_layer_norm", fuse_layer_norm, "no LayerNorm is spelled out"},
+    {"fuse_rms_norm", fuse_rms_norm, "no RMSNorm is spelled out"},
+    {"fuse_gelu", fuse_gelu, "no GELU is spelled out"},
+    {"fuse_softmax", fuse_softmax, "no softmax or its logarithm is spelled out"},
 };
 
 }  // namespace

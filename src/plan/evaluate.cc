@@ -30,7 +30,7 @@ void add_terms(StepCode& code, Scope& scope, const std::string& coordinate,
     const bool outermost = i == 0;
     std::string index = rest;
     if (!outermost) {
-      const std::string size = code.size(runs[i].size);
+      const std::string size = code.divisor(runs[i].size);
       if (!code.exprs().is(runs[i].stride, 0))
         index = scope.let(fmt::format("{} % {}", rest, size));
       rest = scope.let(fmt::format("{} / {}", rest, size));
@@ -227,20 +227,20 @@ Expected<Typed> Evaluator::gather(const Node& node, ValueId id, const Frame& fra
   const auto unless_one = [&](Expr size, const std::string& expression) {
     return exprs.is(size, 1) ? std::string("0u") : scope_.let(expression);
   };
-  const std::string column = unless_one(inner, fmt::format("{} % {}", at, code_.size(inner)));
+  const std::string column = unless_one(inner, fmt::format("{} % {}", at, code_.divisor(inner)));
   const std::string rest =
-      exprs.is(inner, 1) ? at : scope_.let(fmt::format("{} / {}", at, code_.size(inner)));
+      exprs.is(inner, 1) ? at : scope_.let(fmt::format("{} / {}", at, code_.divisor(inner)));
   std::string which = rest, before = "0u";
   if (!exprs.is(outer, 1)) {
-    which = unless_one(count, fmt::format("{} % {}", rest, code_.size(count)));
-    before = scope_.let(fmt::format("{} / {}", rest, code_.size(count)));
+    which = unless_one(count, fmt::format("{} % {}", rest, code_.divisor(count)));
+    before = scope_.let(fmt::format("{} / {}", rest, code_.divisor(count)));
   }
   SUBBYTE_TRY(const Typed index, value(indices, Frame{{{which, count}}}));
   const std::string rows = code_.signed_size(shape[axis]);
   const std::string wrapped =
       scope_.let(fmt::format("select(i32({0}), i32({0}) + {1}, i32({0}) < 0i)", index.text, rows));
   // ONNX leaves an index out of range undefined; the nearest row is read.
-  const std::string row = scope_.let(fmt::format("u32(clamp({}, 0i, {} - 1i))", wrapped, rows));
+  const std::string row = scope_.let(fmt::format("u32(max(min({}, {} - 1i), 0i))", wrapped, rows));
   return value(data, Frame{{{before, outer}, {row, shape[axis]}, {column, inner}}});
 }
 
@@ -255,12 +255,13 @@ Expected<Typed> Evaluator::concat(const Node& node, ValueId id, const Frame& fra
   const Expr outer = product_of(exprs, std::span(shape).first(axis));
   const std::string at = position(id, frame, path);
   const std::string column =
-      exprs.is(inner, 1) ? "0u" : scope_.let(fmt::format("{} % {}", at, code_.size(inner)));
+      exprs.is(inner, 1) ? "0u" : scope_.let(fmt::format("{} % {}", at, code_.divisor(inner)));
   const std::string rest =
-      exprs.is(inner, 1) ? at : scope_.let(fmt::format("{} / {}", at, code_.size(inner)));
-  const std::string along = scope_.let(fmt::format("{} % {}", rest, code_.size(shape[axis])));
+      exprs.is(inner, 1) ? at : scope_.let(fmt::format("{} / {}", at, code_.divisor(inner)));
+  const std::string along = scope_.let(fmt::format("{} % {}", rest, code_.divisor(shape[axis])));
   const std::string before =
-      exprs.is(outer, 1) ? "0u" : scope_.let(fmt::format("{} / {}", rest, code_.size(shape[axis])));
+      exprs.is(outer, 1) ? "0u"
+                         : scope_.let(fmt::format("{} / {}", rest, code_.divisor(shape[axis])));
   std::optional<Typed> result;
   Expr start = exprs.constant(0);
   for (const ValueId input : node.inputs) {

@@ -66,6 +66,8 @@ std::string StepCode::parameter(Expr e) {
   return fmt::format("p.s{}", it - params_.begin());
 }
 
+std::string StepCode::divisor(Expr e) { return exprs_.is(e, 0) ? u32_literal(1) : size(e); }
+
 std::string StepCode::signed_size(Expr e) {
   if (const auto constant = exprs_.value(e)) return i32_literal(*constant);
   return fmt::format("bitcast<i32>({})", size(e));

@@ -43,6 +43,8 @@ class StepCode {
   std::string size(Expr e);
   std::string parameter(Expr e);    // a member of the parameter struct even where it is constant
   std::string signed_size(Expr e);  // as i32
+  // A size to divide by. Of an axis without elements nothing is computed, but 0 would not compile.
+  std::string divisor(Expr e);
   // index * stride, "" where that is always 0.
   std::string scaled(const std::string& index, Expr stride);
 

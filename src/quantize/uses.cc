@@ -89,6 +89,12 @@ class Finder {
       if (uses_.count(v) == 0) continue;
       found.push_back(describe_use(v));
     }
+    // The head counts as the layer after the last.
+    int layers = 0;
+    for (const WeightUse& use : found) layers = std::max(layers, use.layer.value_or(-1) + 1);
+    for (WeightUse& use : found) {
+      if (use.component == Component::head && !use.layer) use.layer = layers;
+    }
     return found;
   }
 

@@ -12,6 +12,12 @@ verb_bench() {
     python tools/dev/tables.py --measure
     return
   fi
+  if [[ $what == operators ]]; then
+    configure release "$build"
+    compile "$build"
+    python tests/ops/table.py
+    return
+  fi
   configure release "$build/bench" -DSUBBYTE_BENCHMARKS=ON -DSUBBYTE_TESTS=OFF
   compile "$build/bench"
   while read -r program; do

@@ -62,7 +62,7 @@ async function tryQueries() {
       for (const { score, text } of hits.slice(0, 3)) console.log(`  ${score.toFixed(3)}  ${text}`);
     }
     await compare(await passageVectors(search.page));
-    await search.page.screenshot({ path: path.join(site, 'search.png') });
+    await search.page.screenshot({ path: path.join(site, 'search.png'), fullPage: true });
     console.log('\nscreenshot: build/demo/search.png');
     if (search.complaints.length)
       throw new Error(`the page complained:\n${search.complaints.join('\n')}`);

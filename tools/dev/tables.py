@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUBBYTE = os.environ.get("SUBBYTE", str(ROOT / "build" / "subbyte"))
@@ -43,6 +44,12 @@ def known(what: str) -> str:
     columns = list(entries[0])
     rows = [[cell(entry.get(column)) for column in columns] for entry in entries]
     return table([column.replace("_", " ") for column in columns], rows)
+
+
+def operators() -> str:
+    """Their names, as one paragraph."""
+    names = sorted(entry["name"] for entry in listed("ops"))
+    return textwrap.fill(" · ".join(names), 120) + "\n"
 
 
 def cell(value) -> str:
@@ -94,7 +101,7 @@ def sizes() -> str:
 
 
 GENERATORS = {
-    "operators": lambda: known("ops"),
+    "operators": operators,
     "precisions": lambda: known("precisions"),
     "formats": lambda: known("formats"),
     "sizes": sizes,

@@ -1,0 +1,85 @@
+// Lowers each tests/golden/plan/NAME.in.txt and compares with NAME.out.txt: the plan, or the whole
+// error. A line "# precision 4bit" stores the weights so. SUBBYTE_GOLDEN=update writes the outputs
+// anew.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "graph/infer.h"
+#include "graph/text.h"
+#include "plan/lower.h"
+#include "plan/text.h"
+#include "quantize/uses.h"
+
+namespace subbyte {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kFolder = fs::path(SUBBYTE_SOURCE_DIR) / "tests" / "golden" / "plan";
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::map<ValueId, StoredWeight> stored_weights(const Model& model, std::string_view text) {
+  constexpr std::string_view kMark = "# precision ";
+  const std::size_t at = text.find(kMark);
+  if (at == std::string_view::npos) return {};
+  const std::string_view name =
+      text.substr(at + kMark.size(), text.find('\n', at) - at - kMark.size());
+  const auto uses = find_weight_uses(model);
+  const auto assignments = assign_encodings(uses, precision_from_name(name).value());
+  std::map<ValueId, StoredWeight> stored;
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const Encoding& encoding = assignments[i].encoding;
+    stored.emplace(uses[i].value, StoredWeight{uses[i].value, encoding, uses[i].rows, uses[i].k,
+                                               uses[i].order, row_layout(encoding, uses[i].k)});
+  }
+  return stored;
+}
+
+std::string lowered(const std::string& text) {
+  auto model = parse_model(text);
+  if (!model) return "parse error: " + model.error().message + "\n";
+  if (auto done = infer(*model); !done) return "infer error: " + done.error().message + "\n";
+  if (auto done = verify(*model); !done) return "verify error: " + done.error().message + "\n";
+  const auto plan = lower(*model, stored_weights(*model, text));
+  return plan ? plan_text(*model, *plan) : "error: " + plan.error().message + "\n";
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> result;
+  for (const auto& entry : fs::directory_iterator(kFolder)) {
+    const std::string name = entry.path().filename().string();
+    const std::string end = ".in.txt";
+    if (name.ends_with(end)) result.push_back(name.substr(0, name.size() - end.size()));
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+class PlanGoldenTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(PlanGoldenTest, Matches) {
+  const std::string result = lowered(read(kFolder / (GetParam() + ".in.txt")));
+  const fs::path expected = kFolder / (GetParam() + ".out.txt");
+  const char* mode = std::getenv("SUBBYTE_GOLDEN");
+  if (mode != nullptr && std::string_view(mode) == "update") {
+    std::ofstream(expected, std::ios::binary) << result;
+    return;
+  }
+  EXPECT_EQ(result, read(expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PlanGoldenTest, testing::ValuesIn(names()),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace
+}  // namespace subbyte

@@ -1,0 +1,140 @@
+#include "plan/text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+#include <set>
+
+#include "base/text.h"
+#include "plan/embedded_kernels.h"
+#include "plan/kernel_files.h"
+
+namespace subbyte {
+
+namespace {
+
+struct PlanPrinter {
+  const Model& model;
+  const Plan& plan;
+  std::map<std::string, std::string> kernel_names;  // by text
+  std::string text{};
+
+  std::string expr(Expr e) const { return model.exprs.text(e); }
+  const std::string& name(ValueId v) const { return model.main().values[v].name; }
+
+  std::string exprs(const std::vector<Expr>& list) const {
+    std::vector<std::string> texts;
+    for (const Expr e : list) texts.push_back(expr(e));
+    return fmt::format("[{}]", fmt::join(texts, ", "));
+  }
+
+  void ports() {
+    for (const auto& input : plan.inputs) {
+      text += fmt::format("input {}: {}\n", name(input.value),
+                          input.tensor ? fmt::format("t{}", *input.tensor) : "no tensor");
+    }
+    for (const auto& output : plan.outputs) {
+      text += fmt::format("output {}: ", name(output.value));
+      if (output.tensor) {
+        text += fmt::format("t{}\n", *output.tensor);
+      } else if (output.input) {
+        text += fmt::format("input {}\n", *output.input);
+      } else {
+        text += exprs(*model.main().values[output.value].content) + "\n";
+      }
+    }
+  }
+
+  void storage() {
+    for (std::size_t t = 0; t < plan.tensors.size(); ++t) {
+      const PlanTensor& tensor = plan.tensors[t];
+      text += fmt::format("tensor t{}: {} words, steps {}..{}\n", t, expr(tensor.words),
+                          tensor.first, tensor.last);
+    }
+    for (std::size_t w = 0; w < plan.weights.size(); ++w) {
+      const StoredWeight& weight = plan.weights[w];
+      text += fmt::format("weight w{}: {}, {} x {} of {} bits, rows {} k {}\n", w,
+                          name(weight.value), weight.rows, weight.k, value_bits(weight.encoding),
+                          weight.order.rows, weight.order.k);
+    }
+  }
+
+  static std::string binding(const PlanBinding& b) {
+    switch (b.kind) {
+      case PlanBinding::Kind::tensor:
+        return fmt::format("t{}", b.index);
+      case PlanBinding::Kind::whole_weight:
+        return fmt::format("w{}", b.index);
+      case PlanBinding::Kind::weight_part:
+        break;
+    }
+    return fmt::format("w{}.{}", b.index,
+                       b.part == Part::values   ? "values"
+                       : b.part == Part::scales ? "scales"
+                                                : "zero_points");
+  }
+
+  void form(const PlanForm& form, std::set<std::uint32_t>& prologues) {
+    std::vector<std::string> files;
+    for (const std::uint32_t piece : plan.pipelines[form.pipeline].pieces) {
+      const std::string& wgsl = plan.pieces[piece];
+      if (const auto it = kernel_names.find(wgsl); it != kernel_names.end()) {
+        files.push_back(it->second);
+      } else if (wgsl.find('\n') == std::string::npos) {
+        files.push_back("\"" + wgsl + "\"");
+      } else {
+        files.push_back(fmt::format("prologue{}", piece));
+        prologues.insert(piece);
+      }
+    }
+    text += fmt::format("  form {}: {} workgroups", fmt::join(files, " "), expr(form.workgroups));
+    if (form.when) text += fmt::format(" when {}", expr(*form.when));
+    for (const auto& feature : form.features) text += fmt::format(" with {}", feature);
+    for (const auto& [limit, value] : form.limits) text += fmt::format(" with {} {}", limit, value);
+    text += "\n";
+  }
+
+  void step(std::size_t index, std::set<std::uint32_t>& shown) {
+    const PlanStep& s = plan.steps[index];
+    std::vector<std::string> bindings;
+    for (const auto& b : s.bindings) bindings.push_back(binding(b));
+    text += fmt::format("step {} {}: bindings [{}] parameters {}", index, quoted(s.name),
+                        fmt::join(bindings, ", "), exprs(s.params));
+    if (s.split) text += fmt::format(" split w{} of {} rows", *s.split, expr(s.split_rows));
+    text += "\n";
+    std::set<std::uint32_t> prologues;
+    for (const auto& f : s.forms) form(f, prologues);
+    for (const std::uint32_t piece : prologues) {
+      if (!shown.insert(piece).second) continue;
+      text += fmt::format("  prologue{}\n", piece);
+      for (const auto line : lines_of(plan.pieces[piece])) text += fmt::format("  | {}\n", line);
+    }
+  }
+
+  static std::vector<std::string_view> lines_of(std::string_view wgsl) {
+    std::vector<std::string_view> lines;
+    while (!wgsl.empty()) {
+      const std::size_t end = std::min(wgsl.find('\n'), wgsl.size() - 1);
+      lines.push_back(wgsl.substr(0, wgsl[end] == '\n' ? end : end + 1));
+      wgsl.remove_prefix(end + 1);
+    }
+    return lines;
+  }
+};
+
+}  // namespace
+
+std::string plan_text(const Model& model, const Plan& plan) {
+  PlanPrinter printer{model, plan, {}};
+  for (const auto& kernel : embedded_kernels()) {
+    printer.kernel_names.emplace(kernel_file(kernel.name), kernel.name);
+  }
+  printer.ports();
+  printer.storage();
+  std::set<std::uint32_t> shown;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) printer.step(i, shown);
+  return std::move(printer.text);
+}
+
+}  // namespace subbyte

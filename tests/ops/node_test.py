@@ -1,0 +1,53 @@
+"""ONNX's own operator tests on the GPU, in Node: each converts and computes what it must, or is refused in plain words.
+
+A part of them by default; all with SUBBYTE_ALL=1. passing.txt says which pass, and `./dev bench operators` writes it.
+"""
+
+import os
+
+import pytest
+
+import table
+from onnx_cases import all_cases, quick_subset
+from run_cases import run_cases
+
+ALL = os.environ.get("SUBBYTE_ALL", "0") not in {"", "0"}
+QUICK = 120
+# Products take another form on a GPU than on SwiftShader, which needs seconds to compile it.
+PRODUCTS = {"MatMul", "Gemm"}
+QUICK_PRODUCTS = 4
+
+CASES = all_cases() if ALL else quick_subset(all_cases(), QUICK)
+PASSING = table.read_passing()
+PRODUCT_CASES = [case for case in all_cases() if case.operators <= PRODUCTS and case.name in PASSING]
+if not ALL:
+    PRODUCT_CASES = quick_subset(PRODUCT_CASES, QUICK_PRODUCTS)
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return run_cases(CASES)
+
+
+@pytest.fixture(scope="module")
+def product_outcomes():
+    return run_cases(PRODUCT_CASES, forms="gpu")
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES])
+def test_operator(name, outcomes):
+    assert outcomes[name].status == ("passed" if name in PASSING else "refused"), outcomes[name].message
+
+
+@pytest.mark.parametrize("name", [case.name for case in PRODUCT_CASES])
+def test_product_in_the_forms_of_a_gpu(name, product_outcomes):
+    assert product_outcomes[name].status == "passed", product_outcomes[name].message
+
+
+def test_every_passing_case_is_a_test():
+    assert PASSING <= {case.name for case in all_cases()}
+
+
+@pytest.mark.skipif(not ALL, reason="counts need all tests: SUBBYTE_ALL=1")
+def test_page_is_up_to_date(outcomes):
+    assert table.read_section() == table.section(CASES, outcomes)
