@@ -8,7 +8,7 @@ namespace subbyte {
 namespace {
 
 // Patterns are small, and graphs that make more than a few orders look right were made to do so.
-constexpr int kMostSteps = 5000;
+constexpr int kMostSteps = 1000;
 
 // How far rounding to a dtype moves a number at most, relative to it.
 double rounding(DType dtype) {

@@ -1,6 +1,6 @@
 // Lowers each tests/golden/plan/NAME.in.txt and compares with NAME.out.txt: the plan, or the whole
-// error. A line "# precision 4bit" stores the weights so. SUBBYTE_GOLDEN=update writes the outputs
-// anew.
+// error. Weights are float32, or what a line "# precision 4bit" says. SUBBYTE_GOLDEN=update writes
+// the outputs anew.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -30,10 +30,10 @@ std::string read(const fs::path& path) {
 
 std::map<ValueId, StoredWeight> stored_weights(const Model& model, std::string_view text) {
   constexpr std::string_view kMark = "# precision ";
-  const std::size_t at = text.find(kMark);
-  if (at == std::string_view::npos) return {};
-  const std::string_view name =
-      text.substr(at + kMark.size(), text.find('\n', at) - at - kMark.size());
+  std::string_view name = "float32";
+  if (const std::size_t at = text.find(kMark); at != std::string_view::npos) {
+    name = text.substr(at + kMark.size(), text.find('\n', at) - at - kMark.size());
+  }
   const auto uses = find_weight_uses(model);
   const auto assignments = assign_encodings(uses, precision_from_name(name).value());
   std::map<ValueId, StoredWeight> stored;

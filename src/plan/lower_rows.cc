@@ -52,9 +52,10 @@ Expected<void> lower_softmax(Lowering& lowering, const Kernel& kernel) {
   code.declare_size("rows", rows);
   code.declare_size("cols", cols);
   code.declare(fmt::format("const LOG = {};\n", node.op == Op::LogSoftmax));
-  add_step(
-      lowering, step_name(lowering, kernel), code, {},
-      {FormChoice{KernelForm{{"softmax"}, {}, {}, {}, {}}, row_workgroups(exprs, rows, cols), {}}});
+  add_step(lowering, step_name(lowering, kernel), code, {},
+           {FormChoice{KernelForm{{"columns", "softmax"}, {}, {}, {}, {}},
+                       row_workgroups(exprs, rows, cols),
+                       {}}});
   return {};
 }
 
@@ -108,8 +109,9 @@ Expected<void> lower_normalize(Lowering& lowering, const Kernel& kernel) {
                            f32_literal(node.float_or("epsilon", 1e-5f))));
   code.declare(fmt::format("const CENTER = {};\n", node.op == Op::LayerNormalization));
   add_step(lowering, step_name(lowering, kernel), code, {},
-           {FormChoice{
-               KernelForm{{"normalize"}, {}, {}, {}, {}}, row_workgroups(exprs, rows, cols), {}}});
+           {FormChoice{KernelForm{{"columns", "normalize"}, {}, {}, {}, {}},
+                       row_workgroups(exprs, rows, cols),
+                       {}}});
   return {};
 }
 

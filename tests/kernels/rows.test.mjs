@@ -12,7 +12,8 @@ async function overArena(device, { prologue, body, input, outputs, workgroups })
   const to = from + input.length + GUARD;
   const arena = inNans(to + outputs + GUARD, from, input);
   const hooks = `${ARENA}const FROM: u32 = ${from}u;\nconst TO: u32 = ${to}u;\n${prologue}`;
-  const code = `${hooks}\n${kernel(body)}`;
+  const libraries = body === 'softmax' || body === 'normalize' ? kernel('columns') : '';
+  const code = `${hooks}\n${libraries}\n${kernel(body)}`;
   const result = await run(device, { code, buffers: [arena], output: 0, workgroups });
   assert.deepEqual(result.subarray(0, to), arena.subarray(0, to), 'written before the output');
   assert.ok(result.subarray(to + outputs).every(Number.isNaN), 'written past the output');
