@@ -128,6 +128,56 @@ def test_a_wrong_command_line_is_2(model, tmp_path, arguments, words):
     assert written(tmp_path) == ["small.onnx"]
 
 
+@pytest.mark.parametrize(
+    "arguments, status, message",
+    [
+        (["transmogrify"], 2, "'transmogrify' is not a verb of subbyte; there are "),
+        (["convert"], 2, "convert needs a model: FILE or --source FILE\n"),
+        (
+            ["convert", "small.onnx", "--precision", "5bit"],
+            2,
+            "--precision: '5bit' is not one of float32, float16, int8, 8bit, 4bit, 3bit, 2bit, mixed; did you mean "
+            "8bit?; see subbyte convert --help\n",
+        ),
+        (
+            ["convert", "small.onnx", "--target-format", "wasm"],
+            2,
+            "--target-format: 'wasm' is not one of webgpu, onnx; see subbyte convert --help\n",
+        ),
+        (
+            ["convert", "small.onnx", "--shard-size", "banana"],
+            2,
+            "--shard-size: 'banana' is not a size; write a number and KB, MB or GB, such as 200MB\n",
+        ),
+        (["convert", "no.onnx"], 1, "'no.onnx': the file cannot be opened: No such file or directory\n"),
+        (
+            ["convert", "small.onnx", "--output", "other.webgpu.js"],
+            1,
+            "'other.webgpu.js': a file that subbyte did not write is there; name another output, or pass --force to "
+            "replace it\n",
+        ),
+        (
+            ["convert", "small.onnx", "--target-format", "onnx", "--output", "small.onnx", "--force"],
+            1,
+            "--output 'small.onnx': this is the source itself; name another file\n",
+        ),
+        (
+            ["convert", "small.onnx", "--output", "model.txt"],
+            1,
+            "--output 'model.txt': a module's name ends in .js, best in .webgpu.js\n",
+        ),
+    ],
+)
+def test_error_texts(model, tmp_path, arguments, status, message):
+    """The whole text after the lines of progress: the object, what was found, what is allowed, what to do."""
+    (tmp_path / "other.webgpu.js").write_text("not ours\n")
+    done = run(*arguments, check=False, cwd=tmp_path)
+    assert done.returncode == status
+    errors = done.stderr[done.stderr.index("error: ") :]
+    assert errors.startswith("error: " + message) and errors.count("error: ") == 1
+    assert errors == "error: " + message or not message.endswith("\n")
+
+
 def test_a_missing_file_is_1(tmp_path):
     for verb in ("convert", "inspect", "verify", "detect"):
         assert_error(run(verb, "nothing.onnx", check=False, cwd=tmp_path), FAILED, "nothing.onnx")

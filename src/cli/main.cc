@@ -63,9 +63,8 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
                       bool& no_check) {
   auto* verb = app.add_subcommand(
       "convert", "Convert a model to a WebGPU module (or to ONNX, as it was quantized)");
-  static std::string source_format;
   add_file(verb, "--source", o.source, "The model, an .onnx file");
-  verb->add_option("--source-format", source_format, "Format of the source; detected if absent")
+  verb->add_option("--source-format", o.source_format, "Format of the source; detected if absent")
       ->check(one_of({"onnx"}));
   verb->add_option("--target-format", o.target_format, "What to write")
       ->check(one_of({"webgpu", "onnx"}));

@@ -1,12 +1,9 @@
 // Runs each tests/golden/infer/NAME.in.txt through infer() and compares with NAME.out.txt: the
 // model with shapes and contents, or the whole error. SUBBYTE_GOLDEN=update writes the outputs
 // anew.
-#include <gtest/gtest.h>
+#include "base/golden.h"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <gtest/gtest.h>
 
 #include "graph/infer.h"
 #include "graph/text.h"
@@ -14,16 +11,7 @@
 namespace subbyte {
 namespace {
 
-namespace fs = std::filesystem;
-
-const fs::path kFolder = fs::path(SUBBYTE_SOURCE_DIR) / "tests" / "golden" / "infer";
-
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+const GoldenFolder kFolder("infer");
 
 std::string inferred(const std::string& text) {
   auto model = parse_model(text);
@@ -45,32 +33,14 @@ std::string inferred(const std::string& text) {
   return result;
 }
 
-std::vector<std::string> names() {
-  std::vector<std::string> result;
-  for (const auto& entry : fs::directory_iterator(kFolder)) {
-    const std::string name = entry.path().filename().string();
-    const std::string end = ".in.txt";
-    if (name.ends_with(end)) result.push_back(name.substr(0, name.size() - end.size()));
-  }
-  std::sort(result.begin(), result.end());
-  return result;
-}
-
 class InferGoldenTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(InferGoldenTest, Matches) {
-  const std::string result = inferred(read(kFolder / (GetParam() + ".in.txt")));
-  const fs::path expected = kFolder / (GetParam() + ".out.txt");
-  const char* mode = std::getenv("SUBBYTE_GOLDEN");
-  if (mode != nullptr && std::string_view(mode) == "update") {
-    std::ofstream(expected, std::ios::binary) << result;
-    return;
-  }
-  EXPECT_EQ(result, read(expected));
+  kFolder.expect(GetParam(), inferred(kFolder.input(GetParam())));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, InferGoldenTest, testing::ValuesIn(names()),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(All, InferGoldenTest, testing::ValuesIn(kFolder.names()),
+                         golden_test_name);
 
 }  // namespace
 }  // namespace subbyte

@@ -3,15 +3,13 @@
 // whole error. After fusion what nothing reads is removed, so that the text shows what is left to
 // do. SUBBYTE_GOLDEN=update writes the outputs anew. Whatever passes do, the model must compute the
 // same as before, bit by bit; after fusion, within rounding.
+#include "base/golden.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "graph/infer.h"
 #include "graph/text.h"
@@ -21,16 +19,7 @@
 namespace subbyte {
 namespace {
 
-namespace fs = std::filesystem;
-
-const fs::path kFolder = fs::path(SUBBYTE_SOURCE_DIR) / "tests" / "golden" / "passes";
-
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+const GoldenFolder kFolder("passes");
 
 constexpr double kRounding = 1e-5;
 
@@ -128,36 +117,15 @@ std::string transformed(std::string_view pass_name, const std::string& text) {
   return result;
 }
 
-std::vector<std::string> names() {
-  std::vector<std::string> result;
-  for (const auto& entry : fs::directory_iterator(kFolder)) {
-    const std::string name = entry.path().filename().string();
-    const std::string end = ".in.txt";
-    if (name.ends_with(end)) result.push_back(name.substr(0, name.size() - end.size()));
-  }
-  std::sort(result.begin(), result.end());
-  return result;
-}
-
 class PassesGoldenTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(PassesGoldenTest, Matches) {
   const std::string pass = GetParam().substr(0, GetParam().find('.'));
-  const std::string result = transformed(pass, read(kFolder / (GetParam() + ".in.txt")));
-  const fs::path expected = kFolder / (GetParam() + ".out.txt");
-  const char* mode = std::getenv("SUBBYTE_GOLDEN");
-  if (mode != nullptr && std::string_view(mode) == "update") {
-    std::ofstream(expected, std::ios::binary) << result;
-    return;
-  }
-  EXPECT_EQ(result, read(expected));
+  kFolder.expect(GetParam(), transformed(pass, kFolder.input(GetParam())));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PassesGoldenTest, testing::ValuesIn(names()), [](const auto& test) {
-  std::string name = test.param;
-  std::replace(name.begin(), name.end(), '.', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, PassesGoldenTest, testing::ValuesIn(kFolder.names()),
+                         golden_test_name);
 
 }  // namespace
 }  // namespace subbyte

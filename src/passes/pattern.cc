@@ -8,7 +8,7 @@ namespace subbyte {
 namespace {
 
 // Patterns are small, and graphs that make more than a few orders look right were made to do so.
-constexpr int kMostSteps = 1000;
+constexpr int kMostSteps = 2000;
 
 // How far rounding to a dtype moves a number at most, relative to it.
 double rounding(DType dtype) {
@@ -187,8 +187,7 @@ std::optional<Match> match(const Graph& graph, const Pattern& pattern, NodeId ro
   const Goal goal{pattern, graph.nodes[root].outputs[0], nullptr};
   if (!Matcher(graph, found).meet(&goal)) return std::nullopt;
   std::ranges::sort(found.nodes);
-  const auto twice = std::ranges::unique(found.nodes);
-  found.nodes.erase(twice.begin(), twice.end());
+  found.nodes.erase(std::unique(found.nodes.begin(), found.nodes.end()), found.nodes.end());
   return found;
 }
 

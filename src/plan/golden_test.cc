@@ -1,12 +1,9 @@
 // Lowers each tests/golden/plan/NAME.in.txt and compares with NAME.out.txt: the plan, or the whole
 // error. Weights are float32, or what a line "# precision 4bit" says. SUBBYTE_GOLDEN=update writes
 // the outputs anew.
-#include <gtest/gtest.h>
+#include "base/golden.h"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <gtest/gtest.h>
 
 #include "graph/infer.h"
 #include "graph/text.h"
@@ -17,16 +14,7 @@
 namespace subbyte {
 namespace {
 
-namespace fs = std::filesystem;
-
-const fs::path kFolder = fs::path(SUBBYTE_SOURCE_DIR) / "tests" / "golden" / "plan";
-
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+const GoldenFolder kFolder("plan");
 
 std::map<ValueId, StoredWeight> stored_weights(const Model& model, std::string_view text) {
   constexpr std::string_view kMark = "# precision ";
@@ -54,32 +42,11 @@ std::string lowered(const std::string& text) {
   return plan ? plan_text(*model, *plan) : "error: " + plan.error().message + "\n";
 }
 
-std::vector<std::string> names() {
-  std::vector<std::string> result;
-  for (const auto& entry : fs::directory_iterator(kFolder)) {
-    const std::string name = entry.path().filename().string();
-    const std::string end = ".in.txt";
-    if (name.ends_with(end)) result.push_back(name.substr(0, name.size() - end.size()));
-  }
-  std::sort(result.begin(), result.end());
-  return result;
-}
-
 class PlanGoldenTest : public testing::TestWithParam<std::string> {};
 
-TEST_P(PlanGoldenTest, Matches) {
-  const std::string result = lowered(read(kFolder / (GetParam() + ".in.txt")));
-  const fs::path expected = kFolder / (GetParam() + ".out.txt");
-  const char* mode = std::getenv("SUBBYTE_GOLDEN");
-  if (mode != nullptr && std::string_view(mode) == "update") {
-    std::ofstream(expected, std::ios::binary) << result;
-    return;
-  }
-  EXPECT_EQ(result, read(expected));
-}
+TEST_P(PlanGoldenTest, Matches) { kFolder.expect(GetParam(), lowered(kFolder.input(GetParam()))); }
 
-INSTANTIATE_TEST_SUITE_P(All, PlanGoldenTest, testing::ValuesIn(names()),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(All, PlanGoldenTest, testing::ValuesIn(kFolder.names()), golden_test_name);
 
 }  // namespace
 }  // namespace subbyte

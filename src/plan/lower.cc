@@ -8,6 +8,7 @@
 #include "graph/infer.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
+#include "plan/split_variadic.h"
 
 namespace subbyte {
 
@@ -202,6 +203,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
 Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weights) {
   SUBBYTE_CHECK_OK(check_shapes(model));
   SUBBYTE_CHECK_OK(shapes_are_known(model.main()));
+  SUBBYTE_CHECK_OK(split_variadic(model));
   SUBBYTE_TRY(Schedule scheduled, schedule(model));
   Lowering lowering{model, {}, std::move(scheduled), {}, {}, {}};
   SUBBYTE_CHECK_OK(place_values(lowering, weights));

@@ -7,9 +7,6 @@ namespace subbyte {
 
 namespace {
 
-// More parts than this are written one by one, each by a step of its own.
-constexpr std::size_t kMaxJoinedParts = 4;
-
 Expected<void> lower_concat_parts(Lowering& lowering, const Kernel& kernel, const Node& node) {
   ExprPool& exprs = lowering.exprs();
   const std::vector<Expr> out = lowering.shape(kernel.result);

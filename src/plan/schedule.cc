@@ -33,7 +33,8 @@ class Scheduler {
       place_outputs();
       grow_groups();
       place_shared();
-      if (within_limits()) return finish();
+      SUBBYTE_TRY(const bool done, within_limits());
+      if (done) return finish();
     }
     return fail(
         "no way was found to keep each kernel within {} buffers; this is a fault of subbyte",
@@ -197,6 +198,8 @@ class Scheduler {
       std::set<ValueId> into;
       for (const ValueId out : node.outputs) {
         if (out == kNone || !result_.needed[out]) continue;
+        // One kernel computes all outputs of a row kernel.
+        if (is_anchor(node) && !into.empty()) break;
         if (result_.materialized[out]) {
           into.insert(out);
         } else {
@@ -220,14 +223,15 @@ class Scheduler {
     std::set<ValueId> leaves;
     std::vector<ValueId> inlined;  // values computed inside, nearest to the result first
   };
-  void collect(ValueId v, Reads& reads) const {
+  // `result` is what the kernel stores; kNone where it only reads `v`.
+  void collect(ValueId v, ValueId result, Reads& reads) const {
     std::set<ValueId> seen;
     std::vector<ValueId> work{v};
     for (std::size_t i = 0; i < work.size(); ++i) {
       const ValueId at = work[i];
       if (!seen.insert(at).second) continue;
       const Value& value = graph_.values[at];
-      if (at != v && (result_.materialized[at] || value.constant)) {
+      if (at != result && (result_.materialized[at] || value.constant)) {
         if (!is_immediate(value)) reads.leaves.insert(at);
         continue;
       }
@@ -235,13 +239,13 @@ class Scheduler {
         if (!is_immediate(value)) reads.leaves.insert(at);
         continue;
       }
-      if (at != v) reads.inlined.push_back(at);
+      if (at != result) reads.inlined.push_back(at);
       for (const ValueId input : data_inputs(producer(at))) work.push_back(input);
     }
   }
 
   std::size_t bindings(const Reads& reads) const {
-    std::size_t count = 1;  // the result
+    std::size_t count = 0;
     for (const ValueId leaf : reads.leaves) {
       // A quantized matrix operand of a product is bound by its parts.
       const bool matrix = graph_.values[leaf].constant && graph_.values[leaf].shape->size() == 2 &&
@@ -255,42 +259,77 @@ class Scheduler {
     return count;
   }
 
+  // What a kernel reads: of a long Concat, what the step of each part reads.
+  std::vector<Reads> reads_of(NodeId n, ValueId result) const {
+    const Node& node = graph_.nodes[n];
+    std::vector<Reads> steps;
+    if (node.op == Op::Concat && node.inputs.size() > kMaxJoinedParts) {
+      for (const ValueId part : node.inputs) collect(part, kNone, steps.emplace_back());
+      return steps;
+    }
+    collect(result, result, steps.emplace_back());
+    return steps;
+  }
+
+  // The tensors that a kernel writes.
+  std::size_t results(ValueId result) const {
+    const auto anchor = anchor_of_.find(result);
+    if (anchor == anchor_of_.end()) return 1;
+    std::size_t count = 1;
+    const auto& outputs = graph_.nodes[anchor->second].outputs;
+    for (std::size_t i = 1; i < outputs.size(); ++i)
+      count += outputs[i] != kNone && result_.materialized[outputs[i]] ? 1 : 0;
+    return count;
+  }
+
   // False after a change that makes the next attempt better.
-  bool within_limits() {
+  Expected<bool> within_limits() {
     for (const NodeId n : live_) {
       for (const ValueId out : graph_.nodes[n].outputs) {
         if (out == kNone || !result_.materialized[out] || !result_.needed[out]) continue;
-        Reads reads;
-        collect(out, reads);
-        if (bindings(reads) <= kMaxStorageBindings && reads.inlined.size() <= kMaxInlined) continue;
-        if (const auto it = anchor_of_.find(out);
-            it != anchor_of_.end() && exits_of_[it->second] > 1) {
-          ++shrink_[it->second];
-          return false;
+        for (const Reads& reads : reads_of(n, out)) {
+          if (results(out) + bindings(reads) <= kMaxStorageBindings &&
+              reads.inlined.size() <= kMaxInlined)
+            continue;
+          if (relieve(out, reads)) return false;
+          if (results(out) + bindings(reads) <= kMaxStorageBindings) continue;
+          return fail("{}: a kernel for it would bind {} buffers; {} is the most",
+                      describe(graph_, n), results(out) + bindings(reads), kMaxStorageBindings);
         }
-        if (const auto victim = split_point(reads)) {
-          forced_.insert(*victim);
-          return false;
-        }
-        if (family(graph_.nodes[n]) == "concat") continue;  // written part by part
       }
     }
     return true;
   }
 
-  // The inlined value, farthest from the result, whose own tensor saves most bindings.
+  // Makes the kernel of `out` smaller: its group ends earlier, or something that it computes gets a
+  // tensor.
+  bool relieve(ValueId out, const Reads& reads) {
+    if (const auto it = anchor_of_.find(out); it != anchor_of_.end() && exits_of_[it->second] > 1) {
+      ++shrink_[it->second];
+      return true;
+    }
+    const auto victim = split_point(reads);
+    if (victim) forced_.insert(*victim);
+    return victim.has_value();
+  }
+
+  // The inlined value whose own tensor saves most: the one that computes most and still fits into
+  // one kernel, or, where none fits, the one that computes least.
   std::optional<ValueId> split_point(const Reads& reads) const {
     std::optional<ValueId> best;
-    std::size_t most = 1;
+    std::pair<bool, std::size_t> most;  // fits, score
     for (const ValueId v : reads.inlined) {
       if (inside_.contains(v) || family(producer(v)) == "view" || is_anchor(producer(v))) continue;
       Reads inner;
-      collect(v, inner);
-      const std::size_t gain = std::max(inner.leaves.size(), inner.inlined.size() / 8);
-      if (gain >= most && (gain > 1 || reads.inlined.size() > kMaxInlined)) {
-        best = v;
-        most = gain;
-      }
+      collect(v, v, inner);
+      const bool fits =
+          bindings(inner) < kMaxStorageBindings && inner.inlined.size() <= kMaxInlined;
+      const std::size_t size = std::max(inner.leaves.size(), inner.inlined.size() / 8);
+      if (size < 2) continue;
+      const std::pair<bool, std::size_t> score{fits, fits ? size : SIZE_MAX - size};
+      if (best && score <= most) continue;
+      best = v;
+      most = score;
     }
     return best;
   }

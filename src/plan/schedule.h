@@ -43,4 +43,7 @@ Expected<Schedule> schedule(const Model& model);
 
 inline constexpr std::size_t kMaxStorageBindings = 8;
 
+// A Concat of more parts than this is written part by part, each by a step of its own.
+inline constexpr std::size_t kMaxJoinedParts = 4;
+
 }  // namespace subbyte

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <map>
-#include <set>
 
 #include "base/text.h"
 #include "plan/embedded_kernels.h"
@@ -17,7 +16,8 @@ namespace {
 struct PlanPrinter {
   const Model& model;
   const Plan& plan;
-  std::map<std::string, std::string> kernel_names;  // by text
+  std::map<std::string, std::string> kernel_names;          // by text
+  std::map<std::uint32_t, std::size_t> prologue_numbers{};  // by piece
   std::string text{};
 
   std::string expr(Expr e) const { return model.exprs.text(e); }
@@ -75,7 +75,8 @@ struct PlanPrinter {
                                                 : "zero_points");
   }
 
-  void form(const PlanForm& form, std::set<std::uint32_t>& prologues) {
+  // Adds to `prologues` those that were not met before.
+  void form(const PlanForm& form, std::vector<std::uint32_t>& prologues) {
     std::vector<std::string> files;
     for (const std::uint32_t piece : plan.pipelines[form.pipeline].pieces) {
       const std::string& wgsl = plan.pieces[piece];
@@ -84,8 +85,9 @@ struct PlanPrinter {
       } else if (wgsl.find('\n') == std::string::npos) {
         files.push_back("\"" + wgsl + "\"");
       } else {
-        files.push_back(fmt::format("prologue{}", piece));
-        prologues.insert(piece);
+        const auto [number, added] = prologue_numbers.try_emplace(piece, prologue_numbers.size());
+        files.push_back(fmt::format("prologue{}", number->second));
+        if (added) prologues.push_back(piece);
       }
     }
     text += fmt::format("  form {}: {} workgroups", fmt::join(files, " "), expr(form.workgroups));
@@ -95,7 +97,7 @@ struct PlanPrinter {
     text += "\n";
   }
 
-  void step(std::size_t index, std::set<std::uint32_t>& shown) {
+  void step(std::size_t index) {
     const PlanStep& s = plan.steps[index];
     std::vector<std::string> bindings;
     for (const auto& b : s.bindings) bindings.push_back(binding(b));
@@ -103,11 +105,10 @@ struct PlanPrinter {
                         fmt::join(bindings, ", "), exprs(s.params));
     if (s.split) text += fmt::format(" split w{} of {} rows", *s.split, expr(s.split_rows));
     text += "\n";
-    std::set<std::uint32_t> prologues;
+    std::vector<std::uint32_t> prologues;
     for (const auto& f : s.forms) form(f, prologues);
     for (const std::uint32_t piece : prologues) {
-      if (!shown.insert(piece).second) continue;
-      text += fmt::format("  prologue{}\n", piece);
+      text += fmt::format("  prologue{}\n", prologue_numbers.at(piece));
       for (const auto line : lines_of(plan.pieces[piece])) text += fmt::format("  | {}\n", line);
     }
   }
@@ -132,8 +133,7 @@ std::string plan_text(const Model& model, const Plan& plan) {
   }
   printer.ports();
   printer.storage();
-  std::set<std::uint32_t> shown;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) printer.step(i, shown);
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) printer.step(i);
   return std::move(printer.text);
 }
 

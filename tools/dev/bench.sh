@@ -1,6 +1,6 @@
 # Micro-benchmarks of the compiler's own code, and the tables of sizes in the documents.
 # shellcheck shell=bash
-source tools/dev/build.sh
+load build
 
 verb_bench() {
   local what=${1:-} program count=0

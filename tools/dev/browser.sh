@@ -1,7 +1,7 @@
 # The tests in headless Chromium, or the given files of them.
 # shellcheck shell=bash
-source tools/dev/build.sh
-source tools/dev/suites.sh
+load build
+load suites
 
 verb_browser() {
   verb_setup

@@ -1,6 +1,6 @@
 # Compiles the compiler: build/subbyte, and with it the runtime and the kernels that it embeds.
 # shellcheck shell=bash
-source tools/dev/setup.sh
+load setup
 
 verb_build() {
   setup_for_build

@@ -1,7 +1,7 @@
 # What a change must pass besides the tests.
 # shellcheck shell=bash
-source tools/dev/build.sh
-source tools/dev/fmt.sh
+load build
+load fmt
 
 readonly longest_file=500
 

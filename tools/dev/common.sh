@@ -21,6 +21,15 @@ fi
 export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/tmp}
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
+# load NAME: sources tools/dev/NAME.sh, once.
+declare -A loaded=()
+load() {
+  [[ -n ${loaded[$1]:-} ]] && return
+  loaded[$1]=yes
+  # shellcheck disable=SC1090
+  source "$root/tools/dev/$1.sh"
+}
+
 say() { printf '\n== %s\n' "$*"; }
 
 die() {

@@ -1,6 +1,6 @@
 # The example, end to end: from the ONNX file to hits in a browser.
 # shellcheck shell=bash
-source tools/dev/build.sh
+load build
 
 verb_demo() {
   local mode=${1:-}

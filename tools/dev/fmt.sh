@@ -1,6 +1,6 @@
 # Formats the sources in place, or with `formatted` only says which are not.
 # shellcheck shell=bash
-source tools/dev/setup.sh
+load setup
 
 readonly prettier_files=('*.ts' '*.mjs' '*.js' '*.css' '*.html')
 

@@ -1,6 +1,6 @@
 # Builds the fuzz targets with clang and runs each for so many seconds. What they find stays in .cache/fuzz.
 # shellcheck shell=bash
-source tools/dev/build.sh
+load build
 
 verb_fuzz() {
   local seconds=${1:-60} folder=$build/fuzz target name count=0

@@ -1,6 +1,6 @@
 # Regenerates the golden files from what the program writes now. Review the difference before committing it.
 # shellcheck shell=bash
-source tools/dev/build.sh
+load build
 
 verb_golden() {
   setup_for_build

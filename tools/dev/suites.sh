@@ -36,7 +36,7 @@ suite_sanitizers() {
 }
 
 suite_fuzz() {
-  source tools/dev/fuzz.sh
+  load fuzz
   verb_fuzz 30
 }
 

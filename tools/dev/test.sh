@@ -1,7 +1,7 @@
 # Runs the suites one after the other. All run, whatever fails; the exit status tells whether any did.
 # shellcheck shell=bash
-source tools/dev/build.sh
-source tools/dev/suites.sh
+load build
+load suites
 
 readonly everyday_suites=(unit node python browser shaders)
 readonly long_suites=(sanitizers fuzz)

@@ -1,0 +1,258 @@
+#include "plan/schedule.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/text.h"
+#include "graph/infer.h"
+#include "graph/text.h"
+#include "plan/lower.h"
+
+namespace subbyte {
+namespace {
+
+using testing::ElementsAre;
+
+Model model_of(const std::string& body) {
+  auto model = parse_model("model \"m\"\ngraph \"main\" {\n" + body + "}\n");
+  EXPECT_TRUE(model) << model.error().message;
+  const auto inferred = infer(*model);
+  EXPECT_TRUE(inferred) << inferred.error().message;
+  return std::move(*model);
+}
+
+// "MatMul -> y" for a kernel with an anchor, "y" for one without.
+std::vector<std::string> kernels(const Model& model) {
+  const auto scheduled = schedule(model);
+  EXPECT_TRUE(scheduled) << scheduled.error().message;
+  std::vector<std::string> result;
+  for (const Kernel& kernel : scheduled->kernels) {
+    const std::string& name = model.main().values[kernel.result].name;
+    result.push_back(
+        kernel.anchor == kNone ? name : model.main().nodes[kernel.anchor].op_type + " -> " + name);
+  }
+  return result;
+}
+
+std::vector<std::string> kernels(const std::string& body) { return kernels(model_of(body)); }
+
+const char* const kProduct = R"(
+  input %x : float32 [batch, 4]
+  input %w : float32 [4, 4]
+  input %b : float32 [4]
+  %p = MatMul(%x, %w)
+)";
+
+TEST(Schedule, AGroupGrowsOverBiasResidualAndGelu) {
+  EXPECT_THAT(kernels(std::string(kProduct) + R"(
+  value %root : float32 [] = {1.4142135}
+  value %one : float32 [] = {1}
+  value %half : float32 [] = {0.5}
+  %biased = Add(%p, %b)
+  %sum = Add(%biased, %x)
+  %scaled = Div(%sum, %root)
+  %erf = Erf(%scaled)
+  %more = Add(%erf, %one)
+  %both = Mul(%sum, %more)
+  %y = Mul(%both, %half)
+  output %y
+)"),
+              ElementsAre("MatMul -> y"));
+}
+
+TEST(Schedule, AGroupGrowsOverReshapes) {
+  EXPECT_THAT(kernels(std::string(kProduct) + R"(
+  value %shape : int64 [3] = {-1, 2, 2}
+  %r = Reshape(%p, %shape)
+  %y = Relu(%r)
+  output %y
+)"),
+              ElementsAre("MatMul -> y"));
+}
+
+TEST(Schedule, TwoReadersThatDoNotMeetEndAGroup) {
+  EXPECT_THAT(kernels(std::string(kProduct) + R"(
+  %biased = Add(%p, %b)
+  %y = Relu(%biased)
+  %z = Exp(%biased)
+  output %y
+  output %z
+)"),
+              ElementsAre("MatMul -> biased", "y", "z"));
+}
+
+TEST(Schedule, ATransposeEndsAGroup) {
+  EXPECT_THAT(kernels(std::string(kProduct) + R"(
+  %t = Transpose(%p)
+  %y = Relu(%t)
+  output %y
+)"),
+              ElementsAre("MatMul -> p", "y"));
+}
+
+TEST(Schedule, ABroadcastEndsAGroup) {
+  EXPECT_THAT(kernels(std::string(kProduct) + R"(
+  input %more : float32 [3, batch, 4]
+  %y = Add(%p, %more)
+  output %y
+)"),
+              ElementsAre("MatMul -> p", "y"));
+}
+
+TEST(Schedule, AnOutputInTheMiddleEndsAGroup) {
+  EXPECT_THAT(kernels(std::string(kProduct) + R"(
+  %biased = Add(%p, %b)
+  %y = Relu(%biased)
+  output %biased
+  output %y
+)"),
+              ElementsAre("MatMul -> biased", "y"));
+}
+
+TEST(Schedule, WhatOneReductionReadsIsComputedInIt) {
+  EXPECT_THAT(kernels(R"(
+  input %x : float32 [rows, 8]
+  %e = Exp(%x)
+  %s = Sin(%e)
+  %y = ReduceSum(%s)
+  output %y
+)"),
+              ElementsAre("ReduceSum -> y"));
+}
+
+TEST(Schedule, WhatAProductReadsHasATensor) {
+  EXPECT_THAT(kernels(R"(
+  input %x : float32 [rows, 4]
+  input %w : float32 [4, 4]
+  %e = Exp(%x)
+  %y = MatMul(%e, %w)
+  output %y
+)"),
+              ElementsAre("e", "MatMul -> y"));
+}
+
+TEST(Schedule, ASharedCastIsRepeatedAndASharedExponentialIsStored) {
+  const std::string shared = R"(
+  input %i : int64 [rows, 8]
+  value %axes : int64 [1] = {1}
+  %shared = OPERATOR
+  %y = ReduceSum(%shared, %axes)
+  %z = ReduceMax(%shared, %axes)
+  output %y
+  output %z
+)";
+  const auto with = [&](const std::string& node) {
+    std::string body = shared;
+    body.replace(body.find("OPERATOR"), 8, node);
+    return kernels(body);
+  };
+  EXPECT_THAT(with("Cast(%i) {to = 1}"), ElementsAre("ReduceSum -> y", "ReduceMax -> z"));
+  EXPECT_THAT(with("Mul(%i, %i)"), ElementsAre("shared", "ReduceSum -> y", "ReduceMax -> z"));
+}
+
+TEST(Schedule, ViewsAndInputsAsOutputsNeedNoKernel) {
+  EXPECT_THAT(kernels(R"(
+  input %x : float32 [rows, 4]
+  value %axes : int64 [1] = {0}
+  %y = Unsqueeze(%x, %axes)
+  %e = Exp(%x)
+  %z = Unsqueeze(%e, %axes)
+  output %y
+  output %z
+)"),
+              ElementsAre("e"));
+}
+
+// Names of tensors that a step of the plan binds, per step.
+std::size_t most_bindings(const Plan& plan) {
+  std::size_t most = 0;
+  for (const PlanStep& step : plan.steps) most = std::max(most, step.bindings.size());
+  return most;
+}
+
+std::string inputs(int count) {
+  std::string body;
+  for (int i = 0; i < count; ++i) body += fmt::format("  input %x{} : float32 [n]\n", i);
+  return body;
+}
+
+Plan plan_of(const std::string& body) {
+  Model model = model_of(body);
+  auto plan = lower(model, {});
+  EXPECT_TRUE(plan) << plan.error().message;
+  return std::move(*plan);
+}
+
+TEST(Schedule, AChainOfManyInputsStaysWithinTheBindings) {
+  std::string body = inputs(30) + "  %s0 = Add(%x0, %x1)\n";
+  for (int i = 2; i < 30; ++i) body += fmt::format("  %s{} = Mul(%s{}, %x{})\n", i - 1, i - 2, i);
+  const Plan plan = plan_of(body + "  output %s28\n");
+  EXPECT_EQ(most_bindings(plan), kMaxStorageBindings);
+  EXPECT_LE(plan.steps.size(), 6u);
+}
+
+TEST(Schedule, OneNodeOfManyInputsStaysWithinTheBindings) {
+  for (const char* op : {"Sum", "Max", "Min", "Mean"}) {
+    SCOPED_TRACE(op);
+    std::string list = "%x0";
+    for (int i = 1; i < 20; ++i) list += fmt::format(", %x{}", i);
+    const Plan plan = plan_of(inputs(20) + fmt::format("  %y = {}({})\n  output %y\n", op, list));
+    EXPECT_LE(most_bindings(plan), kMaxStorageBindings);
+    EXPECT_LE(plan.steps.size(), 4u);
+  }
+}
+
+TEST(Schedule, AGroupOfManyInputsEndsWithinTheBindings) {
+  std::string body = inputs(12) + R"(
+  input %a : float32 [n, 4]
+  input %v : float32 [4]
+  %s0 = MatMul(%a, %v)
+)";
+  for (int i = 0; i < 12; ++i) body += fmt::format("  %s{} = Add(%s{}, %x{})\n", i + 1, i, i);
+  const Plan plan = plan_of(body + "  output %s12\n");
+  EXPECT_EQ(most_bindings(plan), kMaxStorageBindings);
+  EXPECT_EQ(plan.steps.size(), 3u);
+}
+
+TEST(Schedule, PartsOfALongConcatAreCountedOneByOne) {
+  std::string body = inputs(18), parts;
+  for (int i = 0; i < 6; ++i) {
+    body += fmt::format("  %p{0} = Sum(%x{1}, %x{2}, %x{3})\n", i, 3 * i, 3 * i + 1, 3 * i + 2);
+    parts += fmt::format("{}%p{}", i == 0 ? "" : ", ", i);
+  }
+  const Plan plan = plan_of(body + "  %y = Concat(" + parts + ") {axis = 0}\n  output %y\n");
+  EXPECT_EQ(plan.steps.size(), 6u);
+  EXPECT_EQ(most_bindings(plan), 4u);
+}
+
+TEST(Schedule, StatisticsOfANormalizationCountAsBindings) {
+  std::string body = inputs(0) + "  input %x : float32 [rows, 8]\n";
+  for (int i = 0; i < 3; ++i) body += fmt::format("  input %r{} : float32 [rows, 8]\n", i);
+  body += R"(
+  input %scale : float32 [8]
+  input %bias : float32 [8]
+  %y, %mean, %deviation = LayerNormalization(%x, %scale, %bias)
+  %y0 = Add(%y, %r0)
+  %y1 = Mul(%y0, %r1)
+  %y2 = Sub(%y1, %r2)
+  output %y2
+  output %mean
+  output %deviation
+)";
+  const Plan plan = plan_of(body);
+  EXPECT_EQ(most_bindings(plan), kMaxStorageBindings);
+  EXPECT_EQ(plan.steps.size(), 2u);
+}
+
+TEST(Schedule, LongChainsOfElementwiseNodesAreCut) {
+  std::string body = "  input %s0 : float32 [n]\n";
+  for (int i = 0; i < 200; ++i) body += fmt::format("  %s{} = Sin(%s{})\n", i + 1, i);
+  const Plan plan = plan_of(body + "  output %s200\n");
+  EXPECT_GE(plan.steps.size(), 3u);
+  EXPECT_LE(plan.steps.size(), 8u);
+}
+
+}  // namespace
+}  // namespace subbyte
