@@ -310,8 +310,8 @@ def test_python_package(tmp_path):
     environment = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / "bin" / "python"
-    # The compiler has seen most of it in ./dev build.
-    cached = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
+    # The compiler cache has seen all of it in ./dev build, which calls the compiler by this name.
+    cached = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache", "CXX": "c++"} if shutil.which("ccache") else {}
     subprocess.run(
         [python, "-m", "pip", "install", "-q", "--no-input", ROOT], check=True, timeout=1500, env=os.environ | cached
     )

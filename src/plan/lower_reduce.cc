@@ -103,6 +103,24 @@ std::vector<bool> reduced_axes(Lowering& lowering, const Node& node, std::size_t
   return reduced;
 }
 
+// Kept axes first, in order; then the reduced ones.
+struct ReducedLast {
+  ViewStep permute{ViewStep::Kind::permute, {}, {}, {}, {}};
+  std::vector<Expr> kept, gone;
+};
+
+ReducedLast reduced_last(const std::vector<Expr>& shape, const std::vector<bool>& reduced) {
+  ReducedLast order;
+  for (const bool wanted : {false, true}) {
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      if (reduced[i] != wanted) continue;
+      order.permute.permutation.push_back(static_cast<std::int64_t>(i));
+      (wanted ? order.gone : order.kept).push_back(shape[i]);
+    }
+  }
+  return order;
+}
+
 }  // namespace
 
 Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel) {
@@ -111,16 +129,7 @@ Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel) {
   const std::vector<Expr> shape = lowering.shape(node.inputs[0]);
   const auto reduced = reduced_axes(lowering, node, shape.size());
 
-  // Kept axes first, in order; then the reduced ones.
-  ViewStep permute{ViewStep::Kind::permute, {}, {}, {}, {}};
-  std::vector<Expr> kept, gone;
-  for (const bool wanted : {false, true}) {
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-      if (reduced[i] != wanted) continue;
-      permute.permutation.push_back(static_cast<std::int64_t>(i));
-      (wanted ? gone : kept).push_back(shape[i]);
-    }
-  }
+  const auto [permute, kept, gone] = reduced_last(shape, reduced);
   const Expr outer = exprs.product(kept), inner = exprs.product(gone);
   const bool strided = !reduced.empty() && !reduced.back() && !kept.empty();
   const GpuType type = lowering.type(node.inputs[0]);

@@ -15,6 +15,20 @@ std::size_t axis_of(const Node& node, std::size_t rank) {
 const std::string kLoad = "load(r: u32, c: u32) -> f32";
 const std::string kStore = "store(r: u32, c: u32, value: f32)";
 
+// Mean and inverse standard deviation of each row, where the model asks for them.
+void declare_statistics(Lowering& lowering, StepCode& code, const Node& node, Expr rows) {
+  Scope statistics;
+  const Frame row{{{"r", rows}}};
+  for (std::size_t i = 1; i < node.outputs.size(); ++i) {
+    const ValueId output = node.outputs[i];
+    if (output == kNone || !lowering.placement.tensors.contains(output)) continue;
+    Evaluator place(lowering.model, lowering.schedule, lowering.placement, code, statistics);
+    statistics.line(store_result(lowering, code, place, output, row, {},
+                                 i == 1 ? "mean" : "inverse_deviation"));
+  }
+  code.declare(statistics.function("store_statistics(r: u32, mean: f32, inverse_deviation: f32)"));
+}
+
 }  // namespace
 
 Expected<void> lower_softmax(Lowering& lowering, const Kernel& kernel) {
@@ -92,17 +106,7 @@ Expected<void> lower_normalize(Lowering& lowering, const Kernel& kernel) {
   stores.line(store_result(lowering, code, epilogue, kernel.result, frame, {}, y.text));
   code.declare(stores.function(kStore));
 
-  // Mean and inverse standard deviation of each row, where the model asks for them.
-  Scope statistics;
-  const Frame row{{{"r", rows}}};
-  for (std::size_t i = 1; i < node.outputs.size(); ++i) {
-    const ValueId output = node.outputs[i];
-    if (output == kNone || !lowering.placement.tensors.contains(output)) continue;
-    Evaluator place(lowering.model, lowering.schedule, lowering.placement, code, statistics);
-    statistics.line(store_result(lowering, code, place, output, row, {},
-                                 i == 1 ? "mean" : "inverse_deviation"));
-  }
-  code.declare(statistics.function("store_statistics(r: u32, mean: f32, inverse_deviation: f32)"));
+  declare_statistics(lowering, code, node, rows);
   code.declare_size("rows", rows);
   code.declare_size("cols", cols);
   code.declare(fmt::format("fn epsilon() -> f32 {{ return {}; }}\n",

@@ -107,8 +107,8 @@ class Scheduler {
       std::vector<std::pair<ValueId, std::set<ValueId>>> exits{{start, {}}};
       grow(start, exits);
       std::size_t keep = exits.size();
-      if (const auto it = shrink_.find(n); it != shrink_.end()) {
-        keep = exits.size() > it->second ? exits.size() - it->second : 1;
+      if (const auto it = most_exits_.find(n); it != most_exits_.end()) {
+        keep = std::min(keep, it->second);
       }
       // A forced value inside a group ends it there.
       const auto& [exit, members] = exits[keep - 1];
@@ -223,11 +223,12 @@ class Scheduler {
     std::set<ValueId> leaves;
     std::vector<ValueId> inlined;  // values computed inside, nearest to the result first
   };
-  // `result` is what the kernel stores; kNone where it only reads `v`.
-  void collect(ValueId v, ValueId result, Reads& reads) const {
+  // `result` is what the kernel stores; kNone where it only reads `v`. Stops where more than `most`
+  // nodes are computed.
+  void collect(ValueId v, ValueId result, Reads& reads, std::size_t most = SIZE_MAX) const {
     std::set<ValueId> seen;
     std::vector<ValueId> work{v};
-    for (std::size_t i = 0; i < work.size(); ++i) {
+    for (std::size_t i = 0; i < work.size() && reads.inlined.size() <= most; ++i) {
       const ValueId at = work[i];
       if (!seen.insert(at).second) continue;
       const Value& value = graph_.values[at];
@@ -305,7 +306,7 @@ class Scheduler {
   // tensor.
   bool relieve(ValueId out, const Reads& reads) {
     if (const auto it = anchor_of_.find(out); it != anchor_of_.end() && exits_of_[it->second] > 1) {
-      ++shrink_[it->second];
+      most_exits_[it->second] = exits_of_[it->second] - 1;
       return true;
     }
     const auto victim = split_point(reads);
@@ -314,22 +315,19 @@ class Scheduler {
   }
 
   // The inlined value whose own tensor saves most: the one that computes most and still fits into
-  // one kernel, or, where none fits, the one that computes least.
+  // one kernel.
   std::optional<ValueId> split_point(const Reads& reads) const {
     std::optional<ValueId> best;
-    std::pair<bool, std::size_t> most;  // fits, score
+    std::size_t most = 1;
     for (const ValueId v : reads.inlined) {
       if (inside_.contains(v) || family(producer(v)) == "view" || is_anchor(producer(v))) continue;
       Reads inner;
-      collect(v, v, inner);
-      const bool fits =
-          bindings(inner) < kMaxStorageBindings && inner.inlined.size() <= kMaxInlined;
+      collect(v, v, inner, kMaxInlined);
+      if (bindings(inner) >= kMaxStorageBindings || inner.inlined.size() > kMaxInlined) continue;
       const std::size_t size = std::max(inner.leaves.size(), inner.inlined.size() / 8);
-      if (size < 2) continue;
-      const std::pair<bool, std::size_t> score{fits, fits ? size : SIZE_MAX - size};
-      if (best && score <= most) continue;
+      if (size <= most) continue;
       best = v;
-      most = score;
+      most = size;
     }
     return best;
   }
@@ -356,8 +354,8 @@ class Scheduler {
   std::set<ValueId> outputs_, constant_outputs_, forced_;
   std::map<ValueId, NodeId> anchor_of_;  // exit -> anchor
   std::map<NodeId, std::size_t> exits_of_;
-  std::map<NodeId, std::size_t> shrink_;  // how many of its exits a group gives up
-  std::set<ValueId> inside_;              // values between an anchor and its exit
+  std::map<NodeId, std::size_t> most_exits_;  // of groups that were too large
+  std::set<ValueId> inside_;                  // values between an anchor and its exit
   Schedule result_;
 };
 

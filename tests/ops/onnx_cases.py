@@ -23,6 +23,7 @@ class Case:
     model: onnx.ModelProto
     operators: frozenset[str]
     data: list[tuple[dict, dict]] | None
+    atol: float = 1e-6
 
 
 @functools.cache
