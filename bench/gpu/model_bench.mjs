@@ -55,7 +55,10 @@ async function subbyteModule(path) {
   const inputsOf = (one) => {
     if (!prepared.has(one)) {
       const entries = Object.entries(one.inputs);
-      prepared.set(one, Object.fromEntries(entries.map(([k, v]) => [k, { data: arrayOf(v), dims: v.dims }])));
+      prepared.set(
+        one,
+        Object.fromEntries(entries.map(([k, v]) => [k, { data: arrayOf(v), dims: v.dims }])),
+      );
     }
     return prepared.get(one);
   };
@@ -72,7 +75,9 @@ async function onnxRuntime(onnx, ortPath) {
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = 'error';
   const started = performance.now();
-  const session = await ort.InferenceSession.create(readFileSync(onnx), { executionProviders: ['webgpu'] });
+  const session = await ort.InferenceSession.create(readFileSync(onnx), {
+    executionProviders: ['webgpu'],
+  });
   const load_ms = performance.now() - started;
   const prepared = new Map();
   return {
@@ -81,7 +86,12 @@ async function onnxRuntime(onnx, ortPath) {
     async run(one) {
       if (!prepared.has(one)) {
         const entries = Object.entries(one.inputs);
-        prepared.set(one, Object.fromEntries(entries.map(([k, v]) => [k, new ort.Tensor(v.dtype, arrayOf(v), v.dims)])));
+        prepared.set(
+          one,
+          Object.fromEntries(
+            entries.map(([k, v]) => [k, new ort.Tensor(v.dtype, arrayOf(v), v.dims)]),
+          ),
+        );
       }
       return session.run(prepared.get(one));
     },

@@ -1,9 +1,12 @@
 // The tables of docs/performance.md from what model_bench.mjs wrote: node bench/gpu/table.mjs FILE.jsonl...
 import { readFileSync } from 'node:fs';
 
-const entries = process.argv
-  .slice(2)
-  .flatMap((path) => readFileSync(path, 'utf8').trim().split('\n').map((line) => JSON.parse(line)));
+const entries = process.argv.slice(2).flatMap((path) =>
+  readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line)),
+);
 const gpus = new Set(entries.flatMap(({ gpu }) => gpu ?? []));
 console.log(`Measured on ${[...gpus].join('; ')}.\n`);
 
@@ -13,7 +16,8 @@ for (const { contender, relative_l2 } of entries) {
   errors.set(contender, Math.max(errors.get(contender) ?? 0, ...Object.values(relative_l2)));
 }
 console.log('| module | largest relative L2 error of an output |\n|---|---|');
-for (const [contender, error] of errors) console.log(`| ${contender} | ${error.toExponential(1)} |`);
+for (const [contender, error] of errors)
+  console.log(`| ${contender} | ${error.toExponential(1)} |`);
 
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const ratios = new Map();

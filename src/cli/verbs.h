@@ -13,7 +13,7 @@ namespace subbyte {
 
 struct ConvertOptions {
   std::string source;
-  std::string source_format;  // "" to detect it; onnx is the only one
+  std::string source_format;             // "" to detect it; onnx is the only one
   std::string target_format = "webgpu";  // or onnx
   std::string precision = "8bit";
   std::string output;  // "" for a name beside the source

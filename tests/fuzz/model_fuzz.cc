@@ -1,8 +1,9 @@
-// Any bytes as an ONNX file: import, every pass and lowering end in a model or in an error, never in a fault.
+// Any bytes as an ONNX file: import, every pass and lowering end in a model or in an error, never
+// in a fault.
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 
 #include "base/memory_file.h"

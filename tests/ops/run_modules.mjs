@@ -27,7 +27,10 @@ async function openDevice() {
     process.env.VK_ICD_FILENAMES = '/usr/lib/chromium/vk_swiftshader_icd.json';
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  Object.defineProperty(globalThis, 'navigator', { configurable: true, value: { gpu: create([]) } });
+  Object.defineProperty(globalThis, 'navigator', {
+    configurable: true,
+    value: { gpu: create([]) },
+  });
   const adapter = await navigator.gpu.requestAdapter();
   const requiredLimits = {};
   for (const name of ['maxComputeWorkgroupStorageSize', 'maxStorageBuffersPerShaderStage'])
