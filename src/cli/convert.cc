@@ -67,12 +67,10 @@ PassObserver dump_to(Log& log) {
 Expected<Model> standard_model(FileSystem& files, const std::string& path, Log& log) {
   SUBBYTE_TRY(Model model, read_onnx(files, path));
   log.say(LogLevel::debug, to_text(model));
-  const auto prepare = [&]() -> Expected<void> {
-    SUBBYTE_CHECK_OK(check_supported(model));
-    return run_passes(model, standard_passes(), dump_to(log));
-  };
-  if (auto prepared = prepare(); !prepared)
-    return within(quoted(path), std::move(prepared.error()));
+  SUBBYTE_CHECK_OK(check_supported(model));
+  if (auto done = run_passes(model, standard_passes(), dump_to(log)); !done) {
+    return within(quoted(path), std::move(done.error()));
+  }
   return model;
 }
 

@@ -92,9 +92,10 @@ Expected<std::size_t> verify_module(FileSystem& files, const std::string& path) 
 
 Expected<void> verify_source(FileSystem& files, const std::string& path) {
   SUBBYTE_TRY(Model model, read_onnx(files, path));
-  auto usable = check_supported(model);
-  if (usable) usable = run_passes(model, standard_passes());
-  if (!usable) return within(quoted(path), std::move(usable.error()));
+  SUBBYTE_CHECK_OK(check_supported(model));
+  if (auto usable = run_passes(model, standard_passes()); !usable) {
+    return within(quoted(path), std::move(usable.error()));
+  }
   return {};
 }
 

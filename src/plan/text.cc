@@ -25,6 +25,7 @@ struct PlanPrinter {
 
   std::string exprs(const std::vector<Expr>& list) const {
     std::vector<std::string> texts;
+    texts.reserve(list.size());
     for (const Expr e : list) texts.push_back(expr(e));
     return fmt::format("[{}]", fmt::join(texts, ", "));
   }
@@ -100,6 +101,7 @@ struct PlanPrinter {
   void step(std::size_t index) {
     const PlanStep& s = plan.steps[index];
     std::vector<std::string> bindings;
+    bindings.reserve(s.bindings.size());
     for (const auto& b : s.bindings) bindings.push_back(binding(b));
     text += fmt::format("step {} {}: bindings [{}] parameters {}", index, quoted(s.name),
                         fmt::join(bindings, ", "), exprs(s.params));

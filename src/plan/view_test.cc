@@ -252,6 +252,7 @@ class Views : public testing::Test {
   Expr symbol(const char* name) { return exprs.symbol(Symbol{name, {}, 0, INT64_MAX}); }
   std::vector<std::string> texts(const std::vector<Expr>& list) {
     std::vector<std::string> result;
+    result.reserve(list.size());
     for (const Expr e : list) result.push_back(exprs.text(e));
     return result;
   }

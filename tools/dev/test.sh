@@ -10,7 +10,10 @@ verb_test() {
   local suites=() argument suite failed=()
   for argument in "$@"; do
     case $argument in
-      --all) suites=("${everyday_suites[@]}" "${long_suites[@]}") ;;
+      --all)
+        suites=("${everyday_suites[@]}" "${long_suites[@]}")
+        export SUBBYTE_ALL=1
+        ;;
       *)
         declare -F "suite_$argument" >/dev/null ||
           die "there is no suite '$argument'; there are: ${everyday_suites[*]} ${long_suites[*]}"
