@@ -8,8 +8,6 @@
 namespace subbyte {
 namespace {
 
-constexpr std::size_t kMostLines = 50;
-
 // dtypes of the values as far as they follow from inputs and constants: shape inference, which
 // knows them all, wants canonical nodes and runs later.
 using DTypes = std::vector<DType>;
@@ -180,11 +178,10 @@ Expected<void> check_supported(const Model& model) {
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const std::string reason = check_node(graph, dtypes, graph.nodes[n]);
     if (reason.empty()) continue;
-    if (++count <= kMostLines)
-      lines += fmt::format("\n  {}: {}", describe(graph, static_cast<NodeId>(n)), reason);
+    ++count;
+    lines += fmt::format("\n  {}: {}", describe(graph, static_cast<NodeId>(n)), reason);
   }
   if (count == 0) return {};
-  if (count > kMostLines) lines += fmt::format("\n  and {} more", count - kMostLines);
   return fail(
       "{}: {} cannot be converted. Export the model with other operators in their place; `subbyte "
       "list "

@@ -76,15 +76,17 @@ TEST(CheckSupported, DropoutMustBeOfInference) {
       "  node 2 (Dropout): its training_mode is computed; it must be absent or constant false");
 }
 
-TEST(CheckSupported, ALongListIsCut) {
+TEST(CheckSupported, EveryNodeIsNamed) {
   TestModel t;
   const ValueId x = t.input("x", DType::float32, {2});
-  for (int i = 0; i < 53; ++i) t.node(Op::Unknown, {x}, fmt::format("y{}", i));
+  for (int i = 0; i < 253; ++i) t.node(Op::Unknown, {x}, fmt::format("y{}", i));
   const std::string text = message(t);
-  EXPECT_NE(text.find("'model.onnx': 53 nodes cannot be converted."), std::string::npos);
-  EXPECT_NE(text.find("\n  node 49 ('Mystery'): the operator is not supported\n  and 3 more"),
-            std::string::npos);
-  EXPECT_EQ(text.find("node 50"), std::string::npos);
+  EXPECT_NE(text.find("'model.onnx': 253 nodes cannot be converted."), std::string::npos);
+  for (int i = 0; i < 253; ++i) {
+    const std::string line =
+        fmt::format("\n  node {} ('Mystery'): the operator is not supported", i);
+    EXPECT_NE(text.find(line), std::string::npos) << line;
+  }
 }
 
 }  // namespace
