@@ -1,6 +1,6 @@
 // Runs the bodies in kernels/ through Dawn, behind prologues written by the tests.
 //   VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json XDG_RUNTIME_DIR=/tmp node --test tests/kernels/
-// SUBBYTE_WGSL_DUMP names a folder that receives each module made, for tools/validate_wgsl.
+// SUBBYTE_WGSL_DUMP names a folder that receives each module made, for the shaders suite (tools/dev/validate_shaders.py).
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { create, globals } from 'webgpu';
