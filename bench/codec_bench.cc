@@ -27,11 +27,6 @@ const std::vector<float>& weights() {
   return values;
 }
 
-void read_rows(std::int64_t first, std::int64_t count, float* out) {
-  std::memcpy(out, weights().data() + first * kDepth,
-              static_cast<std::size_t>(count * kDepth) * sizeof(float));
-}
-
 void count_floats(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * kRows * kDepth *
                           static_cast<std::int64_t>(sizeof(float)));
@@ -48,7 +43,7 @@ void copy(benchmark::State& state) {
 }
 
 PackedMatrix packed(int bits, ScaleSearch search, unsigned threads) {
-  return pack(read_rows, kRows, kDepth, affine_encoding(bits, kDepth, 0.3f),
+  return pack(weights(), kRows, kDepth, affine_encoding(bits, kDepth, 0.3f),
               {.search = search, .threads = threads});
 }
 

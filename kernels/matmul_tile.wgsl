@@ -56,8 +56,8 @@ fn main(
   let b = group / (row_tiles * col_tiles);
 
   // What this invocation brings in: two vec4 of A, 32 rows apart, and an octet of B.
-  let a_row = lane / 8u;
-  let a_vec = lane % 8u;
+  let a_row = select(lane / 8u, lane % 32u, ROWS_ADJACENT);
+  let a_vec = select(lane % 8u, lane / 32u, ROWS_ADJACENT);
   let a_at = a_row * 8u + (a_vec ^ (a_row & 7u));
   let b_row = lane / 4u;
   let b_octet = lane % 4u;
@@ -65,8 +65,8 @@ fn main(
   let b_n = min(n_first + b_row, chunk_cols() - 1u);
 
   // What it computes: rows m_first + ty + 16 i, columns n_first + tx + 16 j.
-  let tx = lane % 16u;
-  let ty = lane / 16u;
+  let tx = select(lane % 16u, lane / 16u, ROWS_ADJACENT);
+  let ty = select(lane / 16u, lane % 16u, ROWS_ADJACENT);
   var sum0 = vec4<f32>();
   var sum1 = vec4<f32>();
   var sum2 = vec4<f32>();

@@ -71,17 +71,18 @@ fn main(
   let b = group / (row_tiles * col_tiles);
 
   // What this invocation brings in: four vec4 of A, 32 rows apart, and two octets of B, 64 rows apart.
-  let a_m = m_first + lane / 8u;
-  let a_vec = lane % 8u;
-  let a_at = lane / 8u * ROW_VECS + (a_vec ^ ((lane / 8u) & 7u));
+  let a_row = select(lane / 8u, lane % 32u, ROWS_ADJACENT);
+  let a_vec = select(lane % 8u, lane / 32u, ROWS_ADJACENT);
+  let a_m = m_first + a_row;
+  let a_at = a_row * ROW_VECS + (a_vec ^ (a_row & 7u));
   let b_octet = lane % 4u;
   let b_at = lane / 4u * ROW_VECS + ((b_octet * 2u) ^ ((lane / 4u) & 7u));
   let b_n0 = min(n_first + lane / 4u, chunk_cols() - 1u);
   let b_n1 = min(n_first + lane / 4u + 64u, chunk_cols() - 1u);
 
   // What it computes: rows m_first + ty + 16 i, columns n_first + tx + 16 j; row i in two vec4, j in 0..3 and 4..7.
-  let tx = lane % 16u;
-  let ty = lane / 16u;
+  let tx = select(lane % 16u, lane / 16u, ROWS_ADJACENT);
+  let ty = select(lane / 16u, lane % 16u, ROWS_ADJACENT);
   var low0 = vec4<f32>();
   var high0 = vec4<f32>();
   var low1 = vec4<f32>();

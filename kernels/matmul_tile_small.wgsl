@@ -43,8 +43,8 @@ fn main(
   let b = group / (row_tiles * col_tiles);
 
   // What this invocation brings in: two vec4 of A, half a tile apart, and an octet of B.
-  let a_row = lane / ROW_VECS;
-  let a_vec = lane % ROW_VECS;
+  let a_row = select(lane / ROW_VECS, lane % (TILE / 2u), ROWS_ADJACENT);
+  let a_vec = select(lane % ROW_VECS, lane / (TILE / 2u), ROWS_ADJACENT);
   let a_at = a_row * ROW_VECS + (a_vec ^ (a_row & 7u));
   let b_row = lane / (ROW_VECS / 2u);
   let b_octet = lane % (ROW_VECS / 2u);
@@ -112,8 +112,8 @@ fn main(
   tile_ab[at + 3u * SLICE_LANES] = sum3;
   workgroupBarrier();
   for (var output = lane; output < TILE * TILE; output += 256u) {
-    let m = output / TILE;
-    let n = output % TILE;
+    let m = select(output / TILE, output % TILE, ROWS_ADJACENT);
+    let n = select(output % TILE, output / TILE, ROWS_ADJACENT);
     if (m_first + m < rows() && n_first + n < chunk_cols()) {
       let source = (m / QUARTER) * SLICE_LANES + m % QUARTER * QUARTER + n % QUARTER;
       var sum = 0.0;

@@ -11,14 +11,14 @@ struct RawGroup {
   zero_shift: u32,
 }
 
-// Group g of row n. Past the end of the row it is the row's last: nothing here may be NaN.
+// Group g of row n of the weight. Past the end of the row it is the row's last: nothing here may be NaN.
 fn fetch_group(n: u32, g_or_more: u32) -> RawGroup {
-  let g = min(g_or_more, W_SCALE_BYTES / 2u - 1u);
-  let half = n * (W_SCALE_BYTES / 2u) + g;
+  let g = min(g_or_more, scale_bytes() / 2u - 1u);
+  let half = n * (scale_bytes() / 2u) + g;
   var raw = RawGroup(scale_word(half >> 1u), (half & 1u) * 16u, 0u, 0u, 0u);
   if (W_ZERO_BITS != 0u) {
     let bit = g * W_ZERO_BITS;
-    let byte = n * W_ZERO_BYTES + (bit >> 3u);
+    let byte = n * zero_bytes() + (bit >> 3u);
     raw.zero_shift = (byte & 3u) * 8u + (bit & 7u);
     raw.zero_low = zero_word(byte >> 2u);
     if (8u % max(W_ZERO_BITS, 1u) != 0u) { // else none straddles two words

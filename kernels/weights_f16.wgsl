@@ -22,7 +22,7 @@ fn unpack_words(words: vec4<u32>, k: u32) -> Octet {
 }
 
 fn four_words(at: u32) -> vec4<u32> {
-  if (W_ROW_WORDS % 4u == 0u) {
+  if (W_ROWS_OF_VEC4) {
     return weight_vec4(at / 4u);
   }
   return vec4<u32>(
@@ -34,7 +34,7 @@ fn four_words(at: u32) -> vec4<u32> {
 }
 
 fn fetch_octet(b: u32, n: u32, octet: u32) -> RawOctet {
-  return RawOctet(four_words(n * W_ROW_WORDS + octet * 4u), octet * 8u);
+  return RawOctet(four_words(weight_row(b, n) * row_words() + octet * 4u), octet * 8u);
 }
 
 fn unpack_octet(raw: RawOctet) -> Octet {

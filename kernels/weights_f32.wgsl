@@ -7,7 +7,7 @@ struct RawOctet {
 }
 
 fn four_words(at: u32) -> vec4<u32> {
-  if (W_ROW_WORDS % 4u == 0u) {
+  if (W_ROWS_OF_VEC4) {
     return weight_vec4(at / 4u);
   }
   return vec4<u32>(
@@ -19,7 +19,7 @@ fn four_words(at: u32) -> vec4<u32> {
 }
 
 fn fetch_octet(b: u32, n: u32, octet: u32) -> RawOctet {
-  let at = n * W_ROW_WORDS + octet * 8u;
+  let at = weight_row(b, n) * row_words() + octet * 8u;
   return RawOctet(four_words(at), four_words(at + 4u), octet * 8u);
 }
 

@@ -19,9 +19,9 @@ fn unpack_bits(bits: u32, affine: vec2<f32>) -> Octet {
 }
 
 fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {
-  let at = n * W_ROW_WORDS + block * 2u;
+  let at = weight_row(b, n) * row_words() + block * 2u;
   let words = vec2<u32>(weight_word(at), weight_word(at + 1u));
-  return RawBlock(words, fetch_groups(n, block));
+  return RawBlock(words, fetch_groups(weight_row(b, n), block));
 }
 
 fn unpack_first(raw: RawBlock) -> Octet {
@@ -35,9 +35,9 @@ fn drop_first(raw: RawBlock) -> RawBlock {
 
 fn fetch_octet(b: u32, n: u32, octet: u32) -> RawOctet {
   return RawOctet(
-    weight_word(n * W_ROW_WORDS + octet / 2u),
+    weight_word(weight_row(b, n) * row_words() + octet / 2u),
     octet % 2u * 16u,
-    fetch_group(n, octet * 8u / W_GROUP),
+    fetch_group(weight_row(b, n), octet * 8u / W_GROUP),
   );
 }
 

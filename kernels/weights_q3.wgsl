@@ -20,9 +20,9 @@ fn unpack_bits(bits: u32, affine: vec2<f32>) -> Octet {
 }
 
 fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {
-  let at = n * W_ROW_WORDS + block * 3u;
+  let at = weight_row(b, n) * row_words() + block * 3u;
   let words = vec3<u32>(weight_word(at), weight_word(at + 1u), weight_word(at + 2u));
-  return RawBlock(words, fetch_groups(n, block));
+  return RawBlock(words, fetch_groups(weight_row(b, n), block));
 }
 
 fn unpack_first(raw: RawBlock) -> Octet {
@@ -40,12 +40,12 @@ fn drop_first(raw: RawBlock) -> RawBlock {
 
 fn fetch_octet(b: u32, n: u32, octet: u32) -> RawOctet {
   let byte = octet * 3u;
-  let at = n * W_ROW_WORDS + byte / 4u;
+  let at = weight_row(b, n) * row_words() + byte / 4u;
   return RawOctet(
     weight_word(at),
     weight_word(at + 1u),
     byte % 4u * 8u,
-    fetch_group(n, octet * 8u / W_GROUP),
+    fetch_group(weight_row(b, n), octet * 8u / W_GROUP),
   );
 }
 

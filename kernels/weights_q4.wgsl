@@ -17,9 +17,9 @@ fn unpack_word(word: u32, affine: vec2<f32>) -> Octet {
 }
 
 fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {
-  let at = n * W_ROW_WORDS + block * 4u;
-  if (W_ROW_WORDS % 4u == 0u) {
-    return RawBlock(weight_vec4(at / 4u), fetch_groups(n, block));
+  let at = weight_row(b, n) * row_words() + block * 4u;
+  if (W_ROWS_OF_VEC4) {
+    return RawBlock(weight_vec4(at / 4u), fetch_groups(weight_row(b, n), block));
   }
   let words = vec4<u32>(
     weight_word(at),
@@ -27,7 +27,7 @@ fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {
     weight_word(at + 2u),
     weight_word(at + 3u),
   );
-  return RawBlock(words, fetch_groups(n, block));
+  return RawBlock(words, fetch_groups(weight_row(b, n), block));
 }
 
 fn unpack_first(raw: RawBlock) -> Octet {
@@ -39,7 +39,7 @@ fn drop_first(raw: RawBlock) -> RawBlock {
 }
 
 fn fetch_octet(b: u32, n: u32, octet: u32) -> RawOctet {
-  return RawOctet(weight_word(n * W_ROW_WORDS + octet), fetch_group(n, octet * 8u / W_GROUP));
+  return RawOctet(weight_word(weight_row(b, n) * row_words() + octet), fetch_group(weight_row(b, n), octet * 8u / W_GROUP));
 }
 
 fn unpack_octet(raw: RawOctet) -> Octet {

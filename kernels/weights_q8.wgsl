@@ -19,7 +19,7 @@ fn unpack_words(words: vec2<u32>, affine: vec2<f32>) -> Octet {
 }
 
 fn four_words(at: u32) -> vec4<u32> {
-  if (W_ROW_WORDS % 4u == 0u) {
+  if (W_ROWS_OF_VEC4) {
     return weight_vec4(at / 4u);
   }
   return vec4<u32>(
@@ -31,8 +31,8 @@ fn four_words(at: u32) -> vec4<u32> {
 }
 
 fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {
-  let at = n * W_ROW_WORDS + block * 8u;
-  return RawBlock(four_words(at), four_words(at + 4u), fetch_groups(n, block));
+  let at = weight_row(b, n) * row_words() + block * 8u;
+  return RawBlock(four_words(at), four_words(at + 4u), fetch_groups(weight_row(b, n), block));
 }
 
 fn unpack_first(raw: RawBlock) -> Octet {
@@ -44,10 +44,10 @@ fn drop_first(raw: RawBlock) -> RawBlock {
 }
 
 fn fetch_octet(b: u32, n: u32, octet: u32) -> RawOctet {
-  let at = n * W_ROW_WORDS + octet * 2u;
+  let at = weight_row(b, n) * row_words() + octet * 2u;
   return RawOctet(
     vec2<u32>(weight_word(at), weight_word(at + 1u)),
-    fetch_group(n, octet * 8u / W_GROUP),
+    fetch_group(weight_row(b, n), octet * 8u / W_GROUP),
   );
 }
 

@@ -44,7 +44,7 @@ def read_matrix(weight, files):
         raise ValueError(f"{weight['name']}: encoding {encoding} is unknown to this reader")
 
     groups = -(-k // encoding["group"])
-    codes = unpack_bits(values, groups * encoding["group"], weight["bits"])
+    codes = unpack_bits(values, k, weight["bits"]).astype(np.float32)
     scales = read_part(parts["scales"], rows, files).view("<f2")[:, :groups].astype(np.float32)
     zero = encoding["zero_point"]
     if zero["bits"]:
@@ -52,10 +52,9 @@ def read_matrix(weight, files):
         zeros = stored.astype(np.float32) * np.float32(zero["step"])
     else:
         zeros = np.full((rows, groups), zero["default"], np.float32)
-    codes = codes.reshape(rows, groups, encoding["group"]).astype(np.float32)
     factor = np.float32(2.0 ** encoding["scale_exponent"])
-    decoded = (scales * factor)[:, :, None] * (codes - zeros[:, :, None])
-    return decoded.reshape(rows, -1)[:, :k]
+    group = np.arange(k) // encoding["group"]
+    return (scales * factor)[:, group] * (codes - zeros[:, group])
 
 
 def to_tensor(weight, matrix):

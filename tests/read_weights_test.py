@@ -40,7 +40,7 @@ def read_one(folder, described, parts):
 
 def test_four_bits_with_tail_and_zero_points(tmp_path):
     # k 10 in groups of 8: a tail of 2. Zero points 9, 50 of 6 bits by 0.25: 9 | 50 << 6 is 0x0c89.
-    values = bytes([0x10, 0x32, 0x54, 0x76, 0xF8, 0, 0, 0])
+    values = bytes([0x10, 0x32, 0x54, 0x76, 0xF8, 0, 0, 0])  # three bytes of padding
     parts = {"values": (8, values), "scales": (4, struct.pack("<2e", 1.5, 0.5)), "zero_points": (2, bytes([0x89, 0x0C]))}
     described = weight([10], 1, 10, 4, affine(4, 8, -1, 6, 0.25), ([], [0]))
     decoded = read_one(tmp_path, described, parts)
@@ -56,6 +56,16 @@ def test_three_bits(tmp_path):
     parts = {"values": (12, bytes(octet * 4)), "scales": (2, struct.pack("<e", 2))}
     decoded = read_one(tmp_path, weight([1, 32], 1, 32, 3, affine(3, 32, default=3.5), ([0], [1])), parts)
     np.testing.assert_array_equal(decoded, np.float32([[2 * (q - 3.5) for q in v * 4]]))
+
+
+def test_a_depthwise_kernel(tmp_path):
+    # (m, 1, kh, kw) as rows of kh, kw, 1: nine codes of 3 bits are 27 bits, and a row is one word.
+    codes = np.arange(18).reshape(2, 9) % 8
+    words = [sum(int(q) << 3 * i for i, q in enumerate(row)) for row in codes]
+    parts = {"values": (4, struct.pack("<2I", *words)), "scales": (2, struct.pack("<2e", 1, 2))}
+    described = weight([2, 1, 3, 3], 2, 9, 3, affine(3, 32, default=3.5), ([0], [2, 3, 1]))
+    expected = (codes - 3.5) * np.array([[1], [2]])
+    np.testing.assert_array_equal(read_one(tmp_path, described, parts), np.float32(expected.reshape(2, 1, 3, 3)))
 
 
 def test_two_and_eight_bits(tmp_path):

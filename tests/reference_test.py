@@ -46,8 +46,16 @@ TOLERANCES = {
     "float16": (1e-3, 1e-4),
     "bfloat16": (8e-3, 1e-3),
 }
+# ONNX measures what align_corners spreads over by size times scale, ONNX Runtime by the rounded size,
+# and so does subbyte.
+OTHERWISE = {
+    "test_resize_downsample_scales_cubic_align_corners",
+    "test_resize_downsample_scales_linear_align_corners",
+}
+# Tests whose expected values are written with fewer digits.
+FEW_DIGITS = {"test_averagepool_2d_ceil_last_window_starts_on_pad": (0, 1e-4)}
 # Fewer would mean that what once ran does not any more.
-FEWEST_PASSED = 640
+FEWEST_PASSED = 950
 
 
 def known_operators() -> set[str]:
@@ -116,7 +124,11 @@ def operator_tests() -> list:
         np.random.seed(0)
         cases = collect_testcases(None)
     known = known_operators()
-    return [case for case in cases if {node.op_type for node in case.model.graph.node} <= known]
+    return [
+        case
+        for case in cases
+        if {node.op_type for node in case.model.graph.node} <= known and case.name not in OTHERWISE
+    ]
 
 
 def to_proto(value, name: str):
@@ -136,7 +148,7 @@ def to_pair(value):
     return dtype, array.view(np.uint16) if dtype == "bfloat16" else array
 
 
-def difference(expected, actual) -> str:
+def difference(expected, actual, tolerance=None) -> str:
     """What is wrong with an output, or ''."""
     dtype, array = expected
     if dtype == "bfloat16":
@@ -145,7 +157,7 @@ def difference(expected, actual) -> str:
         return f"{actual[0]} {actual[1].shape} instead of {dtype} {array.shape}"
     if dtype not in TOLERANCES:
         return "" if np.array_equal(actual[1], array) else f"{actual[1]} instead of {array}"
-    rtol, atol = TOLERANCES[dtype]
+    rtol, atol = tolerance or TOLERANCES[dtype]
     close = np.isclose(
         actual[1].astype(np.float64), array.astype(np.float64), rtol, atol, equal_nan=True
     )
@@ -178,7 +190,7 @@ def variant(case, number: int, how: str) -> tuple[onnx.ModelProto, list]:
     left = []
     for info, value in zip(list(model.graph.input), case.data_sets[number][0]):
         proto = to_proto(value, info.name)
-        if proto is not None and (how == "folded" or info.name == "axes"):
+        if proto is not None and (how == "folded" or info.name in ("axes", "axis")):
             initializer = model.graph.initializer.add()
             initializer.CopyFrom(proto)
             initializer.name = info.name
@@ -214,7 +226,7 @@ def run_case(case, folder: pathlib.Path, how: str) -> Outcome:
         if len(actual) != len(expected):
             return Outcome(case.name, "failed", f"{len(actual)} outputs, not {len(expected)}")
         for wanted, given in zip(expected, actual):
-            if wrong := difference(wanted, given):
+            if wrong := difference(wanted, given, FEW_DIGITS.get(case.name)):
                 return Outcome(case.name, "failed", wrong)
     return Outcome(case.name, "passed")
 

@@ -111,7 +111,10 @@ fn depth() -> u32 { return ${K}u; }
 fn first_col() -> u32 { return 0u; }
 fn chunk_cols() -> u32 { return ${N}u; }
 fn store(b: u32, m: u32, n: u32, value: f32) { c[m * ${N}u + n] = value; }
-const W_ROW_WORDS: u32 = ${rowWords}u;
+fn row_words() -> u32 { return ${rowWords}u; }
+fn weight_row(b: u32, n: u32) -> u32 { return n; }
+const W_ROWS_OF_VEC4 = ${rowWords % 4 === 0};
+const ROWS_ADJACENT = false;
 fn weight_vec4(i: u32) -> vec4<u32> { return w_values[i]; }
 fn weight_word(i: u32) -> u32 { return w_values[i >> 2u][i & 3u]; }
 `;
@@ -124,10 +127,10 @@ fn weight_word(i: u32) -> u32 { return w_values[i >> 2u][i & 3u]; }
 }\n`;
   if (bits >= 16) return code;
   return `${code}@group(0) @binding(4) var<storage, read> w_scales: array<u32>;
-const W_SCALE_BYTES: u32 = ${(K / GROUP) * 2}u;
+fn scale_bytes() -> u32 { return ${(K / GROUP) * 2}u; }
 const W_GROUP: u32 = ${GROUP}u;
 const W_ZERO_BITS: u32 = 0u;
-const W_ZERO_BYTES: u32 = 0u;
+fn zero_bytes() -> u32 { return 0u; }
 const W_ZERO_STEP: f32 = 1.0;
 const W_ZERO_DEFAULT: f32 = ${2 ** (bits - 1)}.0;
 fn scale_factor() -> f32 { return 1.0; }

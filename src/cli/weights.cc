@@ -5,8 +5,11 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/threads.h"
+#include "quantize/choose_encoding.h"
 #include "quantize/mixed.h"
 #include "quantize/uses.h"
+#include "quantize/widen.h"
 
 namespace subbyte {
 
@@ -24,6 +27,18 @@ Precision mixed_precision(Component component) {
   }
 }
 
+// Group sizes and zero points as the values ask for.
+void measure_encodings(const Model& model, const std::vector<WeightUse>& uses,
+                       std::vector<Assignment>& assignments) {
+  parallel_for(uses.size(), [&](std::size_t i) {
+    auto* const affine = std::get_if<AffineEncoding>(&assignments[i].encoding);
+    if (affine == nullptr) return;
+    const Tensor& tensor = *model.main().values[uses[i].value].constant;
+    *affine = choose_encoding(affine->bits, row_reader(tensor, uses[i].order), uses[i].rows,
+                              uses[i].k, uses[i].range.largest);
+  });
+}
+
 Expected<std::vector<Assignment>> assign(const Model& model, const std::vector<WeightUse>& uses,
                                          const std::string& name, std::string_view mixed_json) {
   const auto asked = precision_from_name(name);
@@ -34,12 +49,16 @@ Expected<std::vector<Assignment>> assign(const Model& model, const std::vector<W
     precisions.push_back(asked ? *asked : mixed_precision(use.component));
     names.push_back(model.main().values[use.value].name);
   }
-  if (!mixed_json.empty())
-    SUBBYTE_CHECK_OK(apply_mixed_precision(mixed_json, uses, names, precisions));
-  std::vector<Assignment> assignments;
-  for (std::size_t i = 0; i < uses.size(); ++i) {
-    auto one = assign_encodings(std::span(&uses[i], 1), precisions[i]);
-    assignments.push_back(std::move(one.front()));
+  std::vector<bool> named(uses.size(), false);
+  if (!mixed_json.empty()) {
+    SUBBYTE_TRY(named, apply_mixed_precision(mixed_json, uses, names, precisions));
+  }
+  std::vector<Assignment> assignments = assign_encodings(uses, precisions);
+  measure_encodings(model, uses, assignments);
+  if (asked) {
+    named.flip();
+    if (bits_of(*asked) < 8) narrow_others(uses, assignments);
+    widen_smallest(uses, *asked, named, assignments);
   }
   return assignments;
 }
@@ -56,6 +75,9 @@ Expected<WeightPlan> plan_weights(const Model& model, const std::string& precisi
     const WeightUse& use = plan.uses[i];
     const Assignment& assignment = plan.assignments[i];
     if (use.component == Component::attention) plan.model_type = "transformer";
+    if (use.component == Component::convolution && plan.model_type == "other") {
+      plan.model_type = "convolutional";
+    }
     plan.stored.emplace(use.value, StoredWeight{use.value, assignment.encoding, use.rows, use.k,
                                                 use.order, row_layout(assignment.encoding, use.k)});
     if (!assignment.reason.empty()) {

@@ -17,7 +17,7 @@ struct WeightPlan {
   std::vector<WeightUse> uses;
   std::vector<Assignment> assignments;  // one for each use
   std::map<ValueId, StoredWeight> stored;
-  std::string model_type;  // transformer, or other
+  std::string model_type;  // transformer, convolutional, or other
   std::vector<std::string> notes;
 };
 

@@ -67,6 +67,9 @@ Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& store
   if (std::holds_alternative<IntegerEncoding>(stored.encoding)) {
     return pack_integers(*value.constant, stored.rows, stored.k, quoted(value.name));
   }
+  if (const auto rows = rows_in_memory(*value.constant, stored.order)) {
+    return pack(*rows, stored.rows, stored.k, stored.encoding);
+  }
   return pack(row_reader(*value.constant, stored.order), stored.rows, stored.k, stored.encoding);
 }
 

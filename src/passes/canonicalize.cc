@@ -60,6 +60,8 @@ Expected<void> canonicalize(Model& model) {
   if (needs_shapes(model)) {
     SUBBYTE_CHECK_OK(infer(model));
     for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_shaped(model, graph));
+    SUBBYTE_CHECK_OK(canonicalize_windows(model));
+    SUBBYTE_CHECK_OK(canonicalize_norms(model));
   }
   model.opset = std::max<std::int64_t>(model.opset, 18);
   return {};

@@ -71,44 +71,23 @@ Expected<void> pad_to_inputs(ConstantMaker& make, Node& node) {
   return {};
 }
 
-// Upsample left ONNX in opset 10; Resize in this mode is what it was.
-Expected<void> upsample_to_resize(ConstantMaker& make, Node& node) {
-  ValueId scales = kNone;
-  if (const Attribute* attribute = node.find("scales")) {
-    const auto* values = std::get_if<std::vector<float>>(&attribute->value);
-    if (values == nullptr) return fail("its attribute 'scales' must be a list of floats");
-    const auto* bytes = reinterpret_cast<const std::byte*>(values->data());
-    scales = make.add(node, "scales",
-                      make_tensor(DType::float32, {static_cast<std::int64_t>(values->size())},
-                                  {bytes, bytes + values->size() * sizeof(float)}));
-    remove_attribute(node, "scales");
-  } else if (node.has_input(1)) {
-    scales = node.inputs[1];
-  } else {
-    return fail("its scales are missing");
-  }
-  node.inputs.resize(1);
-  set_input(node, 2, scales);
-  node.op_type = "Resize";
-  node.op = find_op(node.domain, node.op_type);
-  node.attributes.push_back({"coordinate_transformation_mode", std::string("asymmetric")});
-  node.attributes.push_back({"nearest_mode", std::string("floor")});
-  return {};
-}
-
 Expected<void> canonicalize_node(ConstantMaker& make, Node& node, std::int64_t opset) {
   if (opset < axes_are_input_since(node.op_type)) return axes_to_input(make, node);
   if (node.op_type == "Slice" && opset < 10) return slice_to_inputs(make, node);
   if (node.op_type == "Split" && opset < 18) split_to_input(make, node);
   if (node.op_type == "Dropout" && opset < 12) dropout_to_input(make, node);
   if (node.op_type == "Pad" && opset < 11) return pad_to_inputs(make, node);
-  if (node.op_type == "Upsample" && opset < 10) return upsample_to_resize(make, node);
+  if (node.op_type == "Scatter") {
+    node.op_type = "ScatterElements";
+    node.op = Op::ScatterElements;
+  }
   return {};
 }
 
 }  // namespace
 
 Expected<void> canonicalize_attributes(Model& model, Graph& graph) {
+  SUBBYTE_CHECK_OK(canonicalize_resizes(model, graph));
   if (model.opset >= 18) return {};
   ConstantMaker make(model.exprs, graph);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {

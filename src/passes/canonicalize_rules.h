@@ -38,11 +38,26 @@ void set_input(Node& node, std::size_t position, ValueId value);
 
 // Attributes that opset 18 has as inputs. They need no shapes.
 Expected<void> canonicalize_attributes(Model& model, Graph& graph);
+// Upsample, and Resize of any opset. A part of canonicalize_attributes().
+Expected<void> canonicalize_resizes(Model& model, Graph& graph);
 
 // Whether canonicalize_shaped() has something to do, for which shapes must have been inferred.
 bool needs_shapes(const Model& model);
 // Clip before opset 11 (limits of the data's type), Softmax and LogSoftmax before opset 13 (the
 // tensor seen as a matrix).
 Expected<void> canonicalize_shaped(Model& model, Graph& graph);
+
+// Whether the node is a convolution or a pool without all of its attributes, or with auto_pad.
+bool is_open_window(const Node& node);
+// Gives convolutions and pools of the main graph kernel_shape, strides, dilations, group and pads
+// as attributes, after shapes have been inferred; auto_pad and output_shape stay where pads depend
+// on sizes that are not known.
+Expected<void> canonicalize_windows(Model& model);
+
+// Whether the main graph has operators that canonicalize_norms() spells out in others:
+// normalisations other than LayerNormalization, RMSNormalization and BatchNormalization, pools over
+// whole images, Hardmax.
+bool has_norms(const Model& model);
+Expected<void> canonicalize_norms(Model& model);
 
 }  // namespace subbyte

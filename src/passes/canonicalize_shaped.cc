@@ -14,7 +14,8 @@ bool is_old_clip(const Node& node, std::int64_t opset) {
 }
 
 bool is_old_softmax(const Node& node, std::int64_t opset) {
-  return (node.op == Op::Softmax || node.op == Op::LogSoftmax) && opset < 13;
+  return (node.op == Op::Softmax || node.op == Op::LogSoftmax || node.op == Op::Hardmax) &&
+         opset < 13;
 }
 
 Tensor scalar_of(DType dtype, float value) {
@@ -90,9 +91,12 @@ void softmax_of_matrix(ConstantMaker& make, Graph& graph, Node node) {
 }  // namespace
 
 bool needs_shapes(const Model& model) {
+  if (has_norms(model)) return true;
   for (const Graph& graph : model.graphs) {
     for (const Node& node : graph.nodes) {
-      if (is_old_clip(node, model.opset) || is_old_softmax(node, model.opset)) return true;
+      if (is_old_clip(node, model.opset) || is_old_softmax(node, model.opset) ||
+          is_open_window(node))
+        return true;
     }
   }
   return false;

@@ -128,24 +128,72 @@ graph "main" {
 )");
 }
 
-TEST(CanonicalizeTest, OperatorsThatOnlyAreRecognised) {
+TEST(CanonicalizeTest, UpsampleAndOldResizesBecomeResize) {
   EXPECT_EQ(canonical(R"(model "m" opset 9
 graph "main" {
-  input %x : float32 [1, 2, 4, 4]
+  input %x : float32 [1, 2, 4, H]
   value %scales : float32 [4] = {1, 1, 2, 2}
-  %p = "":: "Pad"(%x) {mode = "constant", pads = [0, 0, 1, 1, 0, 0, 1, 1], value = 1.5f}
-  %u = "":: "Upsample"(%p, %scales) {mode = "nearest"}
+  %p = Pad(%x) {mode = "constant", pads = [0, 0, 1, 1, 0, 0, 1, 1], value = 1.5f}
+  %u = Upsample(%p, %scales) {mode = "nearest"}
   %other = "com.example":: "Squeeze"(%u) {axes = [1]}
   output %other
 })"),
-            R"(  input %x : float32 [1, 2, 4, 4]
+            R"(  input %x : float32 [1, 2, 4, H]
   value %scales : float32 [4] = {1, 1, 2, 2}
   value %p_pads : int64 [8] = {0, 0, 1, 1, 0, 0, 1, 1}
   value %p_value : float32 [] = {1.5}
-  %p = ""::"Pad"(%x, %p_pads, %p_value) {mode = "constant"}
-  %u = ""::"Resize"(%p, -, %scales) {mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"}
+  %p : float32 [1, 2, 6, H + 2] = Pad(%x, %p_pads, %p_value) {mode = "constant"}
+  %u : float32 [1, 2, 12, H*2 + 4] = Resize(%p, -, %scales) {mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"}
   %other = "com.example"::"Squeeze"(%u) {axes = [1]}
   output %other
+}
+)");
+  EXPECT_EQ(canonical(R"(model "m" opset 10
+graph "main" {
+  input %x : float32 [8]
+  value %scales : float32 [1] = {0.25}
+  %y = Resize(%x, %scales)
+  output %y
+})"),
+            R"(  input %x : float32 [8]
+  value %scales : float32 [1] = {0.25}
+  %y : float32 [2] = Resize(%x, -, %scales) {coordinate_transformation_mode = "asymmetric", nearest_mode = "ceil"}
+  output %y
+}
+)");
+  EXPECT_EQ(canonical(R"(model "m" opset 11
+graph "main" {
+  input %x : float32 [8]
+  value %roi : float32 [2] = {0, 1}
+  value %none : float32 [0] = {}
+  value %sizes : int64 [1] = {4}
+  %y = Resize(%x, %roi, %none, %sizes) {coordinate_transformation_mode = "tf_half_pixel_for_nn", nearest_mode = "floor"}
+  output %y
+})"),
+            R"(  input %x : float32 [8]
+  value %roi : float32 [2] = {0, 1}
+  value %none : float32 [0] = {}
+  value %sizes : int64 [1] = {4}
+  %y : float32 [4] = Resize(%x, -, -, %sizes) {coordinate_transformation_mode = "half_pixel", nearest_mode = "round_prefer_ceil"}
+  output %y
+}
+)");
+}
+
+TEST(CanonicalizeTest, ScatterIsScatterElements) {
+  EXPECT_EQ(canonical(R"(model "m" opset 9
+graph "main" {
+  input %x : float32 [8]
+  input %i : int64 [2]
+  input %u : float32 [2]
+  %y = Scatter(%x, %i, %u) {axis = 0}
+  output %y
+})"),
+            R"(  input %x : float32 [8]
+  input %i : int64 [2]
+  input %u : float32 [2]
+  %y : float32 [8] = ScatterElements(%x, %i, %u) {axis = 0}
+  output %y
 }
 )");
 }
@@ -165,6 +213,31 @@ graph "main" {
   output %y
 })"),
             "node 0 (Slice): its attribute 'ends' is missing");
+  EXPECT_EQ(canonical(R"(model "m" opset 9
+graph "main" {
+  input %x : float32 [4, 4]
+  value %scales : float32 [2] = {0.5, 2}
+  %y = Upsample(%x, %scales)
+  output %y
+})"),
+            "node 0 (Upsample): it scales one axis up and another down, to the nearest element; "
+            "export the model with opset 11 or later, which says what that is");
+  EXPECT_EQ(canonical(R"(model "m" opset 13
+graph "main" {
+  input %x : float32 [4, 4]
+  value %scales : float32 [2] = {2, 2}
+  %y = Upsample(%x, %scales)
+  output %y
+})"),
+            "node 0 (Upsample): Upsample left ONNX in opset 10; Resize is what it was");
+  EXPECT_EQ(canonical(R"(model "m" opset 18
+graph "main" {
+  input %x : float32 [B, 3, 4]
+  input %w : float32 [1, 3, 2]
+  %y = Conv(%x, %w) {dilations = [0]} "c"
+  output %y
+})"),
+            "node 'c' (Conv): an element of its dilations is 0; it must be in [1, 2147483647]");
 }
 
 }  // namespace

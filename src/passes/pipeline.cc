@@ -9,6 +9,9 @@ constexpr Pass kStandard[] = {
     {"canonicalize", canonicalize, "every node is in the form of opset 18 or later"},
     {"fold_constants", fold_constants, "no node computes from constants alone"},
     {"remove_identities", remove_identities, "no node passes its input on unchanged"},
+    {"fold_batch_norms", fold_batch_norms,
+     "no BatchNormalization, and no constant factor after a product of constant weights"},
+    {"fold_pads", fold_pads, "no Pad of zeros stands before a convolution"},
     {"remove_unused", remove_unused, "no node or value that nothing reads"},
 };
 

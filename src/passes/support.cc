@@ -26,7 +26,11 @@ DType output_dtype(const DTypes& dtypes, const Node& node, std::size_t output) {
   const std::string_view rule = op_info(node.op).infer;
   if (rule == "to_bool" || rule == "compare" || (rule == "dropout" && output == 1))
     return DType::boolean;
-  if (rule == "shape" || rule == "size") return DType::int64;
+  if (rule == "shape" || rule == "size" || rule == "arg_reduce" || (rule == "pool" && output == 1))
+    return DType::int64;
+  if (rule == "one_hot") return dtype_of(dtypes, node, 2);
+  if (rule == "eye_like" && node.find("dtype") != nullptr)
+    return dtype_number(node.int_or("dtype", 0));
   if (rule == "cast") return dtype_number(node.int_or("to", 0));
   if (rule == "constant" || rule == "constant_of_shape") {
     const Tensor* value = node.tensor("value");
@@ -56,8 +60,11 @@ bool is_data_input(const Node& node, std::size_t input) {
   if (family == "where") return input > 0;
   if (family == "binary" || family == "variadic" || family == "clip" || family == "concat" ||
       family == "range" || family == "gemm" || family == "matmul" ||
-      family == "layer_normalization" || family == "rms_normalization")
+      family == "layer_normalization" || family == "rms_normalization" || family == "conv" ||
+      family == "conv_transpose" || family == "batch_normalization" ||
+      family == "instance_normalization" || family == "group_normalization")
     return true;
+  if (family == "scatter" || family == "pad" || family == "one_hot") return input != 1;
   return input == 0;
 }
 
@@ -128,6 +135,36 @@ std::string check_gelu(const Graph&, const Node& node) {
   return fmt::format("its approximate is {}; supported are 'none' and 'tanh'", quoted(approximate));
 }
 
+// More outputs are those of training; opset 14 says it with an attribute. Before opset 9 a
+// BatchNormalization might have parameters for each place.
+std::string check_batch_normalization(const Graph& graph, const Node& node) {
+  if (node.int_or("training_mode", 0) != 0)
+    return "its training_mode is 1; export the model for inference";
+  if (node.int_or("spatial", 1) == 0) return "its spatial is 0; supported is 1";
+  for (std::size_t i = 1; i < node.outputs.size(); ++i) {
+    const ValueId output = node.outputs[i];
+    if (output == kNone) continue;
+    const bool is_read = std::ranges::find(graph.outputs, output) != graph.outputs.end() ||
+                         std::ranges::any_of(graph.nodes, [&](const Node& other) {
+                           return std::ranges::find(other.inputs, output) != other.inputs.end();
+                         });
+    if (is_read)
+      return fmt::format(
+          "its output {} is read, which training gives; export the model for inference", i);
+  }
+  return "";
+}
+
+std::string check_eye_like(const Graph&, const Node& node) {
+  if (node.find("dtype") == nullptr) return "";
+  const std::int64_t number = node.int_or("dtype", 0);
+  const DType dtype = dtype_number(number);
+  if (gpu_type(dtype)) return "";
+  return fmt::format("its dtype is {}; supported are floats of 16 bits and more, integers and bool",
+                     dtype == DType::undefined ? fmt::format("data type {}", number)
+                                               : std::string(dtype_name(dtype)));
+}
+
 std::string check_stash_type(const Graph&, const Node& node) {
   const std::int64_t stash_type = node.int_or("stash_type", 1);
   if (stash_type == 1) return "";
@@ -139,10 +176,13 @@ struct Mode {
   ModeCheck check;
 };
 constexpr Mode kModes[] = {
+    {Op::BatchNormalization, check_batch_normalization},
     {Op::Cast, check_cast},
     {Op::ConstantOfShape, check_constant_of_shape},
     {Op::Dropout, check_dropout},
+    {Op::EyeLike, check_eye_like},
     {Op::Gelu, check_gelu},
+    {Op::GroupNormalization, check_stash_type},
     {Op::LayerNormalization, check_stash_type},
     {Op::RMSNormalization, check_stash_type},
 };

@@ -76,6 +76,32 @@ TEST(CheckSupported, DropoutMustBeOfInference) {
       "  node 2 (Dropout): its training_mode is computed; it must be absent or constant false");
 }
 
+TEST(CheckSupported, BatchNormalizationMustBeOfInference) {
+  TestModel t;
+  const ValueId x = t.input("x", DType::float32, {2, 3});
+  const ValueId p = t.input("p", DType::float32, {3});
+  t.nodes(Op::BatchNormalization, {x, p, p, p, p}, {"a", "a_mean"});
+  t.output(t.nodes(Op::BatchNormalization, {x, p, p, p, p}, {"b", "b_mean"})[1]);
+  t.node(Op::Neg, {t.nodes(Op::BatchNormalization, {x, p, p, p, p}, {"c", "c1", "c2"})[2]}, "d");
+  t.node(Op::BatchNormalization, {x, p, p, p, p}, "e", {{"training_mode", std::int64_t{1}}});
+  t.node(Op::BatchNormalization, {x, p, p, p, p}, "f", {{"spatial", std::int64_t{0}}});
+  t.node(Op::EyeLike, {x}, "g", {{"dtype", std::int64_t{8}}});
+  t.node(Op::GroupNormalization, {x, p, p}, "h", {{"stash_type", std::int64_t{10}}});
+  EXPECT_EQ(
+      message(t),
+      "'model.onnx': 6 nodes cannot be converted. Export the model with other operators in their "
+      "place; `subbyte list ops` shows those that are supported:\n"
+      "  node 1 (BatchNormalization): its output 1 is read, which training gives; export the model "
+      "for inference\n"
+      "  node 2 (BatchNormalization): its output 2 is read, which training gives; export the model "
+      "for inference\n"
+      "  node 4 (BatchNormalization): its training_mode is 1; export the model for inference\n"
+      "  node 5 (BatchNormalization): its spatial is 0; supported is 1\n"
+      "  node 6 (EyeLike): its dtype is string; supported are floats of 16 bits and more, integers "
+      "and bool\n"
+      "  node 7 (GroupNormalization): its stash_type is 10; supported is 1, statistics in float32");
+}
+
 TEST(CheckSupported, EveryNodeIsNamed) {
   TestModel t;
   const ValueId x = t.input("x", DType::float32, {2});

@@ -179,6 +179,13 @@ Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
   }
   if (family == "scalar") return scalar(node, id, frame, path);
   if (family == "gather") return gather(node, id, frame, path);
+  if (family == "gather_elements") return gather_elements(node, id, frame, path);
+  if (family == "gather_nd") return gather_nd(node, id, frame, path);
+  if (family == "one_hot") return one_hot(node, id, frame, path);
+  if (family == "trilu") return trilu(node, id, frame, path);
+  if (family == "eye_like") return eye_like(node, id, frame, path);
+  if (family == "pad") return pad(node, id, frame, path);
+  if (family == "resize") return resize(node, id, frame, path);
   if (family == "concat") return concat(node, id, frame, path);
   if (family == "range") return range(node, id, frame, path);
   if (family == "fill") {
@@ -209,39 +216,6 @@ Expected<Typed> Evaluator::scalar(const Node& node, ValueId id, const Frame& fra
   auto text = scalar_wgsl(node, arguments, graph_.values[id].dtype);
   if (!text) return within(describe(graph_, graph_.values[id].producer), std::move(text.error()));
   return *text;
-}
-
-Expected<Typed> Evaluator::gather(const Node& node, ValueId id, const Frame& frame,
-                                  const std::vector<ViewStep>& path) {
-  ExprPool& exprs = code_.exprs();
-  const ValueId data = node.inputs[0], indices = node.inputs[1];
-  const auto& shape = *graph_.values[data].shape;
-  const auto& index_shape = *graph_.values[indices].shape;
-  const auto rank = static_cast<std::int64_t>(shape.size());
-  const std::int64_t given = node.int_or("axis", 0);
-  const auto axis = static_cast<std::size_t>(given < 0 ? given + rank : given);
-  const Expr outer = product_of(exprs, std::span(shape).first(axis));
-  const Expr inner = product_of(exprs, std::span(shape).subspan(axis + 1));
-  const Expr count = product_of(exprs, index_shape);
-  const std::string at = position(id, frame, path);
-  const auto unless_one = [&](Expr size, const std::string& expression) {
-    return exprs.is(size, 1) ? std::string("0u") : scope_.let(expression);
-  };
-  const std::string column = unless_one(inner, fmt::format("{} % {}", at, code_.divisor(inner)));
-  const std::string rest =
-      exprs.is(inner, 1) ? at : scope_.let(fmt::format("{} / {}", at, code_.divisor(inner)));
-  std::string which = rest, before = "0u";
-  if (!exprs.is(outer, 1)) {
-    which = unless_one(count, fmt::format("{} % {}", rest, code_.divisor(count)));
-    before = scope_.let(fmt::format("{} / {}", rest, code_.divisor(count)));
-  }
-  SUBBYTE_TRY(const Typed index, value(indices, Frame{{{which, count}}}));
-  const std::string rows = code_.signed_size(shape[axis]);
-  const std::string wrapped =
-      scope_.let(fmt::format("select(i32({0}), i32({0}) + {1}, i32({0}) < 0i)", index.text, rows));
-  // ONNX leaves an index out of range undefined; the nearest row is read.
-  const std::string row = scope_.let(fmt::format("u32(max(min({}, {} - 1i), 0i))", wrapped, rows));
-  return value(data, Frame{{{before, outer}, {row, shape[axis]}, {column, inner}}});
 }
 
 Expected<Typed> Evaluator::concat(const Node& node, ValueId id, const Frame& frame,

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct Placement {
   std::map<ValueId, WeightId> weights;
 };
 
+struct ResizePlan;  // resize_code.h
+
 // A constant of one element as a literal.
 std::optional<Typed> scalar_literal(const Tensor& tensor);
 
@@ -62,6 +65,11 @@ class Evaluator {
   Expected<Typed> definition(ValueId value, const Frame& frame,
                              const std::vector<ViewStep>& path = {});
 
+  // Where element `frame` of a Gather's result lies in its data: a position in the axes before the
+  // one it gathers along, on that axis, and in those after it.
+  Expected<Frame> gathered(const Node& node, ValueId value, const Frame& frame,
+                           const std::vector<ViewStep>& path = {});
+
   // The row-major position in the buffer for an element of an access.
   std::string address(const Access& access, const Frame& frame);
 
@@ -76,6 +84,29 @@ class Evaluator {
                          const std::vector<ViewStep>& path);
   Expected<Typed> gather(const Node& node, ValueId value, const Frame& frame,
                          const std::vector<ViewStep>& path);
+  Expected<Typed> gather_elements(const Node& node, ValueId value, const Frame& frame,
+                                  const std::vector<ViewStep>& path);
+  Expected<Typed> gather_nd(const Node& node, ValueId value, const Frame& frame,
+                            const std::vector<ViewStep>& path);
+  Expected<Typed> one_hot(const Node& node, ValueId value, const Frame& frame,
+                          const std::vector<ViewStep>& path);
+  Expected<Typed> trilu(const Node& node, ValueId value, const Frame& frame,
+                        const std::vector<ViewStep>& path);
+  Typed eye_like(const Node& node, ValueId value, const Frame& frame,
+                 const std::vector<ViewStep>& path);
+  Expected<Typed> pad(const Node& node, ValueId value, const Frame& frame,
+                      const std::vector<ViewStep>& path);
+  Expected<Typed> resize(const Node& node, ValueId value, const Frame& frame,
+                         const std::vector<ViewStep>& path);
+  // Where the elements at `at` lie in the input, along each group of axes that changes.
+  Expected<std::vector<std::string>> resize_positions(const Node& node, const ResizePlan& plan,
+                                                      const std::vector<std::string>& at);
+  Expected<Typed> resize_linear(ValueId data, const ResizePlan& plan,
+                                const std::vector<std::string>& at,
+                                const std::vector<std::string>& positions, const Frame& from);
+  Expected<Typed> resize_by_taps(ValueId data, const ResizePlan& plan,
+                                 const std::vector<std::string>& at,
+                                 const std::vector<std::string>& positions);
   Expected<Typed> concat(const Node& node, ValueId value, const Frame& frame,
                          const std::vector<ViewStep>& path);
   Expected<Typed> range(const Node& node, ValueId value, const Frame& frame,
@@ -84,6 +115,10 @@ class Evaluator {
   Access through(ValueId value, const std::vector<ViewStep>& path);
   // Row-major position of the frame within the value's own shape.
   std::string position(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
+  // The same as coordinates through `sizes`, outermost first.
+  std::vector<std::string> coordinates(ValueId value, const Frame& frame,
+                                       const std::vector<ViewStep>& path,
+                                       std::span<const Expr> sizes);
 
   Model& model_;
   Graph& graph_;

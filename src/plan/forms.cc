@@ -16,6 +16,8 @@ constexpr std::int64_t kLongDepth = 1024;
 constexpr std::int64_t kFullGrid128 = 192, kFullGrid64 = 128, kFullGrid32 = 192;
 // Columns below which no number of rows that is common makes the largest tile the best.
 constexpr std::int64_t kLargeTileCols = 2048;
+// Columns below which products with neighbouring rows take no tile.
+constexpr std::int64_t kTileCols = 8;
 // Results below which one invocation each leaves a GPU idle.
 constexpr std::int64_t kManyResults = 2048;
 
@@ -29,7 +31,8 @@ KernelForm elementwise_form() { return {{"elementwise"}, {}, {}, {}, {}}; }
 
 Expr elementwise_workgroups(ExprPool& exprs, Expr count) { return ceil_div(exprs, count, 256); }
 
-std::vector<SizedForm> matmul_forms(ExprPool& e, Expr batches, Expr rows, Expr cols, Expr depth) {
+std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr cols, Expr depth,
+                                     bool rows_adjacent) {
   const Expr always = e.constant(1);
   const auto grid = [&](std::int64_t tile) {
     return e.mul(batches, e.mul(ceil_div(e, cols, tile), ceil_div(e, rows, tile)));
@@ -39,7 +42,14 @@ std::vector<SizedForm> matmul_forms(ExprPool& e, Expr batches, Expr rows, Expr c
   const Expr few = e.less(rows, e.add(few_rows, e.constant(1)));
   const Expr vector_groups = e.mul(batches, e.mul(ceil_div(e, cols, 32), ceil_div(e, rows, 4)));
   const Expr large = e.mul(at_least(e, cols, kLargeTileCols), at_least(e, grid(128), kFullGrid128));
-  return {
+  // Of products with few columns a tile would be mostly empty, and of A in its memory's order there
+  // is nothing to share.
+  if (const auto known = e.value(cols); rows_adjacent && known && *known < kTileCols) {
+    return {{{{"matmul_element"}, {}, {}, {}, {}},
+             always,
+             ceil_div(e, e.mul(batches, e.mul(rows, cols)), 256)}};
+  }
+  std::vector<SizedForm> forms{
       // WebGPU on a CPU, where workgroup memory and barriers cost more than they save.
       {{{"matmul_direct"}, {}, {}, {}, {{"isFallbackAdapter", 1}}},
        always,
@@ -57,6 +67,10 @@ std::vector<SizedForm> matmul_forms(ExprPool& e, Expr batches, Expr rows, Expr c
        grid(32)},
       {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 16u;", {}}, always, grid(16)},
   };
+  // An image has more than a few places, or is known to have one: every form is time to compile.
+  if (rows_adjacent && !e.value(rows))
+    std::erase_if(forms, [&](const SizedForm& form) { return form.when == few; });
+  return forms;
 }
 
 Expr row_workgroups(ExprPool& e, Expr rows, Expr cols) {

@@ -30,9 +30,10 @@ struct SizedForm {
   Expr workgroups;
 };
 
-// C[b, m, n]; `cols` are those of one chunk of a split weight.
-std::vector<SizedForm> matmul_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols,
-                                    Expr depth);
+// C[b, m, n]; `cols` are those of one chunk of a split weight. `rows_adjacent`: a convolution, whose
+// neighbouring rows are neighbours in memory.
+std::vector<SizedForm> product_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols,
+                                     Expr depth, bool rows_adjacent);
 // Softmax and normalisation.
 Expr row_workgroups(ExprPool& exprs, Expr rows, Expr cols);
 // `strided`: neighbouring outputs are neighbours in memory, the elements of one reduction are not.

@@ -73,4 +73,8 @@ bool uses_trigonometry_library(std::string_view wgsl) {
   });
 }
 
+bool uses_resample_library(std::string_view wgsl) {
+  return wgsl.find("resample_") != std::string_view::npos;
+}
+
 }  // namespace subbyte

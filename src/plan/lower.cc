@@ -8,6 +8,7 @@
 #include "graph/infer.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
+#include "plan/repeat_by_views.h"
 #include "plan/split_variadic.h"
 
 namespace subbyte {
@@ -47,6 +48,21 @@ StoredWeight plain(const Value& value) {
   return stored;
 }
 
+// What Gathers read from tables that one binding cannot hold.
+std::set<ValueId> results_from_large_tables(const Graph& graph,
+                                            const std::map<ValueId, StoredWeight>& weights) {
+  std::set<ValueId> results;
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::Gather) continue;
+    const auto given = weights.find(node.inputs[0]);
+    if (given == weights.end()) continue;
+    StoredWeight table = given->second;
+    table.layout = row_layout(table.encoding, table.k);
+    if (gathers_rows(node, table)) results.insert(node.outputs[0]);
+  }
+  return results;
+}
+
 // Tensors for what is materialized, weights for the constants that kernels read.
 Expected<void> place_values(Lowering& lowering, const std::map<ValueId, StoredWeight>& weights) {
   const Graph& graph = lowering.graph();
@@ -72,10 +88,19 @@ Expected<void> place_values(Lowering& lowering, const std::map<ValueId, StoredWe
 }
 
 Expected<void> lower_kernel(Lowering& lowering, const Kernel& kernel) {
-  if (kernel.anchor == kNone) return lower_elementwise(lowering, kernel);
+  if (kernel.anchor == kNone) {
+    return lowering.alone.contains(kernel.result) ? lower_gather_rows(lowering, kernel)
+                                                  : lower_elementwise(lowering, kernel);
+  }
   const std::string_view family = op_info(lowering.graph().nodes[kernel.anchor].op).lower;
   if (family == "matmul" || family == "gemm") return lower_matmul(lowering, kernel);
+  if (family == "conv") return lower_conv(lowering, kernel);
+  if (family == "conv_transpose") return lower_conv_transpose(lowering, kernel);
   if (family == "reduce") return lower_reduce(lowering, kernel);
+  if (family == "arg_reduce") return lower_arg_reduce(lowering, kernel);
+  if (family == "cumulative") return lower_cumulative(lowering, kernel);
+  if (family == "pool") return lower_pool(lowering, kernel);
+  if (family == "scatter") return lower_scatter(lowering, kernel);
   if (family == "softmax") return lower_softmax(lowering, kernel);
   return lower_normalize(lowering, kernel);
 }
@@ -167,6 +192,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
   const std::string prologue = code.prologue();
   const bool math = uses_math_library(prologue);
   const bool trigonometry = uses_trigonometry_library(prologue);
+  const bool resample = uses_resample_library(prologue);
   for (const FormChoice& choice : forms) {
     const auto known =
         choice.when ? lowering.exprs().value(*choice.when) : std::optional<std::int64_t>(1);
@@ -179,6 +205,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
     wanted.pieces.push_back(piece(lowering, prologue));
     if (math) wanted.pieces.push_back(piece(lowering, kernel_file("math")));
     if (trigonometry) wanted.pieces.push_back(piece(lowering, kernel_file("trigonometry")));
+    if (resample) wanted.pieces.push_back(piece(lowering, kernel_file("resample")));
     for (const auto library : libraries) {
       wanted.pieces.push_back(piece(lowering, kernel_file(library)));
     }
@@ -204,8 +231,10 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   SUBBYTE_CHECK_OK(check_shapes(model));
   SUBBYTE_CHECK_OK(shapes_are_known(model.main()));
   SUBBYTE_CHECK_OK(split_variadic(model));
-  SUBBYTE_TRY(Schedule scheduled, schedule(model));
-  Lowering lowering{model, {}, std::move(scheduled), {}, {}, {}};
+  repeat_by_views(model);
+  std::set<ValueId> alone = results_from_large_tables(model.main(), weights);
+  SUBBYTE_TRY(Schedule scheduled, schedule(model, alone));
+  Lowering lowering{model, {}, std::move(scheduled), {}, std::move(alone), {}, {}};
   SUBBYTE_CHECK_OK(place_values(lowering, weights));
   for (const Kernel& kernel : lowering.schedule.kernels) {
     SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));

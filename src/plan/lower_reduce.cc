@@ -1,85 +1,48 @@
 // Reductions: one result for each combination of the axes that are kept.
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "plan/lowering.h"
+#include "plan/index_code.h"
+#include "plan/reduce_code.h"
+#include "plan/scalar_wgsl.h"
 
 namespace subbyte {
 
 namespace {
 
 struct Reduction {
-  std::string type;  // WGSL type of the accumulator
-  std::string init;
-  std::string load;     // of the element {0}
-  std::string combine;  // of the accumulators a and b
-  std::string finish;   // of the accumulator acc
+  Accumulator accumulator;
+  std::string load;    // of the element {0}
+  std::string finish;  // of the accumulator acc
 };
-
-// What the least and the greatest of no elements are, of the narrow dtypes too.
-std::string lowest(DType dtype) {
-  switch (dtype) {
-    case DType::int8:
-      return "-128i";
-    case DType::int16:
-      return "-32768i";
-    case DType::int32:
-    case DType::int64:
-      return "(-2147483647i - 1i)";
-    default:
-      return is_integer(dtype) || dtype == DType::boolean ? "0u"
-                                                          : "bitcast<f32>(nonfinite(0xff800000u))";
-  }
-}
-
-std::string highest(DType dtype) {
-  switch (dtype) {
-    case DType::boolean:
-      return "1u";
-    case DType::uint8:
-      return "255u";
-    case DType::uint16:
-      return "65535u";
-    case DType::uint32:
-    case DType::uint64:
-      return "4294967295u";
-    case DType::int8:
-      return "127i";
-    case DType::int16:
-      return "32767i";
-    default:
-      return is_integer(dtype) ? "2147483647i" : "bitcast<f32>(nonfinite(0x7f800000u))";
-  }
-}
 
 Reduction reduction(Op op, GpuType type, DType dtype) {
   const std::string t(wgsl_name(type));
-  const bool f = type == GpuType::f32;
-  const std::string zero = t + "(0)", sum = "a + b";
+  const Accumulator sum{t, t + "(0)", "a + b"};
   switch (op) {
     case Op::ReduceL1:
-      return {t, zero, type == GpuType::u32 ? "{0}" : "abs({0})", sum, "acc"};
+      return {sum, type == GpuType::u32 ? "{0}" : "abs({0})", "acc"};
     case Op::ReduceL2:
-      return {t, zero, "{0} * {0}", sum, "sqrt(acc)"};
+      return {sum, "{0} * {0}", "sqrt(acc)"};
     case Op::ReduceLogSum:
-      return {t, zero, "{0}", sum, "log_f32(acc)"};
+      return {sum, "{0}", "log_f32(acc)"};
     case Op::ReduceMean:
-      return {t, zero, "{0}", sum, "acc / f32(inner())"};
+      return {sum, "{0}", "acc / f32(inner())"};
     case Op::ReduceProd:
-      return {t, t + "(1)", "{0}", "a * b", "acc"};
+      return {{t, t + "(1)", "a * b"}, "{0}", "acc"};
     case Op::ReduceSumSquare:
-      return {t, zero, "{0} * {0}", sum, "acc"};
+      return {sum, "{0} * {0}", "acc"};
     case Op::ReduceMax:
-      return {t, lowest(dtype), "{0}", f ? "maximum_f32(a, b)" : "max(a, b)", "acc"};
+      return {{t, lowest_literal(dtype), extreme(true, type, "a", "b")}, "{0}", "acc"};
     case Op::ReduceMin:
-      return {t, highest(dtype), "{0}", f ? "minimum_f32(a, b)" : "min(a, b)", "acc"};
+      return {{t, highest_literal(dtype), extreme(false, type, "a", "b")}, "{0}", "acc"};
     case Op::ReduceLogSumExp:
       // (maximum, sum of exp(x - maximum)), so that nothing overflows.
-      return {"vec2<f32>", "vec2<f32>(bitcast<f32>(nonfinite(0xff800000u)), 0.0f)",
-              "vec2<f32>({0}, 1.0f)", "log_sum_exp_join(a, b)", "acc.x + log_f32(acc.y)"};
+      return {{"vec2<f32>", "vec2<f32>(bitcast<f32>(nonfinite(0xff800000u)), 0.0f)",
+               "log_sum_exp_join(a, b)"},
+              "vec2<f32>({0}, 1.0f)",
+              "acc.x + log_f32(acc.y)"};
     default:
-      return {t, zero, "{0}", sum, "acc"};
+      return {sum, "{0}", "acc"};
   }
 }
 
@@ -97,74 +60,74 @@ std::vector<bool> reduced_axes(Lowering& lowering, const Node& node, std::size_t
   const bool none = axes == nullptr || !axes->content || axes->content->empty();
   if (none) return std::vector<bool>(rank, node.int_or("noop_with_empty_axes", 0) == 0);
   for (const Expr axis : *axes->content) {
-    const std::int64_t a = lowering.exprs().value(axis).value_or(0);
-    reduced[static_cast<std::size_t>(a < 0 ? a + static_cast<std::int64_t>(rank) : a)] = true;
+    reduced[axis_from_front(lowering.exprs().value(axis).value_or(0), rank)] = true;
   }
   return reduced;
 }
 
-// Kept axes first, in order; then the reduced ones.
-struct ReducedLast {
-  ViewStep permute{ViewStep::Kind::permute, {}, {}, {}, {}};
-  std::vector<Expr> kept, gone;
+// The elements of input 0 with the reduced axes last: outer results of inner elements each.
+struct Rows {
+  ViewStep permute;
+  Expr outer, inner;
+  bool strided = false;
 };
 
-ReducedLast reduced_last(const std::vector<Expr>& shape, const std::vector<bool>& reduced) {
-  ReducedLast order;
-  for (const bool wanted : {false, true}) {
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-      if (reduced[i] != wanted) continue;
-      order.permute.permutation.push_back(static_cast<std::int64_t>(i));
-      (wanted ? order.gone : order.kept).push_back(shape[i]);
-    }
-  }
-  return order;
+Rows rows_of(Lowering& lowering, const Node& node, const std::vector<bool>& reduced) {
+  const auto [permute, kept, gone] = reduced_last(lowering.shape(node.inputs[0]), reduced);
+  const bool strided = !reduced.empty() && !reduced.back() && !kept.empty();
+  return {permute, lowering.exprs().product(kept), lowering.exprs().product(gone), strided};
+}
+
+Expected<Typed> element(Lowering& lowering, StepCode& code, Scope& loads, const Node& node,
+                        const Rows& rows) {
+  Evaluator reader(lowering.model, lowering.schedule, lowering.placement, code, loads);
+  return reader.value(node.inputs[0], Frame{{{"o", rows.outer}, {"r", rows.inner}}},
+                      {rows.permute});
 }
 
 }  // namespace
 
 Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel) {
   const Node& node = lowering.graph().nodes[kernel.anchor];
-  ExprPool& exprs = lowering.exprs();
-  const std::vector<Expr> shape = lowering.shape(node.inputs[0]);
-  const auto reduced = reduced_axes(lowering, node, shape.size());
-
-  const auto [permute, kept, gone] = reduced_last(shape, reduced);
-  const Expr outer = exprs.product(kept), inner = exprs.product(gone);
-  const bool strided = !reduced.empty() && !reduced.back() && !kept.empty();
+  const std::size_t rank = lowering.shape(node.inputs[0]).size();
+  const Rows rows = rows_of(lowering, node, reduced_axes(lowering, node, rank));
   const GpuType type = lowering.type(node.inputs[0]);
   const Reduction how = reduction(node.op, type, lowering.graph().values[node.inputs[0]].dtype);
 
-  StepCode code(exprs, lowering.plan);
-  code.declare(fmt::format("alias T = {};\n", how.type));
-  code.declare_size("outer", outer);
-  code.declare_size("inner", inner);
-  code.declare(fmt::format("fn init() -> T {{ return {}; }}\n", how.init));
+  StepCode code(lowering.exprs(), lowering.plan);
   if (node.op == Op::ReduceLogSumExp) code.declare(kLogSumExpJoin);
-  code.declare(fmt::format("fn combine(a: T, b: T) -> T {{ return {}; }}\n", how.combine));
-
+  declare_accumulator(code, how.accumulator, rows.outer, rows.inner);
   Scope loads;
-  Evaluator reader(lowering.model, lowering.schedule, lowering.placement, code, loads);
-  SUBBYTE_TRY(const Typed x,
-              reader.value(node.inputs[0], Frame{{{"o", outer}, {"r", inner}}}, {permute}));
+  SUBBYTE_TRY(const Typed x, element(lowering, code, loads, node, rows));
   code.declare(
       loads.function("load(o: u32, r: u32) -> T", fmt::format(fmt::runtime(how.load), x.text)));
-
-  const Frame frame{{{"o", outer}}};
   Scope stores;
-  const std::string value = stores.let(how.finish);
-  Evaluator epilogue(lowering.model, lowering.schedule, lowering.placement, code, stores,
-                     KernelResult{node.outputs[0], value, type});
-  SUBBYTE_TRY(const Typed y, epilogue.definition(kernel.result, frame));
-  stores.line(store_result(lowering, code, epilogue, kernel.result, frame, {}, y.text));
-  code.declare(stores.function("finish(o: u32, acc: T)"));
+  return finish_reduction(lowering, kernel, code, stores, {how.finish, type}, rows.outer,
+                          rows.inner, rows.strided);
+}
 
-  std::vector<FormChoice> choices;
-  for (auto& sized : reduce_forms(exprs, outer, inner, strided)) {
-    choices.push_back(FormChoice{std::move(sized.form), sized.workgroups, sized.when});
+Expected<void> lower_arg_reduce(Lowering& lowering, const Kernel& kernel) {
+  const Node& node = lowering.graph().nodes[kernel.anchor];
+  const std::size_t rank = lowering.shape(node.inputs[0]).size();
+  std::vector<bool> reduced(rank, false);
+  reduced[axis_from_front(node.int_or("axis", 0), rank)] = true;
+  const Rows rows = rows_of(lowering, node, reduced);
+
+  StepCode code(lowering.exprs(), lowering.plan);
+  declare_best(code, lowering.graph().values[node.inputs[0]].dtype, node.op == Op::ArgMin,
+               node.int_or("select_last_index", 0) != 0, rows.outer, rows.inner);
+  Scope loads;
+  SUBBYTE_TRY(const Typed x, element(lowering, code, loads, node, rows));
+  // As ONNX Runtime, which compares with what it found so far: NaN is found at the start only.
+  if (x.type == GpuType::f32) {
+    loads.line(fmt::format("if (r > 0u && is_nan({})) {{ return init(); }}", x.text));
   }
-  add_step(lowering, step_name(lowering, kernel), code, {}, choices);
-  return {};
+  code.declare(loads.function("load(o: u32, r: u32) -> T", fmt::format("T({}, r)", x.text)));
+  Scope stores;
+  // Of no elements there is none; ONNX says nothing of it.
+  const std::string index = fmt::format("select(i32(acc.index), 0i, acc.index == {})", kNoIndex);
+  return finish_reduction(lowering, kernel, code, stores, {index, GpuType::i32}, rows.outer,
+                          rows.inner, rows.strided);
 }
 
 }  // namespace subbyte

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@ struct Lowering {
   Plan plan;
   Schedule schedule;
   Placement placement;
+  std::set<ValueId> alone;  // results of lower_gather_rows()
   std::map<std::string, std::uint32_t> piece_index;
   std::map<std::string, std::uint32_t> pipeline_index;
 
@@ -47,12 +49,23 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
               const std::vector<std::string_view>& libraries, const std::vector<FormChoice>& forms,
               std::optional<WeightId> split = std::nullopt);
 
+// Whether a node reads the rows of a table in a kernel of its own, because the table exceeds one
+// binding.
+bool gathers_rows(const Node& node, const StoredWeight& table);
+
 std::string step_name(Lowering& lowering, const Kernel& kernel);
 
 // One for each family; each appends the steps of one kernel.
+Expected<void> lower_conv(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_conv_transpose(Lowering& lowering, const Kernel& kernel);
 Expected<void> lower_elementwise(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_gather_rows(Lowering& lowering, const Kernel& kernel);
 Expected<void> lower_matmul(Lowering& lowering, const Kernel& kernel);
 Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_arg_reduce(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_cumulative(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_pool(Lowering& lowering, const Kernel& kernel);
+Expected<void> lower_scatter(Lowering& lowering, const Kernel& kernel);
 Expected<void> lower_softmax(Lowering& lowering, const Kernel& kernel);
 Expected<void> lower_normalize(Lowering& lowering, const Kernel& kernel);
 

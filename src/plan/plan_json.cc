@@ -124,7 +124,7 @@ Json weights_json(const Plan& plan, const WeightPlaces& places,
   for (std::size_t w = 0; w < plan.weights.size(); ++w) {
     const StoredWeight& stored = plan.weights[w];
     first_part.push_back(static_cast<std::uint32_t>(parts.size()));
-    const bool may_split = stored.rows * stored.layout.values > (std::int64_t{128} << 20);
+    const bool may_split = exceeds_binding(stored) && stored.rows > 1;
     const auto add = [&](std::int64_t offset, std::int64_t stride) {
       if (stride == 0) return;
       Json part{{"file", places[w].file},

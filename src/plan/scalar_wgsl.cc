@@ -159,13 +159,6 @@ std::optional<Typed> unary(const Node& node, const Typed& x) {
   }
 }
 
-// Float minimum and maximum pass NaN on; WGSL's need not.
-std::string extreme(bool maximum, GpuType type, const std::string& a, const std::string& b) {
-  const std::string name = maximum ? "max" : "min";
-  return type == GpuType::f32 ? fmt::format("{}imum_f32({}, {})", name, a, b)
-                              : fmt::format("{}({}, {})", name, a, b);
-}
-
 std::optional<std::string> comparison(Op op) {
   switch (op) {
     case Op::Equal:
@@ -257,6 +250,12 @@ Typed clip(std::span<const std::optional<ScalarArgument>> arguments) {
 }
 
 }  // namespace
+
+std::string extreme(bool maximum, GpuType type, const std::string& a, const std::string& b) {
+  const std::string name = maximum ? "max" : "min";
+  return type == GpuType::f32 ? fmt::format("{}imum_f32({}, {})", name, a, b)
+                              : fmt::format("{}({}, {})", name, a, b);
+}
 
 Typed convert(const Typed& value, DType from, DType to) {
   const GpuType type = gpu_type(to).value_or(GpuType::f32);

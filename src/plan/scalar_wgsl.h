@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -24,5 +25,8 @@ Expected<Typed> scalar_wgsl(const Node& node,
 
 // A value of one dtype as another, as ONNX Cast does.
 Typed convert(const Typed& value, DType from, DType to);
+
+// The larger or the smaller of two values; NaN where either is, which WGSL's own need not give.
+std::string extreme(bool maximum, GpuType type, const std::string& a, const std::string& b);
 
 }  // namespace subbyte

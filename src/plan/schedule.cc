@@ -20,12 +20,33 @@ std::string_view family(const Node& node) {
   return node.op == Op::Unknown ? std::string_view("") : op_info(node.op).lower;
 }
 
+// What multiplies its second input, a matrix however it is stored, with its first.
+bool is_product(const Node& node) {
+  const std::string_view lower = family(node);
+  return lower == "matmul" || lower == "gemm" || lower == "conv" || lower == "conv_transpose";
+}
+
+// Whether the elements of data input `i` are read at computed places, or each several times: then
+// they are not computed where they are read.
+bool must_lie_still(const Node& node, std::size_t i) {
+  const std::string_view lower = family(node);
+  if (lower == "scatter") return i > 0;
+  return i == 0 && (lower == "gather" || lower == "gather_elements" || lower == "gather_nd" ||
+                    lower == "one_hot" || lower == "pool" || lower == "cumulative" ||
+                    lower == "resize");
+}
+
 Expr element_count(ExprPool& exprs, const Value& value) { return exprs.product(*value.shape); }
 
 class Scheduler {
  public:
-  explicit Scheduler(const Model& model)
-      : model_(model), exprs_(model.exprs), graph_(model.main()), readers_(graph_.values.size()) {}
+  Scheduler(const Model& model, std::set<ValueId> alone)
+      : model_(model),
+        exprs_(model.exprs),
+        graph_(model.main()),
+        readers_(graph_.values.size()),
+        alone_(std::move(alone)),
+        forced_(alone_) {}
 
   Expected<Schedule> run() {
     find_needed();
@@ -56,6 +77,9 @@ class Scheduler {
       if (result_.needed[next]) continue;
       result_.needed[next] = true;
       if (is_source(next)) continue;
+      // The kernel of an anchor is that of its first output, whichever is wanted.
+      if (is_anchor(producer(next)) && producer(next).outputs[0] != kNone)
+        work.push_back(producer(next).outputs[0]);
       for (const ValueId input : data_inputs(producer(next))) work.push_back(input);
     }
   }
@@ -206,14 +230,13 @@ class Scheduler {
           into.insert(roots[out].begin(), roots[out].end());
         }
       }
-      const bool product = node.op == Op::MatMul || node.op == Op::Gemm;
+      const bool product = is_product(node);
       const auto inputs = data_inputs(node);
       for (std::size_t i = 0; i < inputs.size(); ++i) {
         roots[inputs[i]].insert(into.begin(), into.end());
         if (product && i < 2) as_operand[inputs[i]] = true;
         if (family(node) == "view" && as_operand[node.outputs[0]]) as_operand[inputs[i]] = true;
-        // A table is read at computed places: its elements must lie still.
-        if (family(node) == "gather" && i == 0) as_operand[inputs[i]] = true;
+        if (must_lie_still(node, i)) as_operand[inputs[i]] = true;
       }
     }
   }
@@ -248,14 +271,17 @@ class Scheduler {
   std::size_t bindings(const Reads& reads) const {
     std::size_t count = 0;
     for (const ValueId leaf : reads.leaves) {
-      // A quantized matrix operand of a product is bound by its parts.
-      const bool matrix = graph_.values[leaf].constant && graph_.values[leaf].shape->size() == 2 &&
-                          std::any_of(readers_[leaf].begin(), readers_[leaf].end(), [&](NodeId n) {
-                            return family(graph_.nodes[n]) == "matmul" ||
-                                   family(graph_.nodes[n]) == "gemm" ||
-                                   graph_.nodes[n].op == Op::Transpose;
-                          });
-      count += matrix ? 3 : 1;
+      // A quantized matrix operand of a product is bound by its parts, as a table too large for one
+      // binding is.
+      const bool matrix =
+          graph_.values[leaf].constant && graph_.values[leaf].shape->size() >= 2 &&
+          std::any_of(readers_[leaf].begin(), readers_[leaf].end(), [&](NodeId n) {
+            return is_product(graph_.nodes[n]) || graph_.nodes[n].op == Op::Transpose;
+          });
+      const bool table = std::any_of(readers_[leaf].begin(), readers_[leaf].end(), [&](NodeId n) {
+        return alone_.contains(graph_.nodes[n].outputs[0]) && graph_.nodes[n].inputs[0] == leaf;
+      });
+      count += matrix || table ? 3 : 1;
     }
     return count;
   }
@@ -351,7 +377,9 @@ class Scheduler {
   const Graph& graph_;
   std::vector<std::vector<NodeId>> readers_;  // live nodes that read a value's elements
   std::vector<NodeId> live_;                  // in topological order
-  std::set<ValueId> outputs_, constant_outputs_, forced_;
+  std::set<ValueId> outputs_, constant_outputs_;
+  const std::set<ValueId> alone_;
+  std::set<ValueId> forced_;
   std::map<ValueId, NodeId> anchor_of_;  // exit -> anchor
   std::map<NodeId, std::size_t> exits_of_;
   std::map<NodeId, std::size_t> most_exits_;  // of groups that were too large
@@ -365,10 +393,15 @@ std::vector<ValueId> data_inputs(const Node& node) {
   const std::string_view lower = family(node);
   std::vector<ValueId> inputs;
   std::size_t count = node.inputs.size();
-  if (lower == "view" || lower == "reduce") count = 1;
-  if (lower == "fill" || lower == "shape") count = 0;
+  if (lower == "view" || lower == "reduce" || lower == "pool" || lower == "arg_reduce" ||
+      lower == "cumulative")
+    count = 1;
+  if (lower == "resize")
+    count = node.string_or("coordinate_transformation_mode", "") == "tf_crop_and_resize" ? 2 : 1;
+  if (lower == "fill" || lower == "shape" || lower == "eye_like") count = 0;
+  if (lower == "pad") count = 3;
   for (std::size_t i = 0; i < std::min(count, node.inputs.size()); ++i) {
-    if (lower == "range" && i == 1) continue;
+    if ((lower == "range" || lower == "pad" || lower == "one_hot") && i == 1) continue;
     if (node.inputs[i] != kNone) inputs.push_back(node.inputs[i]);
   }
   return inputs;
@@ -376,8 +409,8 @@ std::vector<ValueId> data_inputs(const Node& node) {
 
 bool is_anchor(const Node& node) {
   const std::string_view lower = family(node);
-  return lower == "matmul" || lower == "gemm" || lower == "reduce" || lower == "softmax" ||
-         lower == "normalize";
+  return is_product(node) || lower == "reduce" || lower == "softmax" || lower == "normalize" ||
+         lower == "pool" || lower == "arg_reduce" || lower == "cumulative" || lower == "scatter";
 }
 
 ValueId same_order_source(const Graph& graph, ValueId value) {
@@ -394,6 +427,8 @@ bool is_immediate(const Value& value) {
   return value.content && value.content->size() <= kInlineContent;
 }
 
-Expected<Schedule> schedule(const Model& model) { return Scheduler(model).run(); }
+Expected<Schedule> schedule(const Model& model, std::set<ValueId> alone) {
+  return Scheduler(model, std::move(alone)).run();
+}
 
 }  // namespace subbyte

@@ -1,6 +1,7 @@
 // Which values get a tensor of their own and which are computed inside the kernel that reads them.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "base/error.h"
@@ -39,7 +40,8 @@ bool is_immediate(const Value& value);
 // get a kernel when an output or a product needs them as they are, or when several kernels would
 // compute them again. No kernel binds more than kMaxStorageBindings buffers (WebGPU's default
 // maxStorageBuffersPerShaderStage).
-Expected<Schedule> schedule(const Model& model);
+// `alone` are values that get a kernel for themselves, which binds three parts of its first input.
+Expected<Schedule> schedule(const Model& model, std::set<ValueId> alone = {});
 
 inline constexpr std::size_t kMaxStorageBindings = 8;
 

@@ -11,6 +11,13 @@
 
 namespace subbyte {
 
+namespace {
+
+// Elements that no accessor reads.
+constexpr const char* kAtomic = "atomic<u32>";
+
+}  // namespace
+
 std::string u32_literal(std::int64_t value) {
   return fmt::format("{}u", static_cast<std::uint32_t>(static_cast<std::uint64_t>(value)));
 }
@@ -56,8 +63,9 @@ std::string Scope::function(const std::string& signature, const std::string& val
 }
 
 std::string StepCode::size(Expr e) {
-  if (const auto constant = exprs_.value(e)) return u32_literal(*constant);
-  return parameter(e);
+  const auto constant = exprs_.value(e);
+  if (!constant || (shared_ && *constant > 1)) return parameter(e);
+  return u32_literal(*constant);
 }
 
 std::string StepCode::parameter(Expr e) {
@@ -69,7 +77,7 @@ std::string StepCode::parameter(Expr e) {
 std::string StepCode::divisor(Expr e) { return exprs_.is(e, 0) ? u32_literal(1) : size(e); }
 
 std::string StepCode::signed_size(Expr e) {
-  if (const auto constant = exprs_.value(e)) return i32_literal(*constant);
+  if (const auto constant = exprs_.value(e); constant && !shared_) return i32_literal(*constant);
   return fmt::format("bitcast<i32>({})", size(e));
 }
 
@@ -104,6 +112,10 @@ std::string StepCode::write_tensor(TensorId tensor, GpuType type, const std::str
   return fmt::format("{}[{}] = {};", declared_[i].name, address, value);
 }
 
+std::string StepCode::bind_atomic(TensorId tensor) {
+  return declared_[bind({PlanBinding::Kind::tensor, tensor}, kAtomic)].name;
+}
+
 Typed StepCode::read_weight(WeightId weight, GpuType type, const std::vector<std::int64_t>& dims,
                             const std::string& address) {
   const StoredWeight& stored = plan_.weights[weight];
@@ -127,12 +139,21 @@ void StepCode::bind_matrix(WeightId weight) {
   if (stored.layout.scales > 0) part(Part::scales, "w_scales", "u32");
   if (stored.layout.zero_points > 0) part(Part::zero_points, "w_zeros", "u32");
   declare(matrix_constants(stored));
+  declare_size("row_words", exprs_.constant(stored.layout.values / 4));
+  if (stored.layout.scales > 0) {
+    declare_size("scale_bytes", exprs_.constant(stored.layout.scales));
+    declare_size("zero_bytes", exprs_.constant(stored.layout.zero_points));
+  }
   if (const auto* affine = std::get_if<AffineEncoding>(&stored.encoding)) {
     // A parameter and no constant, so that matrices of one shape share their kernels.
     const float factor = std::ldexp(1.0f, affine->scale_exponent);
     declare(fmt::format("fn scale_factor() -> f32 {{ return bitcast<f32>({}); }}\n",
                         parameter(exprs_.constant(std::bit_cast<std::uint32_t>(factor)))));
   }
+}
+
+std::string StepCode::function_name(const std::string& what) {
+  return fmt::format("{}{}", what, named_++);
 }
 
 void StepCode::declare(const std::string& text) {
@@ -165,7 +186,7 @@ std::string StepCode::prologue() const {
     text += fmt::format("@group(0) @binding({}) var<storage, {}> {}: array<{}>;\n", i + 1,
                         tensor ? "read_write" : "read", d.name,
                         d.four ? fmt::format("vec4<{}>", d.element) : d.element);
-    if (tensor) {
+    if (tensor && d.element != kAtomic) {
       text += d.four ? fmt::format("fn {0}_at(i: u32) -> {1} {{ return {0}[i >> 2u][i & 3u]; }}\n",
                                    d.name, d.element)
                      : fmt::format("fn {0}_at(i: u32) -> {1} {{ return {0}[i]; }}\n", d.name,

@@ -37,7 +37,10 @@ class Scope {
 
 class StepCode {
  public:
-  StepCode(ExprPool& exprs, const Plan& plan) : exprs_(exprs), plan_(plan) {}
+  // `shared`: sizes are parameters even where they are constant, so that kernels that differ in
+  // nothing else are one pipeline.
+  StepCode(ExprPool& exprs, const Plan& plan, bool shared = false)
+      : exprs_(exprs), plan_(plan), shared_(shared) {}
 
   // A size as u32: a literal, or a member of the parameter struct.
   std::string size(Expr e);
@@ -58,9 +61,13 @@ class StepCode {
   // The statement that writes one element.
   std::string write_tensor(TensorId tensor, GpuType type, const std::string& address,
                            const std::string& value);
+  // The name of a tensor of words that this step changes by atomic functions only.
+  std::string bind_atomic(TensorId tensor);
   // Declares the parts of a weight under the names of the weight library files (docs/kernels.md).
   void bind_matrix(WeightId weight);
 
+  // A name for a function of the prologue that no other has.
+  std::string function_name(const std::string& what);
   // A function or constant of the prologue, once.
   void declare(const std::string& text);
   // "fn NAME() -> u32 { return SIZE; }"
@@ -86,10 +93,12 @@ class StepCode {
 
   ExprPool& exprs_;
   const Plan& plan_;
+  bool shared_;
   std::vector<Expr> params_;
   std::vector<PlanBinding> bindings_;
   std::vector<Declared> declared_;
   std::vector<std::string> declarations_;
+  std::size_t named_ = 0;
 };
 
 }  // namespace subbyte

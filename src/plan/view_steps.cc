@@ -74,6 +74,30 @@ std::vector<ViewStep> tile_steps(Model& model, const Graph& graph, const Node& n
           ViewStep{ViewStep::Kind::reshape, out, {}, {}, {}}};
 }
 
+// Blocks of b x b places against channels: [N, C, H, W] with both sides of the block as axes of
+// their own, which change places.
+std::vector<ViewStep> depth_space_steps(ExprPool& e, const Node& node, const std::vector<Expr>& in,
+                                        const std::vector<Expr>& out) {
+  const Expr block = e.constant(node.int_or("blocksize", 1));
+  const bool channels_first = node.string_or("mode", "DCR") == "CRD";
+  std::vector<Expr> split;
+  std::vector<std::int64_t> permutation;
+  if (node.op == Op::SpaceToDepth) {
+    split = {in[0], in[1], out[2], block, out[3], block};
+    permutation = channels_first ? std::vector<std::int64_t>{0, 1, 3, 5, 2, 4}
+                                 : std::vector<std::int64_t>{0, 3, 5, 1, 2, 4};
+  } else if (channels_first) {
+    split = {in[0], out[1], block, block, in[2], in[3]};
+    permutation = {0, 1, 4, 2, 5, 3};
+  } else {
+    split = {in[0], block, block, out[1], in[2], in[3]};
+    permutation = {0, 3, 4, 1, 5, 2};
+  }
+  return {ViewStep{ViewStep::Kind::reshape, split, {}, {}, {}},
+          ViewStep{ViewStep::Kind::permute, {}, permutation, {}, {}},
+          ViewStep{ViewStep::Kind::reshape, out, {}, {}, {}}};
+}
+
 }  // namespace
 
 bool keeps_order(const Node& node, ValueId output) {
@@ -116,6 +140,9 @@ std::vector<ViewStep> view_steps(Model& model, const Graph& graph, const Node& n
       return {slice_step(model, graph, node, in, out)};
     case Op::Split:
       return {split_step(model, graph, node, output, in, out)};
+    case Op::DepthToSpace:
+    case Op::SpaceToDepth:
+      return depth_space_steps(model.exprs, node, in, out);
     case Op::Tile:
       return tile_steps(model, graph, node, in, out);
     default:

@@ -28,6 +28,8 @@ std::int64_t stored_bytes(const StoredWeight& stored) {
   return stored.rows * stored.layout.values;
 }
 
+bool exceeds_binding(const StoredWeight& stored) { return stored_bytes(stored) > kMaxBinding; }
+
 std::string_view weight_element(const StoredWeight& stored, GpuType type) {
   if (std::holds_alternative<IntegerEncoding>(stored.encoding)) return wgsl_name(type);
   if (const auto* f = std::get_if<FloatEncoding>(&stored.encoding); f && f->bits == 32)
@@ -152,13 +154,22 @@ std::string_view matrix_library(const StoredWeight& stored) {
   return std::get<FloatEncoding>(stored.encoding).bits == 16 ? "weights_f16" : "weights_f32";
 }
 
+std::vector<std::string_view> matrix_libraries(const StoredWeight& stored) {
+  std::vector<std::string_view> libraries{"octet"};
+  if (std::holds_alternative<AffineEncoding>(stored.encoding))
+    libraries.push_back("weights_affine");
+  libraries.push_back(matrix_library(stored));
+  return libraries;
+}
+
 bool matrix_in_vec4(const StoredWeight& stored) {
   const auto library = matrix_library(stored);
   return library != "weights_q3" && library != "weights_q2";
 }
 
 std::string matrix_constants(const StoredWeight& stored) {
-  std::string text = fmt::format("const W_ROW_WORDS = {}u;\n", stored.layout.values / 4);
+  const std::int64_t row_words = stored.layout.values / 4;
+  std::string text = fmt::format("const W_ROWS_OF_VEC4 = {};\n", row_words % 4 == 0);
   if (matrix_in_vec4(stored)) {
     text +=
         "fn weight_vec4(i: u32) -> vec4<u32> { return w_values[i]; }\n"
@@ -173,8 +184,6 @@ std::string matrix_constants(const StoredWeight& stored) {
     text += "fn zero_word(i: u32) -> u32 { return 0u; }\n";
   }
   if (const auto* e = std::get_if<AffineEncoding>(&stored.encoding)) {
-    text += fmt::format("const W_SCALE_BYTES = {}u;\nconst W_ZERO_BYTES = {}u;\n",
-                        stored.layout.scales, stored.layout.zero_points);
     text += fmt::format("const W_GROUP = {}u;\nconst W_ZERO_BITS = {}u;\n", e->group, e->zero_bits);
     text += fmt::format("const W_ZERO_STEP = {};\nconst W_ZERO_DEFAULT = {};\n",
                         f32_literal(e->zero_step), f32_literal(e->zero_default));

@@ -16,6 +16,8 @@ constexpr std::array kPrecisionNames = {
     PrecisionName{"2bit", Precision::bits2},
 };
 
+constexpr std::string_view kNoMatrix = "it is no matrix";
+
 Assignment kept_wide(std::string reason) { return {FloatEncoding{32}, std::move(reason)}; }
 
 Assignment as_float16(const WeightUse& use) {
@@ -52,7 +54,7 @@ Assignment assign(const WeightUse& use, Precision precision) {
     default:
       break;
   }
-  if (use.kind == WeightUseKind::other) return kept_wide("it is no matrix");
+  if (use.kind == WeightUseKind::other) return kept_wide(std::string(kNoMatrix));
   return as_affine(use, bits_of(precision));
 }
 
@@ -103,11 +105,32 @@ std::string_view component_name(Component component) {
   return "other";
 }
 
-std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precision precision) {
+std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses,
+                                         std::span<const Precision> precisions) {
   std::vector<Assignment> assignments;
   assignments.reserve(uses.size());
-  for (const WeightUse& use : uses) assignments.push_back(assign(use, precision));
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    assignments.push_back(assign(uses[i], precisions[i]));
+  }
   return assignments;
+}
+
+std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precision precision) {
+  return assign_encodings(uses, std::vector<Precision>(uses.size(), precision));
+}
+
+void narrow_others(std::span<const WeightUse> uses, std::vector<Assignment>& assignments) {
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    if (assignments[i].reason != kNoMatrix) continue;
+    const WeightRange& range = uses[i].range;
+    // Beside a value of that size what a subnormal half loses of another is nothing.
+    constexpr float kLarge = 0x1p-4f;
+    const bool loses_nothing = range.smallest_nonzero == 0 || range.smallest_nonzero >= 0x1p-14f ||
+                               range.largest >= kLarge;
+    if (range.all_finite && fits_float16(range.largest) && loses_nothing) {
+      assignments[i].encoding = FloatEncoding{16};
+    }
+  }
 }
 
 double share_within(std::span<const WeightUse> uses, std::span<const Assignment> assignments,

@@ -30,6 +30,7 @@ enum class WeightUseKind : std::uint8_t {
   matmul,
   gemm,
   embedding,  // a table that Gather reads rows of
+  conv,       // of Conv and ConvTranspose
   other,      // biases, norms, constants of element-wise operators
 };
 
@@ -62,10 +63,18 @@ struct Assignment {
   std::string reason;  // why it is stored wider than asked; "" where it is not
 };
 
-// One assignment for each use. Matrices (products and embedding tables) get the bits asked;
-// everything else stays float32, or becomes float16 where that is asked and it fits. A weight that
-// its encoding could not hold stays float32.
+// One assignment for each use, before any is widened (quantize/widen.h). Matrices (products,
+// convolutions and embedding tables) get the bits asked; everything else stays float32, or becomes
+// float16 where that is asked and it fits. A weight that its encoding could not hold stays float32.
+std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses,
+                                         std::span<const Precision> precisions);
+// The same precision for all.
 std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precision precision);
+
+// Makes what is no matrix float16 where it fits, as is done for a precision below 8 bits: beside
+// the rounding of such weights that of a bias to a half is nothing, while its bytes are not, for a
+// small convolutional network has a bias for every 30 weights.
+void narrow_others(std::span<const WeightUse> uses, std::vector<Assignment>& assignments);
 
 // The share of the parameters (0 to 1) that are stored at `bits` bits or fewer; 1 where there are
 // none.

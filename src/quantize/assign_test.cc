@@ -47,6 +47,21 @@ TEST(Assign, Float16) {
   EXPECT_EQ(assigned[5].encoding, Encoding(FloatEncoding{16}));
 }
 
+TEST(Assign, WhatIsNoMatrixIsNarrowedWhereItFits) {
+  std::vector<WeightUse> uses = {use(WeightUseKind::matmul, 4, 4, 3e38f),
+                                 use(WeightUseKind::other, 1, 4), use(WeightUseKind::other, 1, 4),
+                                 use(WeightUseKind::other, 1, 4, 1e-2f),
+                                 use(WeightUseKind::other, 1, 4, 70000)};
+  uses[2].range.smallest_nonzero = 1e-9f;
+  uses[3].range.smallest_nonzero = 1e-9f;
+  auto assigned = assign_encodings(uses, Precision::bits4);
+  narrow_others(uses, assigned);
+  std::vector<int> bits;
+  for (const Assignment& a : assigned) bits.push_back(value_bits(a.encoding));
+  EXPECT_EQ(bits, std::vector<int>({32, 16, 16, 32, 32}));
+  EXPECT_EQ(assigned[1].reason, "it is no matrix");
+}
+
 TEST(Assign, WhatCannotBeQuantizedStaysWide) {
   std::vector<WeightUse> uses = {use(WeightUseKind::matmul, 4, 4),
                                  use(WeightUseKind::matmul, 4, 4, 3e38f)};

@@ -1,28 +1,54 @@
 #include "quantize/bits.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace subbyte {
 namespace {
 
+// Eight values, a byte each and lowest first, without the bits between them: pairs move together,
+// then pairs of pairs, then all.
+template <int kBits>
+std::uint64_t squeeze(std::uint64_t bytes) {
+  constexpr int kGap = 8 - kBits;
+  constexpr std::uint64_t kByte = 0x00ff00ff00ff00ff, kPair = 0x0000ffff0000ffff;
+  const std::uint64_t pairs = (bytes & kByte) | (bytes & ~kByte) >> kGap;
+  const std::uint64_t fours = (pairs & kPair) | (pairs & ~kPair) >> (2 * kGap);
+  return (fours & 0xffffffff) | fours >> 32 << (4 * kBits);
+}
+
+// Eight bytes as a little-endian number, and back.
+std::uint64_t load_octet(const void* bytes) {
+  std::uint64_t word = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(&word, bytes, sizeof(word));
+  } else {
+    const auto* const each = static_cast<const std::uint8_t*>(bytes);
+    for (int i = 0; i < 8; ++i) word |= std::uint64_t{each[i]} << (8 * i);
+  }
+  return word;
+}
+
+void store_octet(std::uint64_t word, std::size_t count, std::byte* out) {
+  if (std::endian::native == std::endian::little && count == 8) {
+    std::memcpy(out, &word, 8);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<std::byte>(word >> (8 * i));
+  }
+}
+
 // Eight values take `kBits` whole bytes, so whole octets need no state between them.
 template <int kBits>
 void pack(const std::uint8_t* values, std::size_t count, std::byte* out) {
-  for (; count > 0; values += 8, out += kBits) {
-    const std::size_t some = std::min<std::size_t>(count, 8);
-    std::uint64_t word = 0;
-    if (some == 8) {
-      for (int i = 0; i < 8; ++i) word |= std::uint64_t{values[i]} << (i * kBits);
-      for (int i = 0; i < kBits; ++i) out[i] = static_cast<std::byte>(word >> (8 * i));
-    } else {
-      for (std::size_t i = 0; i < some; ++i) word |= std::uint64_t{values[i]} << (i * kBits);
-      for (std::size_t i = 0; i < packed_bytes(some, kBits); ++i) {
-        out[i] = static_cast<std::byte>(word >> (8 * i));
-      }
-    }
-    count -= some;
+  for (; count >= 8; count -= 8, values += 8, out += kBits) {
+    const std::uint64_t word = squeeze<kBits>(load_octet(values));
+    // Where octets that follow take eight bytes and more, the rest of these is theirs.
+    store_octet(word, count * kBits >= 64 ? 8 : kBits, out);
   }
+  std::uint8_t last[8] = {};
+  std::copy_n(values, count, last);
+  store_octet(squeeze<kBits>(load_octet(last)), packed_bytes(count, kBits), out);
 }
 
 template <int kBits>

@@ -4,10 +4,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 
 #include "base/threads.h"
+#include "quantize/affine_block.h"
 #include "quantize/bits.h"
-#include "quantize/codec_simd.h"
 #include "quantize/half.h"
 
 namespace subbyte {
@@ -16,14 +17,6 @@ namespace {
 std::size_t size_of(std::int64_t count) { return static_cast<std::size_t>(count); }
 
 float power_of_two(int exponent) { return std::ldexp(1.0f, exponent); }
-
-// Where the rows of a block go.
-struct BlockOutput {
-  std::byte* values;
-  std::byte* scales;
-  std::byte* zero_points;
-  RowLayout row;
-};
 
 void put_half(std::byte* to, float value) {
   const std::uint16_t half = float_to_half(value);
@@ -36,27 +29,14 @@ float get_half(const std::byte* from) {
   return half_to_float(half);
 }
 
-// One row of an affine matrix between its numbers and its bytes.
+// One row of an affine matrix, read from its bytes.
 struct AffineRow {
-  std::vector<std::uint8_t> codes;  // whole groups
+  std::vector<std::uint8_t> codes;
   std::vector<std::uint8_t> zeros;  // as stored
   std::vector<float> scales;        // without 2^scale_exponent
 
   AffineRow(const AffineEncoding& encoding, std::int64_t k)
-      : codes(size_of(groups_in_row(encoding, k) * encoding.group)),
-        zeros(size_of(groups_in_row(encoding, k))),
-        scales(zeros.size()) {}
-
-  void write(const AffineEncoding& encoding, const BlockOutput& out, std::int64_t row) const {
-    pack_bits(codes.data(), codes.size(), encoding.bits, out.values + row * out.row.values);
-    for (std::size_t g = 0; g < scales.size(); ++g) {
-      put_half(out.scales + row * out.row.scales + 2 * g, scales[g]);
-    }
-    if (encoding.zero_bits > 0) {
-      pack_bits(zeros.data(), zeros.size(), encoding.zero_bits,
-                out.zero_points + row * out.row.zero_points);
-    }
-  }
+      : codes(size_of(k)), zeros(size_of(groups_in_row(encoding, k))), scales(zeros.size()) {}
 
   void read(const AffineEncoding& encoding, const PackedMatrix& matrix, const RowLayout& layout,
             std::int64_t row) {
@@ -86,93 +66,9 @@ struct AffineRow {
   }
 };
 
-// The groups of a block of rows in batches of equally long ones: the whole groups, then the tails.
-class AffineBlock {
- public:
-  AffineBlock(const float* values, std::int64_t rows, std::int64_t k,
-              const AffineEncoding& encoding, ScaleSearch search)
-      : values_(values),
-        rows_(rows),
-        k_(k),
-        encoding_(encoding),
-        grid_(encoding),
-        search_(search),
-        to_normal_(power_of_two(-encoding.scale_exponent)),
-        coded_(size_of(rows), AffineRow(encoding, k)) {
-    batch_.resize(size_of(encoding.group) * kBatchGroups);
-  }
-
-  const std::vector<AffineRow>& encode() {
-    const std::int64_t whole = k_ / encoding_.group;
-    const std::int64_t tail = k_ % encoding_.group;
-    encode_groups(0, whole, encoding_.group);
-    if (tail > 0) encode_groups(whole, 1, tail);
-    return coded_;
-  }
-
- private:
-  struct alignas(64) Line {
-    float lanes[kBatchGroups];
-  };
-
-  // Groups [first, first + count) of each row, of `length` values.
-  void encode_groups(std::int64_t first, std::int64_t count, std::int64_t length) {
-    const std::int64_t all = rows_ * count;
-    for (std::int64_t start = 0; start < all; start += kBatchGroups) {
-      const std::int64_t lanes = std::min<std::int64_t>(all - start, kBatchGroups);
-      encode_batch(first, count, start, lanes, size_of(length));
-    }
-  }
-
-  void encode_batch(std::int64_t first, std::int64_t count, std::int64_t start, std::int64_t lanes,
-                    std::size_t length) {
-    if (lanes < static_cast<std::int64_t>(kBatchGroups)) std::fill(x_.begin(), x_.end(), Line{});
-    for (std::int64_t lane = 0; lane < lanes; ++lane) {
-      const std::int64_t row = (start + lane) / count;
-      const std::int64_t group = first + (start + lane) % count;
-      const float* const from = values_ + row * k_ + group * encoding_.group;
-      for (std::size_t i = 0; i < length; ++i) x_[i].lanes[lane] = from[i] * to_normal_;
-    }
-    search_batch(x_.front().lanes, length, grid_, search_, scales_.lanes, zeros_.lanes);
-    quantize_batch(x_.front().lanes, length, grid_, scales_.lanes, zeros_.lanes, batch_.data());
-    for (std::int64_t lane = 0; lane < lanes; ++lane) {
-      AffineRow& row = coded_[size_of((start + lane) / count)];
-      const std::size_t group = size_of(first + (start + lane) % count);
-      std::uint8_t* const to = row.codes.data() + group * size_of(encoding_.group);
-      for (std::size_t i = 0; i < length; ++i) {
-        to[i] = batch_[i * kBatchGroups + size_of(lane)];
-      }
-      row.scales[group] = scales_.lanes[lane];
-      row.zeros[group] = static_cast<std::uint8_t>(zeros_.lanes[lane] / encoding_.zero_step);
-    }
-  }
-
-  const float* values_;
-  std::int64_t rows_;
-  std::int64_t k_;
-  const AffineEncoding& encoding_;
-  Grid grid_;
-  ScaleSearch search_;
-  float to_normal_;
-  std::vector<AffineRow> coded_;
-  std::vector<Line> x_ = std::vector<Line>(size_of(encoding_.group));
-  std::vector<std::uint8_t> batch_;
-  Line scales_, zeros_;
-};
-
 Distortion pack_block(const float* values, std::int64_t rows, std::int64_t k,
                       const AffineEncoding& encoding, ScaleSearch search, const BlockOutput& out) {
-  AffineBlock block(values, rows, k, encoding, search);
-  std::vector<float> decoded(size_of(k));
-  Distortion distortion;
-  std::int64_t r = 0;
-  for (const AffineRow& row : block.encode()) {
-    row.write(encoding, out, r);
-    row.decode(encoding, k, decoded.data());
-    distortion.add(values + r * k, decoded.data(), size_of(k));
-    ++r;
-  }
-  return distortion;
+  return pack_affine_block(values, rows, k, encoding, search, out);
 }
 
 Distortion pack_block(const float* values, std::int64_t rows, std::int64_t k,
@@ -211,12 +107,10 @@ PackedMatrix allocate(std::int64_t rows, std::int64_t k, const Encoding& encodin
   return matrix;
 }
 
-}  // namespace
-
-double sqnr_db(const PackedMatrix& matrix) { return sqnr_db(matrix.distortion); }
-
-PackedMatrix pack(const RowReader& read, std::int64_t rows, std::int64_t k,
-                  const Encoding& encoding, const PackOptions& options) {
+// `with_block(first, count, f)` calls f with a pointer to the floats of those rows.
+template <typename WithBlock>
+PackedMatrix pack_blocks(const WithBlock& with_block, std::int64_t rows, std::int64_t k,
+                         const Encoding& encoding, const PackOptions& options) {
   PackedMatrix matrix = allocate(rows, k, encoding);
   if (rows <= 0 || k <= 0) return matrix;
   const RowLayout row = row_layout(encoding, k);
@@ -227,21 +121,44 @@ PackedMatrix pack(const RowReader& read, std::int64_t rows, std::int64_t k,
       [&](std::size_t b) {
         const std::int64_t first = static_cast<std::int64_t>(b) * block;
         const std::int64_t count = std::min(block, rows - first);
-        std::vector<float> values(size_of(count * k));
-        read(first, count, values.data());
         const BlockOutput out{matrix.values.data() + first * row.values,
                               matrix.scales.data() + first * row.scales,
                               matrix.zero_points.data() + first * row.zero_points, row};
-        parts[b] = std::visit(
-            [&](const auto& kind) {
-              return pack_block(values.data(), count, k, kind, options.search, out);
-            },
-            encoding);
+        with_block(first, count, [&](const float* values) {
+          parts[b] = std::visit(
+              [&](const auto& kind) {
+                return pack_block(values, count, k, kind, options.search, out);
+              },
+              encoding);
+        });
       },
       options.threads);
   // In the order of the blocks, whichever thread was first.
   for (const Distortion& part : parts) matrix.distortion += part;
   return matrix;
+}
+
+}  // namespace
+
+double sqnr_db(const PackedMatrix& matrix) { return sqnr_db(matrix.distortion); }
+
+PackedMatrix pack(const RowReader& read, std::int64_t rows, std::int64_t k,
+                  const Encoding& encoding, const PackOptions& options) {
+  return pack_blocks(
+      [&](std::int64_t first, std::int64_t count, const auto& with_values) {
+        // Not a vector, which would write all of it once more.
+        const std::unique_ptr<float[]> values(new float[size_of(count * k)]);
+        read(first, count, values.get());
+        with_values(values.get());
+      },
+      rows, k, encoding, options);
+}
+
+PackedMatrix pack(std::span<const float> values, std::int64_t rows, std::int64_t k,
+                  const Encoding& encoding, const PackOptions& options) {
+  return pack_blocks([&](std::int64_t first, std::int64_t,
+                         const auto& with_values) { with_values(values.data() + first * k); },
+                     rows, k, encoding, options);
 }
 
 Expected<PackedMatrix> pack_integers(const Tensor& tensor, std::int64_t rows, std::int64_t k,

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/error.h"
@@ -41,6 +42,9 @@ struct PackOptions {
 // affine encodings (check with measure_weights). The bytes do not depend on the threads or on the
 // SIMD target. Memory: the result, and a block of rows for each thread.
 PackedMatrix pack(const RowReader& read, std::int64_t rows, std::int64_t k,
+                  const Encoding& encoding, const PackOptions& options = {});
+// The same for rows that lie in memory, rows * k floats, which are then not copied.
+PackedMatrix pack(std::span<const float> values, std::int64_t rows, std::int64_t k,
                   const Encoding& encoding, const PackOptions& options = {});
 
 // An integer or bool tensor, row-major as it is, as 32-bit words (IntegerEncoding); the encoding of

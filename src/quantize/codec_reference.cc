@@ -22,8 +22,18 @@ float as_zero(float value, const Grid& grid) {
   return std::nearbyint(steps) * grid.zero_step;
 }
 
+// The code nearest to x, of two equally near ones the even one.
 float code_of(float x, const GroupParameters& p, const Grid& grid) {
-  return std::nearbyint(std::min(std::max(x / p.scale + p.zero, 0.0f), grid.largest_code));
+  const float guess =
+      std::nearbyint(std::min(std::max(x / p.scale + p.zero, 0.0f), grid.largest_code));
+  // The guess is rounded three times; these products are exact.
+  const float above = (guess + 0.5f - p.zero) * p.scale;
+  const float below = (guess - 0.5f - p.zero) * p.scale;
+  const bool odd = std::fmod(guess, 2.0f) == 1.0f;
+  float code = guess;
+  if (x > above || (x == above && odd)) code = guess + 1.0f;
+  if (x < below || (x == below && odd)) code = guess - 1.0f;
+  return std::min(std::max(code, 0.0f), grid.largest_code);
 }
 
 // Sums over a group: with u = q - zero, of (x - scale * u)^2, u, u^2 and x * u.
@@ -33,8 +43,10 @@ struct Sums {
 
 Sums evaluate(std::span<const float> x, const GroupParameters& p, const Grid& grid) {
   Sums sums;
+  const float inverse = 1.0f / p.scale;
   for (const float value : x) {
-    const float u = code_of(value, p, grid) - p.zero;
+    const float q = std::min(std::max(value * inverse + p.zero, 0.0f), grid.largest_code);
+    const float u = std::nearbyint(q) - p.zero;
     const float difference = value - p.scale * u;
     sums.error += difference * difference;
     sums.u += u;
@@ -110,10 +122,10 @@ GroupParameters search_group_reference(std::span<const float> x, const Grid& gri
     most = std::max(most, value);
     sum_x += value;
   }
-  if (least == most) return constant_group(least, grid);
   const float low = std::min(least, 0.0f);
   const float high = std::max(most, 0.0f);
   if (search == ScaleSearch::none) return cover(low, high, grid);
+  if (least == most) return constant_group(least, grid);
 
   const auto count = static_cast<float>(x.size());
   GroupParameters best;

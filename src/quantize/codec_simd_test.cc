@@ -8,6 +8,7 @@
 #include <cmath>
 #include <functional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -71,31 +72,79 @@ std::string name_of(const Group& group) {
   return text;
 }
 
-void expect_same(const AffineEncoding& encoding, std::size_t length, int random_groups = 40) {
+// Scales and zero points of a batch of groups of one length.
+void expect_same_search(const Grid& grid, std::span<const Group> groups) {
+  const std::size_t length = groups.front().size();
+  std::vector<Line> x(length);
+  Line scales, zeros;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    for (std::size_t i = 0; i < length; ++i) x[i].lanes[g] = groups[g][i];
+  }
+  search_batch(x[0].lanes, length, grid, scales.lanes, zeros.lanes);
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const GroupParameters expected =
+        search_group_reference(groups[g], grid, ScaleSearch::least_squares);
+    ASSERT_EQ(scales.lanes[g], expected.scale) << name_of(groups[g]);
+    ASSERT_EQ(zeros.lanes[g], expected.zero) << name_of(groups[g]);
+  }
+}
+
+// Rounding to nearest, the codes by it and by what a search finds, and what they lost.
+void expect_same_row(const AffineEncoding& encoding, const Group& row) {
   const Grid grid(encoding);
-  const std::vector<Group> groups = groups_of(length, random_groups);
-  for (const ScaleSearch search : {ScaleSearch::least_squares, ScaleSearch::none}) {
-    for (std::size_t start = 0; start < groups.size(); start += kBatchGroups) {
-      const std::size_t lanes = std::min(groups.size() - start, kBatchGroups);
-      std::vector<Line> x(length);
-      Line scales, zeros;
-      std::vector<std::uint8_t> codes(length * kBatchGroups);
-      for (std::size_t g = 0; g < lanes; ++g) {
-        for (std::size_t i = 0; i < length; ++i) x[i].lanes[g] = groups[start + g][i];
+  const auto size = static_cast<std::size_t>(encoding.group);
+  const std::size_t groups = (row.size() + size - 1) / size;
+  std::vector<float> lows(groups), highs(groups), scales(groups), zeros(groups);
+  const WeightRow weights{row.data(), row.size(), size, 1.0f};
+  range_of_groups(weights, lows.data(), highs.data());
+  cover_ranges(lows.data(), highs.data(), groups, grid, scales.data(), zeros.data());
+  for (const ScaleSearch search : {ScaleSearch::none, ScaleSearch::least_squares}) {
+    std::vector<std::uint8_t> codes(row.size()), expected_codes(row.size());
+    double signal = 0, noise = 0;
+    for (std::size_t g = 0; g < groups; ++g) {
+      const std::size_t start = g * size;
+      const std::span<const float> x(row.data() + start, std::min(size, row.size() - start));
+      const GroupParameters expected = search_group_reference(x, grid, search);
+      if (search == ScaleSearch::none) {
+        ASSERT_EQ(scales[g], expected.scale) << name_of(row);
+        ASSERT_EQ(zeros[g], expected.zero) << name_of(row);
       }
-      search_batch(x[0].lanes, length, grid, search, scales.lanes, zeros.lanes);
-      quantize_batch(x[0].lanes, length, grid, scales.lanes, zeros.lanes, codes.data());
-      for (std::size_t g = 0; g < lanes; ++g) {
-        const Group& group = groups[start + g];
-        const GroupParameters expected = search_group_reference(group, grid, search);
-        ASSERT_EQ(scales.lanes[g], expected.scale) << name_of(group);
-        ASSERT_EQ(zeros.lanes[g], expected.zero) << name_of(group);
-        std::vector<std::uint8_t> expected_codes(length), found(length);
-        quantize_group_reference(group, expected, grid, expected_codes.data());
-        for (std::size_t i = 0; i < length; ++i) found[i] = codes[i * kBatchGroups + g];
-        ASSERT_EQ(found, expected_codes) << name_of(group);
+      scales[g] = expected.scale;
+      zeros[g] = expected.zero;
+      quantize_group_reference(x, expected, grid, &expected_codes[start]);
+      for (std::size_t i = start; i < start + x.size(); ++i) {
+        const double decoded =
+            static_cast<double>(expected.scale) *
+            (static_cast<double>(expected_codes[i]) - static_cast<double>(expected.zero));
+        const double value = static_cast<double>(row[i]);
+        signal += value * value;
+        noise += (value - decoded) * (value - decoded);
       }
     }
+    const Distortion distortion =
+        quantize_row(weights, grid, scales.data(), zeros.data(), codes.data());
+    ASSERT_EQ(codes, expected_codes) << name_of(row);
+    ASSERT_NEAR(distortion.signal, signal, 1e-5 * signal);
+    ASSERT_NEAR(distortion.noise, noise, 1e-5 * noise + 1e-12 * signal);
+  }
+}
+
+void expect_same(const AffineEncoding& encoding, std::size_t length, int random_groups = 40) {
+  const std::vector<Group> groups = groups_of(length, random_groups);
+  const std::size_t group = static_cast<std::size_t>(encoding.group);
+  for (std::size_t start = 0; start < groups.size(); start += kBatchGroups) {
+    const std::span batch(groups.data() + start, std::min(groups.size() - start, kBatchGroups));
+    expect_same_search(Grid(encoding), batch);
+  }
+  // Rows of several groups, the last of which is a tail where `length` is shorter than a group.
+  for (std::size_t start = 0; start + 3 <= groups.size(); start += 3) {
+    Group row;
+    for (std::size_t g = 0; g < 3; ++g) {
+      const Group& from = groups[start + (g < 2 ? g : 2)];
+      for (std::size_t i = 0; i < (g < 2 ? group : length); ++i) row.push_back(from[i % length]);
+    }
+    expect_same_row(encoding, row);
+    if (testing::Test::HasFatalFailure()) return;
   }
 }
 

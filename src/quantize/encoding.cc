@@ -18,8 +18,7 @@ struct ZeroPoints {
 // Best first, cheapest last. bench/zero_points.cc measures them.
 struct Width {
   int bits;
-  int word_values;   // the fewest values that are whole words
-  double most_bits;  // of a row, for each value, with its scales and zero points
+  double most_bits;
   std::span<const ZeroPoints> zero_points;
 };
 
@@ -29,11 +28,16 @@ constexpr ZeroPoints kZeroPoints4[] = {{6, 0.25f, 0}, {5, 0.5f, 0}, {4, 1, 0}, {
 constexpr ZeroPoints kZeroPoints8[] = {{0, 1, 128}};
 
 constexpr Width kWidths[] = {
-    {8, 4, 8.8, kZeroPoints8},
-    {4, 8, 4.7, kZeroPoints4},
-    {3, 32, 3.7, kZeroPoints3},
-    {2, 16, 2.7, kZeroPoints2},
+    {8, 8.8, kZeroPoints8},
+    {4, 4.7, kZeroPoints4},
+    {3, 3.7, kZeroPoints3},
+    {2, 2.7, kZeroPoints2},
 };
+
+const Width& width_of(int bits) {
+  return *std::find_if(std::begin(kWidths), std::end(kWidths) - 1,
+                       [bits](const Width& w) { return w.bits == bits; });
+}
 
 int scale_exponent(float max_magnitude) {
   // 2^exponent and 2^-exponent are normal floats.
@@ -45,24 +49,29 @@ int scale_exponent(float max_magnitude) {
 
 }  // namespace
 
-AffineEncoding affine_encoding(int bits, std::int64_t k, float max_magnitude) {
-  const Width& width = *std::find_if(std::begin(kWidths), std::end(kWidths) - 1,
-                                     [bits](const Width& w) { return w.bits == bits; });
-  constexpr std::int64_t kGroup = 32;
-  const std::int64_t words = (k + width.word_values - 1) / width.word_values;
-  AffineEncoding encoding{.bits = width.bits,
-                          .group = static_cast<int>(std::clamp<std::int64_t>(
-                              words * width.word_values, width.word_values, kGroup)),
-                          .scale_exponent = scale_exponent(max_magnitude)};
+double most_bits(int bits) { return width_of(bits).most_bits; }
+
+std::vector<AffineEncoding> affine_encodings(int bits, float max_magnitude) {
+  const Width& width = width_of(bits);
+  std::vector<AffineEncoding> encodings;
   for (const ZeroPoints& zero : width.zero_points) {
-    encoding.zero_bits = zero.bits;
-    encoding.zero_step = zero.step;
-    encoding.zero_default = zero.default_value;
+    encodings.push_back({.bits = width.bits,
+                         .scale_exponent = scale_exponent(max_magnitude),
+                         .zero_bits = zero.bits,
+                         .zero_step = zero.step,
+                         .zero_default = zero.default_value});
+  }
+  return encodings;
+}
+
+AffineEncoding affine_encoding(int bits, std::int64_t k, float max_magnitude) {
+  const std::vector<AffineEncoding> encodings = affine_encodings(bits, max_magnitude);
+  for (const AffineEncoding& encoding : encodings) {
     const RowLayout row = row_layout(encoding, k);
     const auto bytes = static_cast<double>(row.values + row.scales + row.zero_points);
-    if (8 * bytes <= width.most_bits * static_cast<double>(k)) break;
+    if (8 * bytes <= most_bits(bits) * static_cast<double>(k)) return encoding;
   }
-  return encoding;
+  return encodings.back();
 }
 
 bool fits_affine(float max_magnitude) {

@@ -2,16 +2,24 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "quantize/format.h"
 
 namespace subbyte {
 
-// The encoding for a width of 8, 4, 3 or 2 bits of a matrix of that k whose largest magnitude is
-// finite. Groups are 32 along k, or for a shorter k the fewest values that are whole words. Zero
-// points are the finest that have proved worth their bytes (docs/format.md) and with which a row
-// takes no more than 8.8, 4.7, 3.7 or 2.7 bits a value. scale_exponent puts the largest magnitude
-// at 2^14 .. 2^15, so that scales are normal halves and scale * (q - z) does not overflow one.
+// The encodings for a width of 8, 4, 3 or 2 bits of a tensor whose largest magnitude is finite, in
+// groups of 32: zero points that have proved worth their bytes (docs/format.md), the finest first.
+// scale_exponent puts the largest magnitude at 2^14 .. 2^15, so that scales are normal halves and
+// scale * (q - z) does not overflow one.
+std::vector<AffineEncoding> affine_encodings(int bits, float max_magnitude);
+
+// The most bits a value that a row is to take at that width, with its scales and zero points: 8.8,
+// 4.7, 3.7 or 2.7.
+double most_bits(int bits);
+
+// The first of affine_encodings() that keeps to most_bits() for that k, or the last. What is chosen
+// where the values are not at hand; choose_encoding() measures.
 AffineEncoding affine_encoding(int bits, std::int64_t k, float max_magnitude);
 
 // Whether affine encodings can hold a tensor of that largest magnitude: 0, or well inside the

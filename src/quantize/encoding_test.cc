@@ -39,19 +39,24 @@ TEST(AffineEncoding, BudgetsHoldForWholeGroups) {
   }
 }
 
-TEST(AffineEncoding, ShortRowsAreOneGroupOfWholeWords) {
-  for (std::int64_t k = 1; k <= 32; ++k) {
-    for (const int bits : {8, 4, 3, 2}) {
-      const AffineEncoding encoding = affine_encoding(bits, k, 1);
-      EXPECT_EQ(encoding.group * encoding.bits % 32, 0);
-      EXPECT_EQ(groups_in_row(encoding, k), 1);
-      EXPECT_LE(encoding.group, 32);
-    }
-  }
-  EXPECT_EQ(affine_encoding(8, 5, 1).group, 8);
-  EXPECT_EQ(affine_encoding(4, 9, 1).group, 16);
-  EXPECT_EQ(affine_encoding(3, 9, 1).group, 32);
-  EXPECT_EQ(affine_encoding(2, 9, 1).group, 16);
+// What a depthwise kernel of 3x3 or 5x5 takes for each channel.
+TEST(AffineEncoding, ShortRowsAreOneTail) {
+  const auto bytes = [](int bits, std::int64_t k) {
+    const AffineEncoding encoding = affine_encoding(bits, k, 1);
+    EXPECT_EQ(groups_in_row(encoding, k), 1);
+    const RowLayout row = row_layout(encoding, k);
+    EXPECT_EQ(row.scales, 2);
+    EXPECT_EQ(row.zero_points, 0);
+    return row.values;
+  };
+  EXPECT_EQ(bytes(8, 9), 12);
+  EXPECT_EQ(bytes(4, 9), 8);
+  EXPECT_EQ(bytes(3, 9), 4);
+  EXPECT_EQ(bytes(2, 9), 4);
+  EXPECT_EQ(bytes(8, 25), 28);
+  EXPECT_EQ(bytes(4, 25), 16);
+  EXPECT_EQ(bytes(3, 25), 12);
+  EXPECT_EQ(bytes(2, 25), 8);
 }
 
 TEST(AffineEncoding, ScaleExponentLeavesRoom) {

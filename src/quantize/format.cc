@@ -7,7 +7,7 @@ std::int64_t words(std::int64_t bits) { return (bits + 31) / 32 * 4; }
 
 RowLayout layout(const AffineEncoding& encoding, std::int64_t k) {
   const std::int64_t groups = groups_in_row(encoding, k);
-  return {.values = words(groups * encoding.group * encoding.bits),
+  return {.values = words(k * encoding.bits),
           .scales = groups * 2,
           .zero_points = (groups * encoding.zero_bits + 7) / 8};
 }

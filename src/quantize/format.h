@@ -37,7 +37,7 @@ struct IntegerEncoding {
 using Encoding = std::variant<AffineEncoding, FloatEncoding, IntegerEncoding>;
 
 // Bytes of one row of each part. A row of values starts on a 32-bit word, a row of zero points on a
-// byte; a group is whole words, so a tail group is stored in full.
+// byte; a group is whole words but for a tail, after which the row is padded to a word.
 struct RowLayout {
   std::int64_t values = 0;
   std::int64_t scales = 0;

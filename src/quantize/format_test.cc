@@ -22,9 +22,11 @@ TEST(RowLayout, Affine) {
   EXPECT_EQ(parts(AffineEncoding{.bits = 8}, 384), Parts({384, 24, 0}));
 }
 
-TEST(RowLayout, TailGroupsAreWhole) {
-  EXPECT_EQ(parts(AffineEncoding{.bits = 4, .zero_bits = 6}, 33), Parts({32, 4, 2}));
-  EXPECT_EQ(parts(AffineEncoding{.bits = 3}, 1), Parts({12, 2, 0}));
+TEST(RowLayout, TailGroupsEndWithTheirWord) {
+  EXPECT_EQ(parts(AffineEncoding{.bits = 4, .zero_bits = 6}, 33), Parts({20, 4, 2}));
+  EXPECT_EQ(parts(AffineEncoding{.bits = 3}, 1), Parts({4, 2, 0}));
+  EXPECT_EQ(parts(AffineEncoding{.bits = 3}, 9), Parts({4, 2, 0}));
+  EXPECT_EQ(parts(AffineEncoding{.bits = 3}, 11), Parts({8, 2, 0}));
   EXPECT_EQ(parts(AffineEncoding{.bits = 8, .group = 4}, 3), Parts({4, 2, 0}));
 }
 

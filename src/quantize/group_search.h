@@ -1,13 +1,16 @@
 // What the readable and the SIMD search for a group's scale and zero point share: the constants,
 // and the groups that need no search.
 //
-// The search works on normalised weights x = w * 2^-scale_exponent. A code is q = clamp(rint(x /
-// scale + zero)), the decoded value scale * (q - zero). The range that a code covers always
+// The search works on normalised weights x = w * 2^-scale_exponent. A code q is the whole number
+// in [0, 2^bits - 1] nearest to x / scale + zero, of two equally near ones the even one: exactly
+// so, for (q + 0.5 - zero) * scale is a float (at most 13 and 11 significant bits), and x is
+// compared with it. The decoded value is scale * (q - zero). The range that a code covers always
 // contains 0, for zero is within [0, 2^bits - 1] (give or take less than 1). The search is least
 // squares by alternation (Lloyd 1982): the best codes for a scale and a zero point, then the best
 // scale and zero point for those codes, from several starts that clip each end of the range more or
 // less; then from
-// neighbours of the best.
+// neighbours of the best. While it searches, codes are rounded from x * (1 / scale) + zero in
+// single precision, which is off by one where x is next to halfway between two.
 //
 // Every step is IEEE 754 single precision, rounded once, in the order in which codec_reference.cc
 // writes it; that is what makes the bytes the same everywhere.
@@ -61,8 +64,8 @@ struct Grid {
         zero_default(encoding.zero_default) {}
 };
 
-// A group whose values are all `value` (0 included): the pair of code and zero point whose quotient
-// is nearest to a normal half.
+// A group whose values are all `value` (0 included), for the search: the pair of code and zero
+// point whose quotient is nearest to a normal half.
 GroupParameters constant_group(float value, const Grid& grid);
 
 }  // namespace subbyte

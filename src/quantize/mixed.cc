@@ -182,23 +182,30 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-Expected<void> apply_mixed_precision(std::string_view json, std::span<const WeightUse> uses,
-                                     std::span<const std::string> names,
-                                     std::vector<Precision>& precisions) {
+Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
+                                                  std::span<const WeightUse> uses,
+                                                  std::span<const std::string> names,
+                                                  std::vector<Precision>& precisions) {
   SUBBYTE_TRY(const Rules rules, read_rules(json, uses, names));
+  std::vector<bool> named(uses.size(), false);
   for (std::size_t i = 0; i < uses.size(); ++i) {
+    const auto set = [&](Precision precision) {
+      precisions[i] = precision;
+      named[i] = true;
+    };
     if (uses[i].layer) {
-      if (const auto it = rules.layers.find(*uses[i].layer); it != rules.layers.end())
-        precisions[i] = it->second;
+      if (const auto it = rules.layers.find(*uses[i].layer); it != rules.layers.end()) {
+        set(it->second);
+      }
     }
     if (const auto it = rules.components.find(uses[i].component); it != rules.components.end()) {
-      precisions[i] = it->second;
+      set(it->second);
     }
     for (const auto& [pattern, precision] : rules.tensors) {
-      if (matches_pattern(pattern, names[i])) precisions[i] = precision;
+      if (matches_pattern(pattern, names[i])) set(precision);
     }
   }
-  return {};
+  return named;
 }
 
 }  // namespace subbyte

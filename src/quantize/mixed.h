@@ -16,9 +16,11 @@ namespace subbyte {
 // component, then layer, then what `precisions` holds before (one for each use, with `names` the
 // tensors' names). A file that is not of the form, an index that stands twice or that the model has
 // not, an unknown key, a pattern that matches nothing: each is an error that lists what there is.
-Expected<void> apply_mixed_precision(std::string_view json, std::span<const WeightUse> uses,
-                                     std::span<const std::string> names,
-                                     std::vector<Precision>& precisions);
+// Returns for each use whether a rule names it.
+Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
+                                                  std::span<const WeightUse> uses,
+                                                  std::span<const std::string> names,
+                                                  std::vector<Precision>& precisions);
 
 // True where `pattern`, in which * stands for any text and ? for any character, matches all of
 // `text`.

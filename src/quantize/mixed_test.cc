@@ -46,6 +46,11 @@ TEST_F(MixedTest, TheMostSpecificRuleWins) {
 }
 
 TEST_F(MixedTest, WhatNoRuleNamesKeepsItsPrecision) {
+  std::vector<Precision> precisions(uses_.size(), Precision::bits8);
+  EXPECT_EQ(apply_mixed_precision(R"({"mixed_precision": {"8bit_layers": [1]}})", uses_, names_,
+                                  precisions)
+                .value(),
+            std::vector<bool>({false, false, true, true}));
   EXPECT_EQ(applied("{}"), std::vector<Precision>(4, Precision::bits8));
 }
 

@@ -1,6 +1,7 @@
 #include "quantize/rows.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -124,8 +125,21 @@ RowReader row_reader(const Tensor& tensor, const AxisOrder& order) {
   };
 }
 
+std::optional<std::span<const float>> rows_in_memory(const Tensor& tensor, const AxisOrder& order) {
+  std::vector<int> axes = order.rows;
+  axes.insert(axes.end(), order.k.begin(), order.k.end());
+  const Axes all = pick(tensor.dims, axes);
+  const bool in_order = all.run() == tensor.elements() && tensor.dtype == DType::float32;
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.data.data());
+  if (!in_order || address % alignof(float) != 0 || std::endian::native != std::endian::little) {
+    return std::nullopt;
+  }
+  return std::span(reinterpret_cast<const float*>(tensor.data.data()),
+                   static_cast<std::size_t>(tensor.elements()));
+}
+
 std::int64_t rows_in_block(std::int64_t rows, std::int64_t k) {
-  constexpr std::int64_t kBlockFloats = std::int64_t{1} << 18;
+  constexpr std::int64_t kBlockFloats = std::int64_t{1} << 16;
   // Fewer rows would read a transposed matrix a few elements a cache line.
   constexpr std::int64_t kFewest = 8;
   return std::clamp(kBlockFloats / std::max<std::int64_t>(k, 1), kFewest,

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 
 #include "graph/graph.h"
 #include "quantize/format.h"
@@ -28,6 +30,9 @@ MatrixSize matrix_size(const std::vector<std::int64_t>& dims, const AxisOrder& o
 // gathered in tiles. The reader keeps the tensor's data alive.
 RowReader row_reader(const Tensor& tensor, const AxisOrder& order);
 
+// All rows of a float32 constant where they lie in memory in this order; nullopt otherwise.
+std::optional<std::span<const float>> rows_in_memory(const Tensor& tensor, const AxisOrder& order);
+
 // What decides whether an encoding can hold a matrix.
 struct WeightRange {
   float largest = 0;           // magnitude
@@ -37,7 +42,8 @@ struct WeightRange {
 WeightRange measure_weights(const RowReader& read, std::int64_t rows, std::int64_t k,
                             unsigned threads = 0);
 
-// Rows that are read and encoded at a time: about 1 MiB of floats.
+// Rows that are read and encoded at a time: about 256 KiB of floats, which a core's
+// cache holds.
 std::int64_t rows_in_block(std::int64_t rows, std::int64_t k);
 
 }  // namespace subbyte

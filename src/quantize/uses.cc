@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <numeric>
-#include <regex>
+
+#include "quantize/name_structure.h"
+#include "quantize/structure.h"
+#include "quantize/weight_order.h"
 
 namespace subbyte {
 
@@ -30,7 +33,14 @@ bool swaps_two_axes(const Node& node) {
 Reading matrix(WeightUseKind kind, int k_axis) { return {kind, AxisOrder{{1 - k_axis}, {k_axis}}}; }
 
 // `transposed`: the reader sees the weight through a transpose.
-Reading reading(const Node& node, std::size_t input, std::size_t rank, bool transposed) {
+Reading reading(const Node& node, std::size_t input, const std::vector<std::int64_t>& dims,
+                bool transposed) {
+  const std::size_t rank = dims.size();
+  if (rank >= 3 && input == 1 && !transposed) {
+    if (node.op == Op::Conv) return {WeightUseKind::conv, conv_weight_order(rank)};
+    if (node.op == Op::ConvTranspose)
+      return {WeightUseKind::conv, conv_transpose_weight_order(node, dims)};
+  }
   if (rank == 2 && input == 1 && node.op == Op::MatMul)
     return matrix(WeightUseKind::matmul, transposed ? 1 : 0);
   if (rank == 2 && input == 1 && node.op == Op::Gemm) {
@@ -49,92 +59,57 @@ Reading reading(const Node& node, std::size_t input, std::size_t rank, bool tran
   return {};
 }
 
-bool matches(const std::string& text, const char* pattern) {
-  return std::regex_search(text, std::regex(pattern, std::regex::icase));
-}
-
-// The number of a repeated block in a name: encoder.layer.3.attention, h.11.mlp, blocks_2.
-std::optional<int> layer_of(const std::string& text) {
-  static const char* const kPattern =
-      "(?:^|[./_])(?:layers?|h|blocks?|encoder|decoder)[./_]([0-9]{1,4})(?:[./_]|$)";
-  std::smatch match;
-  if (!std::regex_search(text, match, std::regex(kPattern))) return std::nullopt;
-  return std::stoi(match[1].str());
-}
-
-Component component_of(const std::string& text, WeightUseKind kind) {
-  if (kind == WeightUseKind::embedding) return Component::embedding;
-  if (matches(text, "attention|attn|query|key|value|[qkv]_proj|qkv")) return Component::attention;
-  if (matches(text,
-              "mlp|ffn|feed_?forward|intermediate|fc[12]|up_proj|down_proj|gate_proj|output[./"
-              "]dense")) {
-    return Component::feed_forward;
-  }
-  if (matches(text, "lm_head|classifier|pooler|(^|[./_])head([./_]|$)")) return Component::head;
-  return Component::other;
-}
-
-// Names are hostile: what a pattern sees of one is bounded.
-std::string bounded(const std::string& name) { return name.substr(0, 256); }
-
 class Finder {
  public:
   explicit Finder(const Model& model) : graph_(model.main()), uses_(find_uses(graph_)) {}
 
   std::vector<WeightUse> run() {
     std::vector<WeightUse> found;
+    std::vector<NodeId> readers;
     for (ValueId v = 0; v < graph_.values.size(); ++v) {
       const Value& value = graph_.values[v];
       if (!value.constant || !is_float(value.dtype) || value.constant->elements() <= 1) continue;
       if (uses_.count(v) == 0) continue;
-      found.push_back(describe_use(v));
+      const auto [how, reader] = first_reading(v, value.constant->dims, false, 0);
+      found.push_back(describe_use(v, how));
+      readers.push_back(reader);
     }
-    // The head counts as the layer after the last.
-    int layers = 0;
-    for (const WeightUse& use : found) layers = std::max(layers, use.layer.value_or(-1) + 1);
-    for (WeightUse& use : found) {
-      if (use.component == Component::head && !use.layer) use.layer = layers;
-    }
+    find_structure(graph_, readers, found);
+    name_structure(graph_, readers, found);
     return found;
   }
 
  private:
   // The first reader that takes the weight as a matrix, looking through transposes.
-  std::pair<Reading, NodeId> first_reading(ValueId v, std::size_t rank, bool transposed,
-                                           int depth) const {
+  std::pair<Reading, NodeId> first_reading(ValueId v, const std::vector<std::int64_t>& dims,
+                                           bool transposed, int depth) const {
     std::pair<Reading, NodeId> result{{}, kNone};
     for (const NodeId n : uses_.readers[v]) {
       const Node& node = graph_.nodes[n];
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         if (node.inputs[i] != v) continue;
         if (result.second == kNone) result.second = n;
-        const Reading r = reading(node, i, rank, transposed);
+        const Reading r = reading(node, i, dims, transposed);
         if (r.kind != WeightUseKind::other) return {r, n};
       }
-      if (rank == 2 && depth < 4 && swaps_two_axes(node)) {
-        const auto through = first_reading(node.outputs[0], rank, !transposed, depth + 1);
+      if (dims.size() == 2 && depth < 4 && swaps_two_axes(node)) {
+        const auto through = first_reading(node.outputs[0], dims, !transposed, depth + 1);
         if (through.first.kind != WeightUseKind::other) return through;
       }
     }
     return result;
   }
 
-  WeightUse describe_use(ValueId v) const {
+  WeightUse describe_use(ValueId v, const Reading& how) const {
     const Value& value = graph_.values[v];
-    const std::size_t rank = value.constant->dims.size();
-    const auto [how, reader] = first_reading(v, rank, false, 0);
     WeightUse use;
     use.value = v;
     use.kind = how.kind;
-    use.order = how.kind == WeightUseKind::other ? one_row(rank) : how.order;
+    use.order = how.kind == WeightUseKind::other ? one_row(value.constant->dims.size()) : how.order;
     const MatrixSize size = matrix_size(value.constant->dims, use.order);
     use.rows = size.rows;
     use.k = size.k;
     use.range = measure_weights(row_reader(*value.constant, use.order), use.rows, use.k);
-    std::string names = bounded(value.name);
-    if (reader != kNone) names += " " + bounded(graph_.nodes[reader].name);
-    use.layer = layer_of(names);
-    use.component = component_of(names, use.kind);
     return use;
   }
 

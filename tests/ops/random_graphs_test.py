@@ -69,6 +69,7 @@ class Builder:
         self.pick(
             [self.unary, self.binary, self.binary, self.reshape, self.transpose, self.slice, self.concat, self.reduce]
             + [self.softmax, self.matmul, self.expand, self.split, self.gather, self.where, self.normalize]
+            + [self.pad, self.pool, self.repeat, self.interpolate, self.gather_elements, self.scatter, self.running_sum, self.trilu]
         )()
 
     def unary(self) -> None:
@@ -201,6 +202,75 @@ class Builder:
             columns = self.pick([1, 4, 6])
             b = self.constant(self.random.integers(-2, 3, (depth, columns)).astype(np.float32) / 2)
         self.node("MatMul", [a, b], [*self.dims[a][:-1], columns])
+
+    def pad(self) -> None:
+        x = self.value(1, 2, 3)
+        if x is None:
+            return
+        axis = int(self.random.integers(len(self.dims[x])))
+        size = self.dims[x][axis]
+        mode = self.pick(["constant", "constant", "edge", "reflect"]) if size > 2 else "constant"
+        amounts = [int(v) for v in self.random.integers(-1 if mode == "constant" and size > 2 else 0, min(size, 3), 2)]
+        dims = [*self.dims[x][:axis], size + sum(amounts), *self.dims[x][axis + 1 :]]
+        operands = [self.constant(np.array(amounts, np.int64)), "", self.constant(np.array([axis], np.int64))]
+        self.node("Pad", [x, *operands], dims, mode=mode)
+
+    def pool(self) -> None:
+        x = self.value(3, 4)
+        if x is None or min(self.dims[x][2:]) < 3:
+            return
+        spatial = len(self.dims[x]) - 2
+        dims = [*self.dims[x][:2], *((size - 1) // 2 + 1 for size in self.dims[x][2:])]
+        window = {"kernel_shape": [3] * spatial, "strides": [2] * spatial, "pads": [1] * 2 * spatial}
+        self.node(self.pick(["MaxPool", "AveragePool"]), [x], dims, **window)
+
+    def repeat(self) -> None:
+        """A Resize that is a view."""
+        x = self.value(2, 3, 4)
+        if x is None or np.prod(self.dims[x]) > 1000:
+            return
+        dims = [*self.dims[x][:-2], self.dims[x][-2] * 2, self.dims[x][-1] * 3]
+        scales = self.constant(np.array([1] * (len(dims) - 2) + [2, 3], np.float32))
+        self.node("Resize", [x, "", scales], dims, coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+
+    def interpolate(self) -> None:
+        x = self.value(3, 4)
+        if x is None or np.prod(self.dims[x]) > 1000:
+            return
+        dims = [*self.dims[x][:-1], self.dims[x][-1] * 2 + 1]
+        sizes = self.constant(np.array(dims, np.int64))
+        self.node("Resize", [x, "", "", sizes], dims, mode="linear", coordinate_transformation_mode="align_corners")
+
+    def gather_elements(self) -> None:
+        x = self.value(1, 2, 3)
+        if x is None:
+            return
+        axis = int(self.random.integers(len(self.dims[x])))
+        dims = [*self.dims[x][:axis], 2, *self.dims[x][axis + 1 :]]
+        indices = self.random.integers(-self.dims[x][axis], self.dims[x][axis], dims)
+        self.node("GatherElements", [x, self.constant(indices)], dims, axis=axis)
+
+    def scatter(self) -> None:
+        x = self.value(1, 2, 3)
+        if x is None:
+            return
+        rows = self.dims[x][0]
+        updates = [n for n, d in self.dims.items() if d and d[1:] == self.dims[x][1:] and d[0] <= rows]
+        u = self.pick(updates)
+        landing = self.random.permutation(rows)[: self.dims[u][0], None]
+        self.node("ScatterND", [x, self.constant(landing), u], self.dims[x], reduction=self.pick(["none", "add"]))
+
+    def running_sum(self) -> None:
+        x = self.value(1, 2, 3)
+        if x is None:
+            return
+        axis = self.constant(np.array(self.random.integers(len(self.dims[x]))))
+        self.node("CumSum", [x, axis], self.dims[x], reverse=int(self.random.integers(2)))
+
+    def trilu(self) -> None:
+        x = self.value(2, 3)
+        if x is not None:
+            self.node("Trilu", [x], self.dims[x], upper=int(self.random.integers(2)))
 
     def model(self) -> onnx.ModelProto:
         read = {name for node in self.nodes for name in node.input}

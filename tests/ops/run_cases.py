@@ -19,6 +19,8 @@ from onnx_cases import Case
 RTOL = {"float32": 1e-4, "float64": 1e-4, "float16": 2e-3, "bfloat16": 1e-2}
 # A refusal names a node with its operator, or else the value and what it is, or the operator set.
 NODE = re.compile(r"node (?:'[^']*'|\d+) \('?(\w+)'?\)")
+# Operators that left ONNX are named as what took their place.
+BECAME = {"Upsample": "Resize", "Scatter": "ScatterElements"}
 OTHER_REFUSALS = [
     r"(input|output|value|tensor) '[^']*' (has the dtype|is an?) [\w ]+, (which|but) subbyte",
     r"opset \d+ of ai\.onnx is not supported",
@@ -69,7 +71,7 @@ def is_refusal(case: Case, message: str) -> bool:
     """Whether it says which node or value cannot be converted, and is about this model."""
     named = set(NODE.findall(message))
     if named:
-        return named <= case.operators
+        return named <= case.operators | {BECAME.get(operator) for operator in case.operators}
     return any(re.search(pattern, message) for pattern in OTHER_REFUSALS)
 
 

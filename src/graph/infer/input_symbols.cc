@@ -109,7 +109,13 @@ std::vector<std::size_t> shape_operands(const Node& node) {
     case Op::ReduceProd:
     case Op::ReduceSum:
     case Op::ReduceSumSquare:
+    case Op::CumSum:
+    case Op::OneHot:
       return {1};
+    case Op::Pad:
+      return {1, 3};
+    case Op::Resize:
+      return {3};
     case Op::Range:
       return {0, 1, 2};
     case Op::Slice:

@@ -21,6 +21,8 @@ using Content = std::vector<Expr>;
 struct Ratio {
   Expr numerator;
   std::int64_t denominator = 1;  // positive
+  // A size that it is divided by too, which no other arithmetic follows: the scale of a Resize.
+  std::optional<Expr> divisor{};
 };
 using Ratios = std::vector<Ratio>;
 

@@ -15,7 +15,8 @@ constexpr std::int64_t kMaxDenominator = 256;
 constexpr double kMaxConstant = 65536;
 
 bool is_dyadic(const Ratio& r) {
-  return (r.denominator & (r.denominator - 1)) == 0 && r.denominator <= kMaxDenominator;
+  return (r.denominator & (r.denominator - 1)) == 0 && r.denominator <= kMaxDenominator &&
+         !r.divisor;
 }
 
 Ratio reduced(ExprPool& p, Expr numerator, std::int64_t denominator) {
@@ -61,6 +62,9 @@ std::optional<Ratio> combine(ExprPool& p, Op op, const Ratio& a, const Ratio& b)
       if (!p.value(a.numerator) && !of_b) return std::nullopt;
       return reduced(p, p.mul(a.numerator, b.numerator), denominator);
     case Op::Div: {
+      // One size over another.
+      if (!of_b && a.denominator == 1 && b.denominator == 1 && p.lower(b.numerator) >= 0)
+        return Ratio{a.numerator, 1, b.numerator};
       if (!of_b || *of_b <= 0) return std::nullopt;
       return reduced(p, p.mul(a.numerator, scale_a), saturating_mul(a.denominator, *of_b));
     }
@@ -112,7 +116,10 @@ void infer_cast_ratios(NodeInfer& c) {
     c.set_ratios(0, from);
   } else if (to == DType::int64 || to == DType::int32) {
     Content content;
-    for (const Ratio& r : *from) content.push_back(rounded(c.exprs, r, Op::Cast));
+    for (const Ratio& r : *from) {
+      if (r.divisor) return;
+      content.push_back(rounded(c.exprs, r, Op::Cast));
+    }
     c.set(0, to, c.shape(0) == nullptr ? std::nullopt : std::optional<Shape>(*c.shape(0)),
           std::move(content));
   }
@@ -152,7 +159,10 @@ void infer_ratios(NodeInfer& c) {
     case Op::Ceil:
       if (const Ratios* from = c.ratios(0)) {
         Ratios result;
-        for (const Ratio& r : *from) result.push_back({rounded(c.exprs, r, c.node.op), 1});
+        for (const Ratio& r : *from) {
+          if (r.divisor) return;
+          result.push_back({rounded(c.exprs, r, c.node.op), 1});
+        }
         c.set_ratios(0, std::move(result));
       }
       return;

@@ -1,0 +1,91 @@
+#include "passes/spell_out.h"
+
+#include <utility>
+
+#include "reference/element.h"
+
+namespace subbyte {
+
+std::optional<std::size_t> Speller::rank() const {
+  const auto& shape = value(input(0)).shape;
+  return shape ? std::optional(shape->size()) : std::nullopt;
+}
+
+void Speller::append(Op op, std::vector<ValueId> inputs, ValueId output,
+                     std::vector<Attribute> attributes) {
+  Node node;
+  node.op = op;
+  node.op_type = std::string(op_info(op).name);
+  node.name = node_.name;
+  node.inputs = std::move(inputs);
+  node.outputs = {output};
+  node.attributes = std::move(attributes);
+  graph_.add_node(std::move(node));
+}
+
+ValueId Speller::add(Op op, std::string_view what, std::vector<ValueId> inputs,
+                     std::vector<Attribute> attributes) {
+  const ValueId output = constants_.add_value(node_, what);
+  append(op, std::move(inputs), output, std::move(attributes));
+  return output;
+}
+
+void Speller::finish(Op op, std::vector<ValueId> inputs, std::vector<Attribute> attributes) {
+  append(op, std::move(inputs), node_.outputs[0], std::move(attributes));
+}
+
+ValueId Speller::int64s(std::string_view what, std::span<const std::int64_t> values) {
+  return constants_.add_int64s(node_, what, values);
+}
+
+ValueId Speller::floats(std::string_view what, std::vector<std::int64_t> dims,
+                        std::span<const double> values) {
+  return constants_.add(node_, what, float_tensor(dtype(), std::move(dims), values));
+}
+
+ValueId Speller::number(std::string_view what, double value) {
+  return floats(what, {}, std::span(&value, 1));
+}
+
+ValueId Speller::reshaped(std::string_view what, ValueId value, std::vector<std::int64_t> dims) {
+  const Tensor* known = graph_.constant(value);
+  if (known == nullptr)
+    return add(Op::Reshape, what, {value, int64s(std::string(what) + "_shape", dims)});
+  // The caller's -1 is what the others leave.
+  std::int64_t others = 1;
+  for (const std::int64_t dim : dims) others *= dim == -1 ? 1 : dim;
+  Tensor tensor = *known;
+  for (std::int64_t& dim : dims)
+    if (dim == -1) dim = tensor.elements() / others;
+  tensor.dims = std::move(dims);
+  return constants_.add(node_, what, std::move(tensor));
+}
+
+Tensor float_tensor(DType dtype, std::vector<std::int64_t> dims, std::span<const double> values) {
+  std::vector<std::byte> bytes(values.size() * dtype_size(dtype));
+  reference::with_floats(dtype, [&]<typename T>(T) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const T element = reference::narrow<T>(values[i]);
+      std::memcpy(bytes.data() + i * sizeof(T), &element, sizeof(T));
+    }
+  });
+  return make_tensor(dtype, std::move(dims), std::move(bytes));
+}
+
+Expected<void> spell_out(Model& model, SpellOut spell) {
+  Graph& graph = model.main();
+  ConstantMaker constants(model.exprs, graph);
+  const std::vector<Node> nodes = std::exchange(graph.nodes, {});
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    Speller speller(model.exprs, graph, constants, nodes[n]);
+    auto done = spell(speller);
+    if (!done) {
+      graph.nodes = nodes;
+      return within(describe(graph, static_cast<NodeId>(n)), std::move(done.error()));
+    }
+    if (!*done) graph.add_node(nodes[n]);
+  }
+  return {};
+}
+
+}  // namespace subbyte

@@ -1,0 +1,117 @@
+#include "plan/product.h"
+
+#include <fmt/format.h>
+
+#include "plan/weight_code.h"
+
+namespace subbyte {
+
+namespace {
+
+// B's library files, with its accessors declared; `first` and `count` become the columns at hand
+// where the weight is bound in chunks.
+std::vector<std::string_view> bind_right(Lowering& lowering, StepCode& code, const Product& p,
+                                         std::optional<WeightId>& split) {
+  if (!p.weight) return {"octet", "weights_activations"};
+  const StoredWeight& stored = lowering.plan.weights[*p.weight];
+  if (p.groups == 1 && exceeds_binding(stored)) split = *p.weight;
+  code.bind_matrix(*p.weight);
+  const std::string row = p.groups == 1 ? "n" : fmt::format("b % {}u * cols() + n", p.groups);
+  code.declare(fmt::format("fn weight_row(b: u32, n: u32) -> u32 {{ return {}; }}\n", row));
+  return matrix_libraries(stored);
+}
+
+Expected<void> declare_epilogue(Lowering& lowering, StepCode& code, const Kernel& kernel,
+                                const Product& p) {
+  const ValueId result = lowering.graph().nodes[kernel.anchor].outputs[0];
+  Scope scope;
+  std::string value = "value";
+  if (p.alpha != 1) value = scope.let(fmt::format("value * {}", f32_literal(p.alpha)));
+  if (p.addend != kNone && p.beta != 0) {
+    Evaluator reads(lowering.model, lowering.schedule, lowering.placement, code, scope);
+    std::vector<ViewStep> path = p.addend_path;
+    path.insert(path.end(), p.result_path.begin(), p.result_path.end());
+    SUBBYTE_TRY(const Typed addend, reads.value(p.addend, p.result, path));
+    value = scope.let(p.beta == 1
+                          ? fmt::format("{} + {}", value, addend.text)
+                          : fmt::format("{} + {} * {}", value, f32_literal(p.beta), addend.text));
+  }
+  Evaluator epilogue(lowering.model, lowering.schedule, lowering.placement, code, scope,
+                     KernelResult{result, value, GpuType::f32});
+  // The group's values have the elements of C in C's order, under whatever shape.
+  std::vector<ViewStep> path = p.result_path;
+  if (!path.empty()) path.insert(path.begin(), reshaped(lowering.shape(result)));
+  SUBBYTE_TRY(const Typed y, epilogue.definition(kernel.result, p.result, path));
+  scope.line(store_result(lowering, code, epilogue, kernel.result, p.result, path, y.text));
+  code.declare(scope.function("store(b: u32, m: u32, n: u32, value: f32)"));
+  return {};
+}
+
+}  // namespace
+
+ViewStep reshaped(std::vector<Expr> shape) {
+  return ViewStep{ViewStep::Kind::reshape, std::move(shape), {}, {}, {}};
+}
+
+ViewStep expanded(std::vector<Expr> shape) {
+  return ViewStep{ViewStep::Kind::expand, std::move(shape), {}, {}, {}};
+}
+
+ViewStep permuted(std::vector<std::int64_t> permutation) {
+  return ViewStep{ViewStep::Kind::permute, {}, std::move(permutation), {}, {}};
+}
+
+Expected<void> declare_operand(Lowering& lowering, StepCode& code, ValueId value,
+                               const Frame& frame, const std::vector<ViewStep>& path, Expr depth,
+                               const std::string& name) {
+  const std::string row = frame.coordinates[1].name;
+  const std::string arguments = fmt::format("(b: u32, {}: u32, k: u32)", row);
+  const std::string end = code.size(depth);
+  {
+    Scope scope;
+    Evaluator evaluator(lowering.model, lowering.schedule, lowering.placement, code, scope);
+    if (const auto four = evaluator.four(value, frame, path)) {
+      scope.line(fmt::format("if (k >= {}) {{ return vec4<f32>(); }}", end));
+      code.declare(scope.function(fmt::format("{}{} -> vec4<f32>", name, arguments), *four));
+      return {};
+    }
+  }
+  Scope scope;
+  Evaluator evaluator(lowering.model, lowering.schedule, lowering.placement, code, scope);
+  SUBBYTE_TRY(const Typed element, evaluator.value(value, frame, path));
+  code.declare(scope.function(fmt::format("{}_element{} -> f32", name, arguments), element.text));
+  std::string text =
+      fmt::format("fn {}{} -> vec4<f32> {{\n  var four = vec4<f32>();\n", name, arguments);
+  for (int i = 0; i < 4; ++i) {
+    text += fmt::format("  if (k + {0}u < {3}) {{ four[{0}u] = {1}_element(b, {2}, k + {0}u); }}\n",
+                        i, name, row, end);
+  }
+  code.declare(text + "  return four;\n}\n");
+  return {};
+}
+
+Expected<void> add_product(Lowering& lowering, const Kernel& kernel, StepCode& code,
+                           const Product& p) {
+  ExprPool& exprs = lowering.exprs();
+  code.declare_size("batches", p.batches);
+  code.declare_size("rows", p.rows);
+  code.declare_size("cols", p.cols);
+  code.declare_size("depth", p.depth);
+  std::optional<WeightId> split;
+  const auto libraries = bind_right(lowering, code, p, split);
+  const Expr first = split ? lowering.plan.first_row(exprs) : exprs.constant(0);
+  const Expr chunk = split ? lowering.plan.chunk_rows(exprs) : p.cols;
+  code.declare_size("first_col", first);
+  code.declare_size("chunk_cols", chunk);
+  code.declare(fmt::format("const ROWS_ADJACENT = {};\n", p.rows_adjacent));
+  SUBBYTE_CHECK_OK(declare_epilogue(lowering, code, kernel, p));
+
+  std::vector<FormChoice> choices;
+  for (auto& sized : product_forms(exprs, p.batches, p.rows, chunk, p.depth, p.rows_adjacent)) {
+    choices.push_back(FormChoice{std::move(sized.form), sized.workgroups, sized.when});
+  }
+  add_step(lowering, step_name(lowering, kernel), code, libraries, choices, split);
+  return {};
+}
+
+}  // namespace subbyte

@@ -1,0 +1,69 @@
+#include "quantize/choose_encoding.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "quantize/codec.h"
+#include "quantize/encoding.h"
+
+namespace subbyte {
+namespace {
+
+std::int64_t row_bytes(const AffineEncoding& encoding, std::int64_t k) {
+  const RowLayout row = row_layout(encoding, k);
+  return row.values + row.scales + row.zero_points;
+}
+
+// Rows evenly spread over the matrix, of about 8192 values.
+std::vector<float> sample(const RowReader& read, std::int64_t rows, std::int64_t k,
+                          std::int64_t& count) {
+  constexpr std::int64_t kValues = 8192;
+  count = std::clamp<std::int64_t>(kValues / k, 1, rows);
+  std::vector<float> values(static_cast<std::size_t>(count * k));
+  for (std::int64_t i = 0; i < count; ++i) {
+    read(i * (rows / count), 1, values.data() + i * k);
+  }
+  return values;
+}
+
+}  // namespace
+
+std::vector<AffineEncoding> encoding_choices(int bits, std::int64_t k, float max_magnitude) {
+  std::vector<AffineEncoding> within, all;
+  for (const int group : {32, 64}) {
+    // A row of one group is the same whatever its size.
+    if (group > 32 && (k <= 32 || bits == 8)) continue;
+    for (AffineEncoding encoding : affine_encodings(bits, max_magnitude)) {
+      encoding.group = group;
+      all.push_back(encoding);
+      const auto total_bits = static_cast<double>(8 * row_bytes(encoding, k));
+      if (total_bits <= most_bits(bits) * static_cast<double>(k)) within.push_back(encoding);
+    }
+  }
+  if (!within.empty()) return within;
+  return {*std::min_element(all.begin(), all.end(),
+                            [k](const AffineEncoding& a, const AffineEncoding& b) {
+                              return row_bytes(a, k) < row_bytes(b, k);
+                            })};
+}
+
+AffineEncoding choose_encoding(int bits, const RowReader& read, std::int64_t rows, std::int64_t k,
+                               float max_magnitude) {
+  std::vector<AffineEncoding> choices = encoding_choices(bits, k, max_magnitude);
+  if (choices.size() == 1 || rows <= 0 || k <= 0) return choices.front();
+  std::int64_t count = 0;
+  const std::vector<float> values = sample(read, rows, k, count);
+  std::vector<double> noise;
+  for (const AffineEncoding& choice : choices) {
+    noise.push_back(pack(values, count, k, choice, {.threads = 1}).distortion.noise);
+  }
+  const double enough = *std::min_element(noise.begin(), noise.end()) * std::pow(10.0, 0.005);
+  std::size_t best = choices.size();
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (noise[i] > enough) continue;
+    if (best == choices.size() || row_bytes(choices[i], k) < row_bytes(choices[best], k)) best = i;
+  }
+  return choices[best];
+}
+
+}  // namespace subbyte
