@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import pty
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from harness import ROOT, run
+from harness import ROOT, SUBBYTE, run
 
 DONE, FAILED, WRONG_COMMAND = 0, 1, 2
 
@@ -132,6 +133,18 @@ def test_a_wrong_command_line_is_2(model, tmp_path, arguments, words):
     "arguments, status, message",
     [
         (["transmogrify"], 2, "'transmogrify' is not a verb of subbyte; there are "),
+        (["cnvert", "small.onnx"], 2, "'cnvert' is not a verb of subbyte (did you mean convert?); there are "),
+        (
+            ["convert", "small.onnx", "--precison", "4bit"],
+            2,
+            "'--precison' is not an option of convert (did you mean --precision?); see subbyte convert --help\n",
+        ),
+        (
+            ["inspect", "small.onnx", "--zzz=1"],
+            2,
+            "'--zzz' is not an option of inspect; see subbyte inspect --help\n",
+        ),
+        ([], 2, "subbyte needs a verb; there are convert, inspect, verify, list, detect, find; see subbyte --help\n"),
         (["convert"], 2, "convert needs a model: FILE or --source FILE\n"),
         (
             ["convert", "small.onnx", "--precision", "5bit"],
@@ -281,6 +294,60 @@ def test_verify_finds_a_flipped_bit(model, tmp_path):
     done = run("verify", "small.webgpu.js", check=False, cwd=tmp_path)
     assert done.returncode == FAILED
     assert weights.name in done.stderr
+
+
+def on_a_terminal(*arguments, **environment) -> tuple[int, str]:
+    """Exit status and what a terminal shows of stderr."""
+    shown, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [str(SUBBYTE), *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        env={**{k: v for k, v in os.environ.items() if k != "NO_COLOR"}, "TERM": "xterm", **environment},
+    )
+    os.close(terminal)
+    text = b""
+    try:
+        while part := os.read(shown, 65536):
+            text += part
+    except OSError:  # the end of a terminal is an error
+        pass
+    os.close(shown)
+    return process.wait(timeout=60), text.decode()
+
+
+def test_a_terminal_has_a_bar(model, tmp_path):
+    status, text = on_a_terminal("convert", model)
+    assert status == DONE
+    assert "\rquantizing [" in text and "=" in text and "] 2/2" in text
+    # The bar is cleared when the work is done.
+    assert text.endswith("\r\x1b[K")
+    assert "\x1b[1;31m" not in text
+
+
+def test_colours_are_for_terminals_that_want_them(tmp_path):
+    missing = tmp_path / "no.onnx"
+    status, text = on_a_terminal("convert", missing)
+    assert status == FAILED and "\x1b[1;31merror:\x1b[0m '" in text
+    for wanted in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        status, text = on_a_terminal("convert", missing, **wanted)
+        assert status == FAILED and "error: '" in text and "\x1b" not in text
+    # An empty NO_COLOR asks for nothing (no-color.org).
+    assert "\x1b[1;31m" in on_a_terminal("convert", missing, NO_COLOR="")[1]
+    assert "\x1b[1;31merror:\x1b[0m" in on_a_terminal("transmogrify")[1]
+
+
+def test_a_dumb_terminal_has_plain_lines(model):
+    status, text = on_a_terminal("convert", model, TERM="dumb")
+    assert status == DONE and "quantizing: 2 of 2" in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize("verb", ["convert", "inspect", "verify", "list", "detect", "find"])
+def test_help_has_an_example(verb):
+    done = run(verb, "--help")
+    assert f"Example:\n  subbyte {verb} " in done.stdout and done.stderr == ""
+    assert max(len(line) for line in done.stdout.splitlines()) <= 160
 
 
 def test_help_and_version():

@@ -13,7 +13,10 @@ FLOAT = TensorProto.FLOAT
 
 def model_of(nodes, inputs, weights, outputs=1, opset=18, symbolic=True) -> onnx.ModelProto:
     """A model whose inputs have sizes that are not known when converting."""
-    dims = lambda name, array: [f"{name}{i}" for i in range(array.ndim)] if symbolic else array.shape
+
+    def dims(name, array):
+        return [f"{name}{i}" for i in range(array.ndim)] if symbolic else array.shape
+
     results = [
         helper.make_tensor_value_info("y", FLOAT, None),
         helper.make_tensor_value_info("z", TensorProto.INT64, None),
@@ -91,12 +94,18 @@ def test_convolutions(seed, tmp_path):
     if transposed:
         weights = noise(random, groups * depth, wide, *kernel)
         if "auto_pad" not in attributes:
-            attributes["output_padding"] = [int(random.integers(0, s)) for s in attributes["strides"]]
+            strides = attributes["strides"]
+            attributes["output_padding"] = [int(random.integers(0, s)) for s in strides]
     else:
         weights = noise(random, groups * wide, depth, *kernel)
-    constants = {"w": weights, "b": noise(random, groups * wide)}
-    after = noise(random, *[groups * wide if i == 0 else 1 for i in range(rank + 1)])
-    constants |= {"f": after, "s": np.abs(noise(random, groups * wide)), "v": np.full(groups * wide, 0.5, np.float32)}
+    channels = groups * wide
+    constants = {
+        "w": weights,
+        "b": noise(random, channels),
+        "s": noise(random, channels),
+        "v": np.full(channels, 0.5, np.float32),
+        "f": noise(random, channels, *[1] * rank),
+    }
     bias = ["b"] if random.integers(0, 2) else []
     kind = "ConvTranspose" if transposed else "Conv"
     nodes = [
@@ -128,7 +137,14 @@ def test_pools(seed, tmp_path):
     compare(model, {"x": x}, tmp_path)
 
 
-COORDINATES = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"]
+COORDINATES = [
+    "half_pixel",
+    "pytorch_half_pixel",
+    "align_corners",
+    "asymmetric",
+    "half_pixel_symmetric",
+]
+FACTORS = [0.5, 0.6, 0.75, 1.0, 1.5, 2.0, 2.6, 3.0]
 NEAREST = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
 
 
@@ -148,7 +164,7 @@ def test_resizes(seed, tmp_path):
         attributes["antialias"] = 1
     x = noise(random, 1, 2, *random.integers(3, 9, 2))
     sizes = np.array([1, 2, *random.integers(1, 14, 2)], np.int64)
-    scales = np.array([1, 1, *random.choice([0.5, 0.6, 0.75, 1.0, 1.5, 2.0, 2.6, 3.0], 2)], np.float32)
+    scales = np.array([1, 1, *random.choice(FACTORS, 2)], np.float32)
     by_size = bool(random.integers(0, 2))
     inputs = ["x", "", "", "sizes"] if by_size else ["x", "", "scales"]
     constants = {"sizes": sizes} if by_size else {"scales": scales}

@@ -278,3 +278,21 @@ def test_minilm_agrees_with_onnx_runtime(batch, sequence, tmp_path):
     for (dtype, array), wanted in zip(actual, expected):
         assert dtype == str(wanted.dtype)
         np.testing.assert_allclose(array, wanted, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "dims"),
+    [("cls", (2, 3, 48, 192)), ("det", (1, 3, 96, 160)), ("rec", (1, 3, 48, 120))],
+)
+def test_ppocr_agrees_with_onnx_runtime(name, dims, tmp_path):
+    path = MODELS / f"ppocr-{name}.onnx"
+    assert path.is_file(), f"{path} is missing; ./dev setup fetches it, or set SUBBYTE_MODELS"
+    x = np.random.default_rng(0).standard_normal(dims).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    expected = session.run(None, {"x": x})
+
+    status, message, actual = run_tool(path, tmp_path, [("float32", x)])
+    assert (status, message) == (DONE, "")
+    for (dtype, array), wanted in zip(actual, expected, strict=True):
+        assert dtype == "float32"
+        np.testing.assert_allclose(array, wanted, rtol=1e-3, atol=2e-5)

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
 
 #include "base/text.h"
@@ -13,18 +14,28 @@ namespace {
 
 constexpr std::size_t kBarWidth = 30;
 
-const char* prefix(LogLevel level) {
-  switch (level) {
-    case LogLevel::error:
-      return "error: ";
-    case LogLevel::warning:
-      return "warning: ";
-    default:
-      return "";
-  }
+bool is_set(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+bool stderr_is_terminal() {
+  const char* const kind = std::getenv("TERM");
+  const bool dumb = kind != nullptr && std::string_view(kind) == "dumb";
+  return ::isatty(STDERR_FILENO) != 0 && !dumb;
+}
+
+std::string prefix(LogLevel level, bool colours) {
+  if (level > LogLevel::warning) return "";
+  const std::string_view word = level == LogLevel::error ? "error:" : "warning:";
+  if (!colours) return fmt::format("{} ", word);
+  const int colour = level == LogLevel::error ? 31 : 33;  // red, yellow (ECMA-48, SGR)
+  return fmt::format("\x1b[1;{}m{}\x1b[0m ", colour, word);
 }
 
 }  // namespace
+
+Log::Log() : terminal_(stderr_is_terminal()), colours_(terminal_ && !is_set("NO_COLOR")) {}
 
 Log::~Log() {
   clear_bar();
@@ -48,16 +59,15 @@ void Log::clear_bar() {
 }
 
 void Log::say(LogLevel level, std::string_view message) {
-  const std::string line = fmt::format("{}{}\n", prefix(level), message);
-  if (file_ != nullptr) std::fputs(line.c_str(), file_);
+  if (file_ != nullptr) fmt::print(file_, "{}{}\n", prefix(level, false), message);
   if (level > level_) return;
   clear_bar();
-  std::fputs(line.c_str(), stderr);
+  fmt::print(stderr, "{}{}\n", prefix(level, colours_), message);
 }
 
 void Log::progress(std::string_view what, std::size_t done, std::size_t count) {
   if (level_ < LogLevel::info || count == 0) return;
-  if (::isatty(STDERR_FILENO) != 0) {
+  if (terminal_) {
     const std::size_t filled = done * kBarWidth / count;
     fmt::print(stderr, "\r{} [{:=<{}}{: <{}}] {}/{}", what, "", filled, "", kBarWidth - filled,
                done, count);

@@ -120,27 +120,71 @@ Expected<void> run_convert(CommandLine& c, Log& log) {
   return convert(disk(), c.convert, log);
 }
 
-int wrong_command(const std::string& message) {
-  fmt::print(stderr, "error: {}\n", message);
+int wrong_command(Log& log, const std::string& message) {
+  log.say(LogLevel::error, message);
   return kWrongCommand;
 }
 
+std::string suggestion(const std::string& near) {
+  return near.empty() ? "" : fmt::format(" (did you mean {}?)", near);
+}
+
+// The first option on the command line that the verb has not; "" where it has them all.
+std::string unknown_option(const CLI::App& verb, int argc, char** argv,
+                           std::vector<std::string>& known) {
+  for (const CLI::Option* option : verb.get_options()) {
+    for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (int i = 2; i < argc; ++i) {
+    const std::string_view argument(argv[i]);
+    if (argument == "--") break;
+    const std::string name(argument.substr(0, argument.find('=')));
+    const bool is_option = name.starts_with("-") && name.size() > 1;
+    if (is_option && std::find(known.begin(), known.end(), name) == known.end() && name != "-h") {
+      return name;
+    }
+  }
+  return "";
+}
+
 // "--target-format: 'wasm' is not one of ..." of CLI11's words, as one sentence of ours.
-int parse_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  if (argc > 1 && app.get_subcommands().empty() && argv[1][0] != '-') {
+int parse_error(Log& log, const CLI::App& app, const CLI::ParseError& error, int argc,
+                char** argv) {
+  if (app.get_subcommands().empty()) {
     std::vector<std::string> verbs;
     for (const auto* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
-    const std::string near = nearest(argv[1], verbs);
-    return wrong_command(fmt::format("{} is not a verb of subbyte{}; there are {}", quoted(argv[1]),
-                                     near.empty() ? "" : fmt::format(" (did you mean {}?)", near),
-                                     fmt::join(verbs, ", ")));
+    if (argc < 2) {
+      return wrong_command(log,
+                           fmt::format("subbyte needs a verb; there are {}; see subbyte --help",
+                                       fmt::join(verbs, ", ")));
+    }
+    if (argv[1][0] != '-') {
+      return wrong_command(
+          log, fmt::format("{} is not a verb of subbyte{}; there are {}", quoted(argv[1]),
+                           suggestion(nearest(argv[1], verbs)), fmt::join(verbs, ", ")));
+    }
+    return wrong_command(log, fmt::format("{}; see subbyte --help", error.what()));
   }
-  return wrong_command(
-      fmt::format("{}; see subbyte {}--help", error.what(),
-                  app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " "));
+  const CLI::App& verb = *app.get_subcommands()[0];
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    std::vector<std::string> known;
+    const std::string unknown = unknown_option(verb, argc, argv, known);
+    if (!unknown.empty()) {
+      return wrong_command(
+          log, fmt::format("{} is not an option of {}{}; see subbyte {} --help", quoted(unknown),
+                           verb.get_name(), suggestion(nearest(unknown, known)), verb.get_name()));
+    }
+  }
+  return wrong_command(log,
+                       fmt::format("{}; see subbyte {} --help", error.what(), verb.get_name()));
+}
+
+void add_example(CLI::App* verb, const std::string& example) {
+  verb->footer(fmt::format("Example:\n  {}", example));
 }
 
 int run(int argc, char** argv) {
+  Log log;
   CLI::App app("Runs trained models in the browser at 8, 4, 3 and 2 bits.", "subbyte");
   app.set_version_flag("--version", fmt::format("subbyte {}", kVersion));
   app.require_subcommand(1);
@@ -167,31 +211,39 @@ int run(int argc, char** argv) {
   find_verb->add_option("--directory", c.file.file, "The folder")->excludes(folder);
   add_format(find_verb, c.format);
 
+  app.footer("subbyte VERB --help tells more, with an example.");
+  add_example(convert_verb,
+              "subbyte convert model.onnx --precision 4bit --output web/model.webgpu.js");
+  add_example(inspect_verb, "subbyte inspect model.onnx --format json");
+  add_example(verify_verb, "subbyte verify web/model.webgpu.js");
+  add_example(list_verb, "subbyte list ops");
+  add_example(detect_verb, "subbyte detect download.bin");
+  add_example(find_verb, "subbyte find models/");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    return parse_error(app, error, argc, argv);
+    return parse_error(log, app, error, argc, argv);
   }
   c.inspect.json = c.list.json = c.file.json = c.format == "json";
   const auto needs = [](const std::string& value) { return value.empty(); };
   if (*convert_verb && needs(c.convert.source))
-    return wrong_command("convert needs a model: FILE or --source FILE");
+    return wrong_command(log, "convert needs a model: FILE or --source FILE");
   if (*inspect_verb && needs(c.inspect.model))
-    return wrong_command("inspect needs a model: FILE or --model FILE");
+    return wrong_command(log, "inspect needs a model: FILE or --model FILE");
   if ((*verify_verb || *detect_verb) && needs(c.file.file)) {
-    return wrong_command("a file is needed: FILE or --model FILE");
+    return wrong_command(log, "a file is needed: FILE or --model FILE");
   }
   if (*find_verb && needs(c.file.file))
-    return wrong_command("find needs a folder: FOLDER or --directory FOLDER");
+    return wrong_command(log, "find needs a folder: FOLDER or --directory FOLDER");
   if (!c.shard.empty()) {
     const auto size = parse_size(c.shard);
-    if (!size) return wrong_command(size.error().message);
+    if (!size) return wrong_command(log, size.error().message);
     c.convert.shard_bytes = *size;
   }
 
-  Log log;
   Expected<void> done;
   if (*convert_verb) done = run_convert(c, log);
   if (*inspect_verb) done = inspect(disk(), c.inspect);

@@ -63,7 +63,8 @@ Expected<void> pad_to_inputs(ConstantMaker& make, Node& node) {
   const auto pads = node.ints("pads");
   if (!pads) return fail("its attribute 'pads' is missing");
   set_input(node, 1, make.add_int64s(node, "pads", *pads));
-  if (node.find("value") != nullptr) {
+  // Without a value it is 0, of whatever type the data have.
+  if (node.float_or("value", 0) != 0) {
     set_input(node, 2, make.add(node, "value", scalar(node.float_or("value", 0))));
   }
   remove_attribute(node, "pads");
@@ -88,7 +89,6 @@ Expected<void> canonicalize_node(ConstantMaker& make, Node& node, std::int64_t o
 
 Expected<void> canonicalize_attributes(Model& model, Graph& graph) {
   SUBBYTE_CHECK_OK(canonicalize_resizes(model, graph));
-  if (model.opset >= 18) return {};
   ConstantMaker make(model.exprs, graph);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     if (!graph.nodes[n].domain.empty()) continue;

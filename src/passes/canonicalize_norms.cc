@@ -128,7 +128,6 @@ Expected<bool> spell_lrn(Speller& s) {
   const ValueId means = s.add(Op::AveragePool, "means", {image},
                               {{"kernel_shape", Numbers{size, 1}},
                                {"strides", Numbers{1, 1}},
-                               {"dilations", Numbers{1, 1}},
                                {"pads", Numbers{before, 0, size - 1 - before, 0}},
                                integer("count_include_pad", 1)});
   const ValueId back = s.add(Op::Reshape, "neighbours", {means, sizes});

@@ -39,7 +39,8 @@ template <typename W>
 void set_kernel(const ExprPool& exprs, Node& node, const W& window) {
   set_ints(node, "kernel_shape", constants(exprs, window.kernel));
   set_ints(node, "strides", constants(exprs, window.strides));
-  set_ints(node, "dilations", constants(exprs, window.dilations));
+  // AveragePool has dilations since opset 19 only; a model that uses them is of that opset.
+  if (node.op != Op::AveragePool) set_ints(node, "dilations", constants(exprs, window.dilations));
   if (is_convolution(node) && node.find("group") == nullptr)
     node.attributes.push_back({"group", std::int64_t{1}});
 }
@@ -99,8 +100,9 @@ Expected<void> open_transposed_window(Model& model, Node& node) {
 bool is_open_window(const Node& node) {
   if (!is_window(node)) return false;
   const bool complete = node.find("kernel_shape") != nullptr && node.find("strides") != nullptr &&
-                        node.find("dilations") != nullptr && node.find("pads") != nullptr &&
-                        node.find("auto_pad") == nullptr && node.find("output_shape") == nullptr;
+                        (node.find("dilations") != nullptr || node.op == Op::AveragePool) &&
+                        node.find("pads") != nullptr && node.find("auto_pad") == nullptr &&
+                        node.find("output_shape") == nullptr;
   if (!is_convolution(node)) return !complete;
   return !complete || node.find("group") == nullptr ||
          (node.op == Op::ConvTranspose && node.find("output_padding") == nullptr);

@@ -55,6 +55,20 @@ TEST(FoldConstants, ResultsMuchLargerThanTheirInputsStayNodes) {
             "ConstantOfShape(size)");
 }
 
+// 2^36 additions for a result of a megabyte.
+TEST(FoldConstants, ResultsOfHugeWindowsStayNodes) {
+  TestModel t;
+  const ValueId image = t.constant(
+      "image", make_tensor(DType::float32, {1, 1, 512, 512}, std::vector<std::byte>(1 << 20)));
+  const ValueId means = t.node(Op::AveragePool, {image}, "means",
+                               {{"kernel_shape", std::vector<std::int64_t>{512, 512}},
+                                {"pads", std::vector<std::int64_t>(4, 255)}});
+  t.set_shape(means, DType::float32, {1, 1, 511, 511});
+  t.output(means);
+  ASSERT_TRUE(fold_constants(t.model));
+  EXPECT_EQ(t.model.main().nodes.size(), 1u);
+}
+
 TEST(FoldConstants, WhatCannotBeComputedIsAnErrorThatNamesTheNode) {
   TestModel t;
   const ValueId a = t.constant("a", int64s({1}, {1}));

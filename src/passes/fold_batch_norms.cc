@@ -1,6 +1,8 @@
 // Batch normalisations, and per-channel arithmetic with constants, become part of the weights and
 // the bias of the product that they stand after or before.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "passes/channel_fold.h"
 #include "passes/compact.h"
@@ -119,11 +121,26 @@ class Folder {
     value.constant = std::move(tensor);
   }
 
-  // Multiplies the weights of each channel by its scale.
-  void scale_weights(Node& node, const Channels& channels, const std::vector<double>& scale) {
-    const Tensor& weights = *graph_.constant(node.inputs[1]);
-    std::vector<double> values = reference::read_doubles(weights);
+  // The weights with each channel multiplied by its scale.
+  std::vector<double> scaled_weights(const Node& node, const Channels& channels,
+                                     const std::vector<double>& scale) const {
+    std::vector<double> values = reference::read_doubles(*graph_.constant(node.inputs[1]));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] *= scale[channels.of(i)];
+    return values;
+  }
+
+  // Whether weights and bias can be written back.
+  bool fits(const Node& node, std::span<const double> weights, std::span<const double> bias) const {
+    const DType dtype = graph_.constant(node.inputs[1])->dtype;
+    const double most = dtype == DType::float16   ? 65504
+                        : dtype == DType::float64 ? std::numeric_limits<double>::max()
+                                                  : std::numeric_limits<float>::max();
+    const auto inside = [&](double v) { return std::fabs(v) <= most; };
+    return std::ranges::all_of(weights, inside) && std::ranges::all_of(bias, inside);
+  }
+
+  void set_weights(Node& node, std::span<const double> values) {
+    const Tensor& weights = *graph_.constant(node.inputs[1]);
     set_floats(node, 1, "weights", weights.dtype, weights.dims, values);
   }
 
@@ -183,9 +200,11 @@ class Folder {
       fold_into_matmul(id, *channels, chain, *affine);
       return;
     }
-    scale_weights(node, *channels, affine->scale);
     std::vector<double> moved = affine->offset;
     for (std::size_t c = 0; c < count; ++c) moved[c] += affine->scale[c] * (*bias)[c];
+    const std::vector<double> weights = scaled_weights(node, *channels, affine->scale);
+    if (!fits(node, weights, moved)) return;
+    set_weights(node, weights);
     if (node.has_input(2) || affine->has_offset()) set_bias(node, std::move(moved));
     take_over(node, id, chain.last);
     for (const NodeId gone : chain.nodes) keep_[gone] = false;
@@ -197,7 +216,9 @@ class Folder {
     const bool scales = std::ranges::any_of(affine.scale, [](double s) { return s != 1; });
     if (!scales && chain.nodes.size() < 2) return;
     Node& node = graph_.nodes[id];
-    scale_weights(node, channels, affine.scale);
+    const std::vector<double> weights = scaled_weights(node, channels, affine.scale);
+    if (!fits(node, weights, affine.offset)) return;
+    set_weights(node, weights);
     for (const NodeId gone : chain.nodes) keep_[gone] = false;
     if (!affine.has_offset()) {
       take_over(node, id, chain.last);
@@ -246,8 +267,9 @@ class Folder {
       moved[m] += values[i] * all->offset[c];
       values[i] *= all->scale[c];
     }
+    if (!fits(node, values, moved)) return false;
     const bool needs_bias = node.has_input(2) || all->has_offset();
-    set_floats(node, 1, "weights", weights.dtype, weights.dims, values);
+    set_weights(node, values);
     if (needs_bias) set_bias(node, std::move(moved));
     node.inputs[0] = affine->first;
     std::ranges::replace(uses_.readers[affine->first], producer, id);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "graph/arithmetic.h"
 #include "passes/compact.h"
 #include "passes/passes.h"
 #include "reference/reference.h"
@@ -74,6 +75,25 @@ std::optional<std::int64_t> known_bytes(const ExprPool& exprs, const Value& valu
   return bytes;
 }
 
+// Products that a convolution or pool may be folded for. Its output may be small where its work is
+// not, because each element of it sees a window.
+constexpr std::int64_t kMostWork = std::int64_t{1} << 30;
+
+// Elements of the windows of all outputs.
+std::int64_t window_work(const Graph& graph, const Node& node, const Tensor& output) {
+  const std::string_view family = op_info(node.op).infer;
+  if (family != "conv" && family != "conv_transpose" && family != "pool") return 0;
+  const Tensor& seen = *graph.constant(node.inputs[family == "pool" ? 0 : 1]);
+  const std::int64_t outputs = std::max<std::int64_t>(output.elements(), 1);
+  std::int64_t work = 0;
+  if (__builtin_mul_overflow(outputs, seen.elements(), &work)) return INT64_MAX;
+  // Each output sees the weights of its own channel, or its own channel of the input.
+  const std::int64_t channels =
+      saturating_mul(family == "conv_transpose" ? 1 : seen.dims[0],
+                     family == "conv" || seen.dims.size() < 2 ? 1 : seen.dims[1]);
+  return work / std::max<std::int64_t>(channels, 1);
+}
+
 // All folded results together may take this, and so many times the constants that the model came
 // with: a chain of nodes that each grow a little must not take more memory than the file's size
 // warrants.
@@ -104,8 +124,14 @@ Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id,
   bool sizes_known = true;
   for (const ValueId output : node.outputs) {
     if (output == kNone) continue;
-    const auto bytes = known_bytes(model.exprs, graph.values[output]);
+    const Value& value = graph.values[output];
+    const auto bytes = known_bytes(model.exprs, value);
     if (bytes && *bytes > limit) return std::nullopt;
+    if (bytes &&
+        window_work(graph, node,
+                    {value.dtype, *constant_elements(model.exprs, *value.shape), {}, nullptr}) >
+            kMostWork)
+      return std::nullopt;
     sizes_known = sizes_known && bytes.has_value();
   }
   auto outputs = reference::evaluate(node, inputs, limit);

@@ -153,7 +153,12 @@ Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
                 dtype_name(value.dtype));
   }
   if (value.constant) {
-    if (auto constant = scalar_literal(*value.constant)) return *constant;
+    if (auto constant = scalar_literal(*value.constant)) {
+      if (constant->type != GpuType::f32) return *constant;
+      float number = 0;
+      read_floats(*value.constant, 0, 1, &number);
+      return Typed{code_.number(number), GpuType::f32};
+    }
   }
   if (value.content && value.content->size() <= kInlineContent) return content(id, frame, path);
   if (const auto it = placement_.weights.find(id); it != placement_.weights.end()) {

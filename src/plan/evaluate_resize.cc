@@ -137,7 +137,12 @@ Expected<Typed> Evaluator::resize_by_taps(ValueId data, const ResizePlan& plan,
     reads.push_back(fmt::format("i{}", g));
     parameters.push_back(
         fmt::format("{}{}: {}", group.changed ? "x" : "i", g, group.changed ? "f32" : "u32"));
-    arguments.push_back(group.changed ? positions[g] : at[g]);
+    // A roi may lie anywhere; far outside is far enough, and the loops stay short.
+    arguments.push_back(
+        group.changed && plan.extrapolates
+            ? scope_.let(fmt::format("clamp({}, -16777216.0f, 16777216.0f)", positions[g]))
+        : group.changed ? positions[g]
+                        : at[g]);
     if (!group.changed) continue;
     // Where the input is the finer grid, antialiasing widens the filter to the pitch of the result.
     std::string reach = cubic ? "2.0f" : "1.0f", distance = fmt::format("f32(t{0}) - x{0}", g);

@@ -18,6 +18,7 @@ constexpr std::int64_t kFullGrid128 = 192, kFullGrid64 = 128, kFullGrid32 = 192;
 constexpr std::int64_t kLargeTileCols = 2048;
 // Columns below which products with neighbouring rows take no tile.
 constexpr std::int64_t kTileCols = 8;
+constexpr const char* kTile32 = "const TILE: u32 = 32u;";
 // Results below which one invocation each leaves a GPU idle.
 constexpr std::int64_t kManyResults = 2048;
 
@@ -62,14 +63,18 @@ std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr 
        large,
        grid(128)},
       {{{"matmul_tile"}, {}, {}, {}, {}}, at_least(e, grid(64), kFullGrid64), grid(64)},
-      {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 32u;", {}},
+      {{{"matmul_tile_small"}, {}, {}, kTile32, {}},
        at_least(e, grid(32), kFullGrid32),
        grid(32)},
       {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 16u;", {}}, always, grid(16)},
   };
-  // An image has more than a few places, or is known to have one: every form is time to compile.
-  if (rows_adjacent && !e.value(rows))
-    std::erase_if(forms, [&](const SizedForm& form) { return form.when == few; });
+  // Every form is time to compile: an image has more than a few places or is known to have few, and
+  // between tiles of 64 and of 16 nothing is missed much.
+  if (rows_adjacent) {
+    std::erase_if(forms, [&](const SizedForm& sized) {
+      return (sized.when == few && !e.value(rows)) || sized.form.constants == kTile32;
+    });
+  }
   return forms;
 }
 

@@ -16,7 +16,8 @@ std::vector<std::string_view> bind_right(Lowering& lowering, StepCode& code, con
   const StoredWeight& stored = lowering.plan.weights[*p.weight];
   if (p.groups == 1 && exceeds_binding(stored)) split = *p.weight;
   code.bind_matrix(*p.weight);
-  const std::string row = p.groups == 1 ? "n" : fmt::format("b % {}u * cols() + n", p.groups);
+  const std::string groups = code.size(lowering.exprs().constant(p.groups));
+  const std::string row = p.groups == 1 ? "n" : fmt::format("b % {} * cols() + n", groups);
   code.declare(fmt::format("fn weight_row(b: u32, n: u32) -> u32 {{ return {}; }}\n", row));
   return matrix_libraries(stored);
 }

@@ -72,6 +72,51 @@ TEST(Schedule, AGroupGrowsOverReshapes) {
               ElementsAre("MatMul -> y"));
 }
 
+TEST(Schedule, APoolReadsWhatIsStoredAndGrows) {
+  EXPECT_THAT(kernels(R"(
+  input %x : float32 [1, 4, height, width]
+  %r = Exp(%x)
+  %p = MaxPool(%r) {kernel_shape = [2, 2]}
+  %y = Neg(%p)
+  output %y
+)"),
+              ElementsAre("r", "MaxPool -> y"));
+}
+
+TEST(Schedule, APoolOfWhichOnlyTheIndicesAreWantedRuns) {
+  EXPECT_THAT(kernels(R"(
+  input %x : float32 [1, 4, height, width]
+  %y, %places = MaxPool(%x) {kernel_shape = [2, 2]}
+  output %places
+)"),
+              ElementsAre("MaxPool -> y"));
+}
+
+TEST(Schedule, APadIsComputedWhereItIsRead) {
+  EXPECT_THAT(kernels(R"(
+  input %x : float32 [1, 4, width]
+  value %pads : int64 [6] = {0, 0, 1, 0, 0, 1}
+  value %axes : int64 [1] = {2}
+  %r = Exp(%x)
+  %p = Pad(%r, %pads)
+  %y = ReduceSum(%p, %axes)
+  output %y
+)"),
+              ElementsAre("ReduceSum -> y"));
+}
+
+TEST(Schedule, WhatIsReadAtComputedPlacesIsStored) {
+  EXPECT_THAT(kernels(R"(
+  input %x : float32 [rows, 4]
+  input %i : int64 [rows, 2]
+  %r = Exp(%x)
+  %g = GatherElements(%r, %i) {axis = 1}
+  %y = Neg(%g)
+  output %y
+)"),
+              ElementsAre("r", "y"));
+}
+
 TEST(Schedule, TwoReadersThatDoNotMeetEndAGroup) {
   EXPECT_THAT(kernels(std::string(kProduct) + R"(
   %biased = Add(%p, %b)

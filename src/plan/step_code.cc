@@ -74,6 +74,13 @@ std::string StepCode::parameter(Expr e) {
   return fmt::format("p.s{}", it - params_.begin());
 }
 
+std::string StepCode::number(float value) {
+  const bool round = std::abs(value) <= 4096 && value * 64 == std::floor(value * 64);
+  if (!shared_ || round || !std::isfinite(value)) return f32_literal(value);
+  return fmt::format("bitcast<f32>({})",
+                     parameter(exprs_.constant(std::bit_cast<std::uint32_t>(value))));
+}
+
 std::string StepCode::divisor(Expr e) { return exprs_.is(e, 0) ? u32_literal(1) : size(e); }
 
 std::string StepCode::signed_size(Expr e) {

@@ -46,6 +46,9 @@ class StepCode {
   std::string size(Expr e);
   std::string parameter(Expr e);    // a member of the parameter struct even where it is constant
   std::string signed_size(Expr e);  // as i32
+  // A constant as f32. One that says more than a formula does (a trained scale, not 0.5 or 6) is a
+  // parameter where sizes are.
+  std::string number(float value);
   // A size to divide by. Of an axis without elements nothing is computed, but 0 would not compile.
   std::string divisor(Expr e);
   // index * stride, "" where that is always 0.

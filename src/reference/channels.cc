@@ -41,7 +41,8 @@ Result floats_like_input(const Call& call, std::span<const double> values) {
 template <typename Group>
 void standardize(std::vector<double>& values, std::int64_t groups, const Group& group,
                  double epsilon, double extra = 0) {
-  const auto count = static_cast<std::size_t>(groups);
+  // There may be very many groups of nothing.
+  const auto count = static_cast<std::size_t>(values.empty() ? 0 : groups);
   std::vector<double> sizes(count), means(count), variances(count);
   for (std::size_t i = 0; i < values.size(); ++i) {
     sizes[group(i)] += 1;

@@ -14,6 +14,8 @@ using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::Ro
 // Places of the output that are computed at a time: enough for a product, but several blocks for
 // several threads.
 constexpr std::int64_t kMostPlaces = 256, kFewestPlaces = 32, kBlocks = 8;
+// Elements of the matrix of columns, whatever the size of the window is.
+constexpr std::int64_t kMostElements = std::int64_t{1} << 23;
 
 struct Work {
   const Convolution& c;
@@ -109,8 +111,10 @@ std::vector<double> convolve(const Convolution& c, const Tensor& input, const Te
   if (result.empty() || c.in_channels == 0 || c.taps() == 0) return result;
   const Work work{c,        read_doubles(input), group_matrices(c, weights),
                   c.taps(), c.in_size(),         out_size};
+  const std::int64_t depth = c.in_channels * work.taps;
+  const std::int64_t most = std::clamp<std::int64_t>(kMostElements / depth, 1, kMostPlaces);
   const std::int64_t places =
-      std::clamp((out_size + kBlocks - 1) / kBlocks, kFewestPlaces, kMostPlaces);
+      std::min(most, std::clamp((out_size + kBlocks - 1) / kBlocks, kFewestPlaces, kMostPlaces));
   const std::int64_t blocks = (out_size + places - 1) / places;
   const auto block = [&](std::size_t i) {
     const std::int64_t first = static_cast<std::int64_t>(i) * places;

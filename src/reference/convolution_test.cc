@@ -108,7 +108,7 @@ TEST(Pool, MaximaAndWhereTheyAre) {
             "float32 [1, 1, 1, 2] 9 9; int64 [1, 1, 1, 2] 3 5");
   const Node bytes = make_node(Op::MaxPool, {list("kernel_shape", {2})});
   EXPECT_EQ(text(evaluate_on(bytes, {tensor<std::int8_t>(DType::int8, {1, 1, 3}, {-3, -2, -5})})),
-            "int8 [1, 1, 2] -2 -2; int64 [1, 1, 2] 1 1");
+            "int8 [1, 1, 2] -2 -2");
 }
 
 TEST(Pool, MeansCountPaddingOrNot) {
@@ -132,8 +132,7 @@ TEST(Pool, MeansCountPaddingOrNot) {
 TEST(Pool, AHugeWindowVisitsWhatIsThere) {
   const Node node = make_node(Op::MaxPool, {list("kernel_shape", {INT32_MAX, INT32_MAX}),
                                             list("pads", {INT32_MAX - 1, INT32_MAX - 1, 0, 0})});
-  EXPECT_EQ(text(evaluate_on(node, {floats({1, 1, 1, 1}, {3})})),
-            "float32 [1, 1, 1, 1] 3; int64 [1, 1, 1, 1] 0");
+  EXPECT_EQ(text(evaluate_on(node, {floats({1, 1, 1, 1}, {3})})), "float32 [1, 1, 1, 1] 3");
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ double mean_or_norm(const Call& call, std::int64_t first, const Covered& covered
 Expected<Dims> output_dims(const Call& call, const PoolWindow& w) {
   Dims dims{call.input(0).dims[0], call.input(0).dims[1]};
   dims.insert(dims.end(), w.out.begin(), w.out.end());
-  SUBBYTE_CHECK_OK(output_bytes(call, DType::int64, dims));
+  SUBBYTE_CHECK_OK(output_bytes(call, call.input(0).dtype, dims));
   return dims;
 }
 
@@ -124,7 +124,11 @@ Result max_pool(const Call& call, const PoolWindow& w) {
   const Tensor& x = call.input(0);
   SUBBYTE_TRY(const Dims dims, output_dims(call, w));
   SUBBYTE_TRY(auto values, allocate(call, x.dtype, dims));
-  SUBBYTE_TRY(auto indices, allocate(call, DType::int64, dims));
+  const bool wants_indices = call.node.outputs.size() > 1;
+  std::vector<std::byte> indices;
+  if (wants_indices) {
+    SUBBYTE_TRY(indices, allocate(call, DType::int64, dims));
+  }
   const bool column_major = call.node.int_or("storage_order", 0) != 0;
   const std::int64_t channels = product(x.dims, 0, 2), size = product(w.in, 0, w.in.size());
   const std::int64_t out_size = product(w.out, 0, w.out.size());
@@ -144,6 +148,7 @@ Result max_pool(const Call& call, const PoolWindow& w) {
           value = std::numeric_limits<T>::lowest();
         }
         elements_of<T>(values)[at] = best < 0 ? value : element<T>(x, channel * size + best);
+        if (!wants_indices) continue;
         elements_of<std::int64_t>(indices)[at] =
             best < 0 ? -1 : channel * size + stored_index(w, best, column_major);
       }
@@ -153,7 +158,7 @@ Result max_pool(const Call& call, const PoolWindow& w) {
   if (!known) return wrong_dtype(call, x.dtype);
   std::vector<Tensor> outputs;
   outputs.push_back(make_tensor(x.dtype, dims, std::move(values)));
-  outputs.push_back(make_tensor(DType::int64, dims, std::move(indices)));
+  if (wants_indices) outputs.push_back(make_tensor(DType::int64, dims, std::move(indices)));
   return outputs;
 }
 

@@ -93,7 +93,9 @@ Sample filtered(const Call& call, const Axis& a, float x) {
 Sample sample_at(const Call& call, const Axis& a, std::int64_t at) {
   const std::string_view coordinates = coordinates_of(call);
   const bool crops = coordinates == "tf_crop_and_resize";
-  const float x = a.scale == 1 && !crops ? static_cast<float>(at) : original(coordinates, a, at);
+  float x = a.scale == 1 && !crops ? static_cast<float>(at) : original(coordinates, a, at);
+  // A roi is any float; far outside is far enough.
+  if (!(std::fabs(x) < 0x1p31f)) x = x > 0 ? 0x1p31f : -0x1p31f;
   Sample sample;
   const std::string_view mode = call.node.string_or("mode", "nearest");
   if (mode == "nearest") {
@@ -138,9 +140,13 @@ Expected<void> set_sizes(const Call& call, std::vector<Axis>& axes) {
   }
   if (policy == "stretch") return {};
   for (Axis& a : axes) {
-    // Rounded to the nearest, half up.
-    a.out = static_cast<std::int64_t>(
-        std::floor((2 * above * static_cast<double>(a.in) + below) / (2 * below)));
+    // Rounded to the nearest, half up; nothing is as large as nothing.
+    const double size =
+        below == 0 ? 0 : std::floor((2 * above * static_cast<double>(a.in) + below) / (2 * below));
+    if (!(size < 0x1p62))
+      return fail("{}: its sizes ask for {} elements along axis {}", call.node.op_type, size,
+                  a.axis);
+    a.out = static_cast<std::int64_t>(size);
     a.scale = static_cast<float>(above) / static_cast<float>(below);
   }
   return {};
@@ -211,7 +217,9 @@ struct Resampler {
 
 Result reference_resize(const Call& call) {
   const Tensor& x = call.input(0);
-  SUBBYTE_TRY(const auto axes, axes_of(call));
+  SUBBYTE_TRY(auto axes, axes_of(call));
+  // Nothing on the way is larger than both the input and the output then.
+  std::stable_partition(axes.begin(), axes.end(), [](const Axis& a) { return a.out <= a.in; });
   Dims dims = x.dims;
   for (const Axis& a : axes) dims[a.axis] = a.out;
   SUBBYTE_TRY(auto bytes, allocate(call, x.dtype, dims));
@@ -230,7 +238,6 @@ Result reference_resize(const Call& call) {
     const Resampler resampler{samples, a.in, product(now, 0, a.axis),
                               product(now, a.axis + 1, now.size())};
     now[a.axis] = a.out;
-    SUBBYTE_CHECK_OK(output_bytes(call, DType::float64, now));
     if (picks) {
       origin = resampler.apply(origin, [](const Sample& sample, const auto& at) -> std::int64_t {
         return sample.outside ? -1 : at(0);

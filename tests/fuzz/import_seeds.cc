@@ -70,6 +70,33 @@ std::string subgraphs() {
        .outputs = {value("y", DType::float32)}});
 }
 
+std::string ints(const std::string& name, std::initializer_list<std::int64_t> values) {
+  std::string fields;
+  for (const std::int64_t value : values) fields += int_field(8, value);
+  return attribute(name, 7, fields);
+}
+
+// What models of images are made of.
+std::string image() {
+  return onnx_builder::model(
+      {.nodes = {node("Conv", {"x", "w"}, {"a"}, "",
+                      {ints("kernel_shape", {2, 2}), ints("strides", {2, 1}),
+                       ints("pads", {1, 0, 1, 0}), attribute("group", 2, int_field(3, 1))}),
+                 node("BatchNormalization", {"a", "s", "s", "s", "s"}, {"b"}),
+                 node("MaxPool", {"b"}, {"c"}, "",
+                      {ints("kernel_shape", {2, 2}), attribute("ceil_mode", 2, int_field(3, 1))}),
+                 node("Resize", {"c", "", "f"}, {"d"}, "",
+                      {attribute("mode", 3, bytes_field(4, "linear"))}),
+                 node("ConvTranspose", {"d", "w"}, {"e"}, "",
+                      {attribute("auto_pad", 3, bytes_field(4, "SAME_UPPER"))}),
+                 node("GlobalAveragePool", {"e"}, {"y"})},
+       .initializers = {tensor("w", DType::float32, {1, 1, 2, 2}, raw({1.0F, 2.0F, 3.0F, 4.0F})),
+                        tensor("s", DType::float32, {1}, raw({2.0F})),
+                        tensor("f", DType::float32, {4}, raw({1.0F, 1.0F, 2.0F, 0.5F}))},
+       .inputs = {value("x", DType::float32, {"n", std::int64_t{1}, "h", "w_"})},
+       .outputs = {value("y", DType::float32)}});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -80,6 +107,7 @@ int main(int argc, char** argv) {
   std::map<std::string, std::string> seeds = typed_tensors();
   seeds["attributes"] = attributes();
   seeds["subgraphs"] = subgraphs();
+  seeds["image"] = image();
   seeds["functions"] =
       onnx_builder::model(identity({tensor("w", DType::float32, {}, raw({1.0F}))})) +
       bytes_field(25, bytes_field(1, "Add") + bytes_field(10, "")) + opset(1, "custom");

@@ -11,9 +11,14 @@ from read_weights import read_weights
 PRECISIONS = ["float32", "float16", "8bit", "4bit", "3bit", "2bit", "mixed"]
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_decoded_weights_equal_the_export(tmp_path, precision):
-    source = MODELS / "minilm.onnx"
+# The detector has depthwise and transposed convolutions, the recogniser kernels of 1x3.
+CASES = [("minilm", precision) for precision in PRECISIONS]
+CASES += [(name, precision) for name in ("ppocr-rec", "ppocr-det") for precision in ("4bit", "3bit", "mixed")]
+
+
+@pytest.mark.parametrize("name, precision", CASES)
+def test_decoded_weights_equal_the_export(tmp_path, name, precision):
+    source = MODELS / f"{name}.onnx"
     module = convert(source, tmp_path / "m.webgpu.js", "--precision", precision, "--no-check")
     exported = convert(
         source, tmp_path / "m.onnx", "--precision", precision, "--target-format", "onnx", "--no-check"

@@ -15,6 +15,8 @@ KINDS = ["node", "simple", "pytorch-operator", "pytorch-converted"]
 # They take a size times its scale, a fraction, for the length of the result. The text of ONNX says the length, and so do
 # ONNX Runtime and PyTorch.
 LEFT_OUT = {"resize_downsample_scales_cubic_align_corners", "resize_downsample_scales_linear_align_corners"}
+# What they expect is written down with four digits.
+FOUR_DIGITS = {"averagepool_2d_ceil_last_window_starts_on_pad"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -50,7 +52,8 @@ def case_of(test) -> Case:
         sets = [read_set(one) for one in sorted(folder.glob("test_data_set_*"))]
     kind = "" if test.kind == "node" else test.kind.replace("-", "_") + "."
     operators = frozenset(operators_of(model.graph))
-    return Case(kind + test.name.removeprefix("test_"), model, operators, named(model, sets))
+    name = kind + test.name.removeprefix("test_")
+    return Case(name, model, operators, named(model, sets), atol=1e-4 if name in FOUR_DIGITS else 1e-6)
 
 
 def with_constants(case: Case) -> Case | None:

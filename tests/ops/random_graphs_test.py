@@ -213,7 +213,8 @@ class Builder:
         amounts = [int(v) for v in self.random.integers(-1 if mode == "constant" and size > 2 else 0, min(size, 3), 2)]
         dims = [*self.dims[x][:axis], size + sum(amounts), *self.dims[x][axis + 1 :]]
         operands = [self.constant(np.array(amounts, np.int64)), "", self.constant(np.array([axis], np.int64))]
-        self.node("Pad", [x, *operands], dims, mode=mode)
+        if np.prod(dims) <= 4000:
+            self.node("Pad", [x, *operands], dims, mode=mode)
 
     def pool(self) -> None:
         x = self.value(3, 4)
@@ -227,7 +228,7 @@ class Builder:
     def repeat(self) -> None:
         """A Resize that is a view."""
         x = self.value(2, 3, 4)
-        if x is None or np.prod(self.dims[x]) > 1000:
+        if x is None or np.prod(self.dims[x]) > 600:
             return
         dims = [*self.dims[x][:-2], self.dims[x][-2] * 2, self.dims[x][-1] * 3]
         scales = self.constant(np.array([1] * (len(dims) - 2) + [2, 3], np.float32))

@@ -1,15 +1,15 @@
-# Micro-benchmarks of the compiler's own code, and the tables of sizes in the documents.
+# Micro-benchmarks of the compiler's own code, and the tables in the documents that need the fetched models.
 # shellcheck shell=bash
 load build
 
 verb_bench() {
   local what=${1:-} program count=0
   setup_for_build
-  if [[ $what == sizes ]]; then
+  if [[ $what == sizes || $what == recognition ]]; then
     setup_models
     configure release "$build"
     compile "$build"
-    python tools/dev/tables.py --measure
+    python tools/dev/tables.py --measure "$what"
     return
   fi
   if [[ $what == operators ]]; then
@@ -19,6 +19,11 @@ verb_bench() {
     return
   fi
   configure release "$build/bench" -DSUBBYTE_BENCHMARKS=ON -DSUBBYTE_TESTS=OFF
+  if [[ $what == convert ]]; then
+    compile "$build/bench" codec_ratio
+    "$build/bench/bench/codec_ratio"
+    return
+  fi
   compile "$build/bench"
   while read -r program; do
     "$program" --benchmark_filter="${what:-.}"

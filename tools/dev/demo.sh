@@ -1,4 +1,4 @@
-# The example, end to end: from the ONNX file to hits in a browser.
+# The examples, end to end: from the ONNX files to answers in a browser.
 # shellcheck shell=bash
 load build
 

@@ -3,9 +3,9 @@
     <!-- table: NAME -->
     <!-- end -->
 
-usage: tables.py            write those that the program itself knows (operators, precisions)
-       tables.py --check    say which of those are out of date, and change nothing
-       tables.py --measure  also convert the fetched models and write the tables of sizes
+usage: tables.py                     write those that the program itself knows (operators, precisions)
+       tables.py --check             say which of those are out of date, and change nothing
+       tables.py --measure [NAME]    also write those that need the fetched models, or NAME of them: sizes, recognition
 """
 
 import json
@@ -100,27 +100,55 @@ def sizes() -> str:
     return table(header, rows, frozenset({2, 3, 4, 5}))
 
 
+def recognition() -> str:
+    """How lines of text read at each precision (tools/dev/recognition.mjs), and what the weights take."""
+    precisions = [precision for precision in PRECISIONS if precision != "mixed"]
+    command = ["node", ROOT / "tools" / "dev" / "recognition.mjs", *precisions]
+    environment = {**os.environ, "SUBBYTE": SUBBYTE, "SUBBYTE_MODELS": str(MODELS)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    rows = []
+    for told in json.loads(done.stdout):
+        totals = convert(MODELS / "ppocr-rec.onnx", told["precision"])["totals"]
+        rows.append(
+            [
+                told["precision"],
+                f"{totals['bytes'] / 1e6:.2f} MB",
+                f"{totals['bits_per_weight']:.2f}",
+                f"{told['same']} of {told['lines']}",
+                f"{100 * told['rate_float32']:.1f} %",
+                f"{100 * told['rate_drawn']:.1f} %",
+            ]
+        )
+    header = ["precision", "weights", "bits a weight", "read as at float32", "CER to float32", "CER to the text"]
+    return table(header, rows, frozenset({1, 2, 3, 4, 5}))
+
+
 GENERATORS = {
     "operators": operators,
     "precisions": lambda: known("precisions"),
     "formats": lambda: known("formats"),
     "sizes": sizes,
+    "recognition": recognition,
 }
-SLOW = {"sizes"}
+SLOW = {"sizes", "recognition"}
 
 
 def main(arguments: list[str]) -> int:
-    check, measure = "--check" in arguments, "--measure" in arguments
+    check = "--check" in arguments
+    named = {argument for argument in arguments if not argument.startswith("--")}
+    measured = (named or SLOW) if "--measure" in arguments else set()
     made, stale = {}, 0
 
     def renewed(match: re.Match) -> str:
         name = match[2]
         if name not in GENERATORS:
             sys.exit(f"there is no table '{name}'; there are: {', '.join(sorted(GENERATORS))}")
-        if name in SLOW and not measure:
+        if name in SLOW - measured:
             return match[0]
         if name not in made:
             made[name] = GENERATORS[name]()
+            if name in SLOW:
+                print(made[name])
         return match[1] + made[name] + match[4]
 
     for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:

@@ -115,7 +115,7 @@ std::vector<std::size_t> shape_operands(const Node& node) {
     case Op::Pad:
       return {1, 3};
     case Op::Resize:
-      return {3};
+      return {2, 3};
     case Op::Range:
       return {0, 1, 2};
     case Op::Slice:

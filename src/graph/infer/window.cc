@@ -199,6 +199,16 @@ Expected<TransposedWindow> transposed_window_of(ExprPool& exprs, const Node& nod
   return w;
 }
 
+namespace {
+
+// Of no weights at all the functions above would think as of a pool.
+Expected<void> check_scalar(const std::vector<Expr>& input, const std::vector<Expr>& weights) {
+  if (!weights.empty()) return {};
+  return fail("its input has rank {} and its weights 0; they must have one rank", input.size());
+}
+
+}  // namespace
+
 Expected<std::optional<Window>> window_of(ExprPool& exprs, const Graph& graph, const Node& node) {
   const auto& input = graph.values[node.inputs[0]].shape;
   if (!input) return std::nullopt;
@@ -208,6 +218,7 @@ Expected<std::optional<Window>> window_of(ExprPool& exprs, const Graph& graph, c
   }
   const auto& weights = graph.values[node.inputs[1]].shape;
   if (!weights) return std::nullopt;
+  SUBBYTE_CHECK_OK(check_scalar(*input, *weights));
   SUBBYTE_TRY(Window window, window_of(exprs, node, *input, *weights));
   return window;
 }
@@ -217,6 +228,7 @@ Expected<std::optional<TransposedWindow>> transposed_window_of(ExprPool& exprs, 
   const auto& input = graph.values[node.inputs[0]].shape;
   const auto& weights = graph.values[node.inputs[1]].shape;
   if (!input || !weights) return std::nullopt;
+  SUBBYTE_CHECK_OK(check_scalar(*input, *weights));
   SUBBYTE_TRY(TransposedWindow window, transposed_window_of(exprs, node, *input, *weights));
   return window;
 }

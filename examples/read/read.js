@@ -1,0 +1,181 @@
+// The page: loads the recogniser at two precisions and reads the same pixels with both.
+import { drawLine, fit, pixelsOf } from './draw.js';
+import { alphabetOf, read } from './recognise.js';
+
+const precisions = ['float32', '8bit'];
+const titles = { float32: 'float32', '8bit': '8 bits' };
+const example = 'Pack my box with 12 jugs.';
+const unsure = 0.9;
+
+const element = (id) => document.getElementById(id);
+
+/** Resolves to { models, alphabet } when the page reads. */
+export const ready = start();
+ready.catch(fail);
+
+async function start() {
+  if (!navigator.gpu) {
+    throw new Error(
+      'This browser has no WebGPU. Chrome and Edge 113, Safari 26 and Firefox 141 or newer have it, on most machines; ' +
+        'the page must come over https or from localhost.',
+    );
+  }
+  if (!(await navigator.gpu.requestAdapter())) {
+    throw new Error('This browser has WebGPU but found no graphics card that it can use it on.');
+  }
+  element('line').value = example;
+  show(drawn());
+  const alphabet = alphabetOf(await get('keys.txt').then((response) => response.text()));
+  const manifests = await Promise.all(
+    precisions.map((name) => get(`read-${name}.webgpu.json`).then((response) => response.json())),
+  );
+  element('readings').replaceChildren(
+    ...precisions.map((name, index) => card(name, manifests[index], manifests[0])),
+  );
+  const models = {};
+  const shares = precisions.map(() => 0);
+  await Promise.all(
+    precisions.map(async (name, index) => {
+      const { load } = await import(`./read-${name}.webgpu.js`);
+      models[name] = await load({
+        onProgress: (told) => {
+          shares[index] = (told.phase === 'download' ? 0 : 0.5) + (0.5 * told.loaded) / told.total;
+          showLoading(name, told, shares.reduce((a, b) => a + b) / shares.length);
+        },
+      });
+    }),
+  );
+  element('loading').hidden = true;
+  await listen((line) => readAll(models, alphabet, line));
+  document.documentElement.dataset.ready = 'true';
+  return { models, alphabet };
+}
+
+/** One after the other, so that neither waits for the other's share of the GPU. */
+async function readAll(models, alphabet, line) {
+  const readings = [];
+  for (const name of precisions) {
+    const reading = await read(models[name], line, alphabet);
+    showReading(name, reading);
+    readings.push(reading);
+  }
+  compare(readings);
+}
+
+function drawn() {
+  return drawLine(element('line').value, { font: element('face').value });
+}
+
+function show(canvas) {
+  element('paper').replaceChildren(canvas);
+}
+
+function card(name, manifest, widest) {
+  const { bytes, bits_per_weight: bits } = manifest.totals;
+  const made = part('section', 'reading', '');
+  made.dataset.precision = name;
+  const heading = part('h2', '', titles[name]);
+  const size = part('p', 'size', megabytes(bytes));
+  const share = part('div', 'meter', '');
+  share.style.setProperty('--share', `${(100 * bytes) / widest.totals.bytes}%`);
+  const told = part('p', 'told', `${bits.toFixed(2)} bits a weight`);
+  made.append(heading, size, share, part('p', 'text', ''), part('p', 'sure', ''), told);
+  return made;
+}
+
+function showReading(name, { characters, confidence, milliseconds }) {
+  const made = document.querySelector(`[data-precision="${name}"]`);
+  const text = made.querySelector('.text');
+  text.replaceChildren(
+    ...characters.map(({ character, probability }) => {
+      const shown = part('span', probability < unsure ? 'unsure' : '', character);
+      shown.title = `${(100 * probability).toFixed(1)} %`;
+      return shown;
+    }),
+  );
+  text.classList.toggle('nothing', characters.length === 0);
+  made.querySelector('.sure').textContent =
+    `${(100 * confidence).toFixed(1)} % sure · ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
+}
+
+function compare([first, second]) {
+  const same = first.text === second.text;
+  element('summary').textContent = same ? 'Both read the same.' : 'They read it differently.';
+  element('summary').classList.toggle('same', same);
+}
+
+/** Reads the pictured line again whenever it changes. While one is read, only the last of those that come waits. */
+async function listen(answer) {
+  let running = false;
+  let waiting = null;
+  const ask = async (canvas, about) => {
+    show(canvas);
+    waiting = { line: pixelsOf(canvas), about };
+    if (running) return;
+    running = true;
+    try {
+      while (waiting) {
+        const { line, about } = waiting;
+        waiting = null;
+        await answer(line);
+        element('readings').dataset.line = about;
+      }
+      element('loading').hidden = true;
+    } catch (error) {
+      fail(error);
+    } finally {
+      running = false;
+    }
+  };
+  const askDrawn = () => ask(drawn(), element('line').value);
+  const askImage = async (file) => {
+    try {
+      if (file) await ask(fit(await createImageBitmap(file)), file.name);
+    } catch {
+      fail(new Error(`'${file.name}' is not an image that this browser can open.`));
+    }
+  };
+  element('form').addEventListener('submit', (event) => event.preventDefault());
+  element('line').addEventListener('input', askDrawn);
+  element('face').addEventListener('change', askDrawn);
+  element('image').addEventListener('change', ({ target }) => askImage(target.files[0]));
+  document.addEventListener('dragover', (event) => event.preventDefault());
+  document.addEventListener('drop', (event) => {
+    event.preventDefault();
+    askImage(event.dataTransfer.files[0]);
+  });
+  for (const id of ['line', 'face', 'image']) element(id).disabled = false;
+  await askDrawn();
+  element('line').focus();
+}
+
+function showLoading(name, { phase, loaded, total }, share) {
+  element('progress').value = share;
+  element('status').textContent =
+    phase === 'download'
+      ? `Downloading ${titles[name]}: ${megabytes(loaded)} of ${megabytes(total)}`
+      : `Preparing the GPU for ${titles[name]}: ${loaded} of ${total} programs`;
+}
+
+function fail(error) {
+  console.error(error);
+  element('loading').hidden = false;
+  element('loading').classList.add('failed');
+  element('status').textContent = error.message;
+}
+
+function part(tag, name, text) {
+  const made = document.createElement(tag);
+  made.className = name;
+  made.textContent = text;
+  return made;
+}
+
+async function get(name) {
+  const response = await fetch(new URL(name, import.meta.url));
+  if (!response.ok)
+    throw new Error(`${name} could not be loaded: the server answered ${response.status}.`);
+  return response;
+}
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,0 +1,77 @@
+#include "quantize/uses.h"
+
+#include <gtest/gtest.h>
+
+#include "graph/infer.h"
+#include "graph/text.h"
+
+namespace subbyte {
+namespace {
+
+std::string zeros(int count) {
+  std::string text = "0.0";
+  for (int i = 1; i < count; ++i) text += ", 0.0";
+  return "{" + text + "}";
+}
+
+// The first use of a model with one weight %w of these dimensions, read by these nodes.
+WeightUse use_of(const std::string& dims, int elements, const std::string& input,
+                 const std::string& nodes, const std::string& input_type = "float32") {
+  auto model = parse_model("model \"m\"\ngraph \"main\" {\n  input %x : " + input_type + " [" +
+                           input + "]\n  value %w : float32 [" + dims + "] = " + zeros(elements) +
+                           "\n" + nodes + "  output %y\n}\n");
+  EXPECT_TRUE(model) << model.error().message;
+  if (!model) return {};
+  const auto inferred = infer(*model);
+  EXPECT_TRUE(inferred) << inferred.error().message;
+  const auto uses = find_weight_uses(*model);
+  EXPECT_EQ(uses.size(), 1u);
+  return uses.empty() ? WeightUse{} : uses.front();
+}
+
+void expect(const WeightUse& use, WeightUseKind kind, const AxisOrder& order, std::int64_t rows,
+            std::int64_t k) {
+  EXPECT_EQ(use.kind, kind);
+  EXPECT_EQ(use.order, order);
+  EXPECT_EQ(use.rows, rows);
+  EXPECT_EQ(use.k, k);
+}
+
+TEST(WeightUses, Products) {
+  expect(use_of("4, 6", 24, "5, 4", "  %y = MatMul(%x, %w)\n"), WeightUseKind::matmul, {{1}, {0}},
+         6, 4);
+  expect(use_of("6, 4", 24, "5, 4", "  %t = Transpose(%w)\n  %y = MatMul(%x, %t)\n"),
+         WeightUseKind::matmul, {{0}, {1}}, 6, 4);
+  expect(use_of("6, 4", 24, "5, 4", "  %y = Gemm(%x, %w) {transB = 1}\n"), WeightUseKind::gemm,
+         {{0}, {1}}, 6, 4);
+  // A left side is no matrix of this kind.
+  expect(use_of("6, 5", 30, "5, 4", "  %y = MatMul(%w, %x)\n"), WeightUseKind::other, {{}, {0, 1}},
+         1, 30);
+}
+
+TEST(WeightUses, Tables) {
+  expect(use_of("7, 4", 28, "5", "  %y = Gather(%w, %x)\n", "int64"), WeightUseKind::embedding,
+         {{0}, {1}}, 7, 4);
+}
+
+TEST(WeightUses, Convolutions) {
+  expect(use_of("6, 3, 2, 1", 36, "1, 3, 5, 5", "  %y = Conv(%x, %w)\n"), WeightUseKind::conv,
+         {{0}, {2, 3, 1}}, 6, 6);
+  expect(use_of("6, 1, 3, 3", 54, "1, 6, 5, 5", "  %y = Conv(%x, %w) {group = 6}\n"),
+         WeightUseKind::conv, {{0}, {2, 3, 1}}, 6, 9);
+  expect(use_of("6, 3, 3", 54, "1, 3, 5", "  %y = Conv(%x, %w)\n"), WeightUseKind::conv,
+         {{0}, {2, 1}}, 6, 9);
+}
+
+TEST(WeightUses, TransposedConvolutions) {
+  const std::string node = "  %y = ConvTranspose(%x, %w)";
+  expect(use_of("3, 2, 2, 2", 24, "1, 3, 5, 5", node + " {strides = [2, 2]}\n"),
+         WeightUseKind::conv, {{1, 2, 3}, {0}}, 8, 3);
+  expect(use_of("3, 2, 2, 2", 24, "1, 3, 5, 5", node + "\n"), WeightUseKind::conv, {{1}, {2, 3, 0}},
+         2, 12);
+  expect(use_of("4, 3, 2, 2", 48, "1, 4, 5, 5", node + " {group = 2}\n"), WeightUseKind::conv,
+         {{0, 1}, {2, 3}}, 12, 4);
+}
+
+}  // namespace
+}  // namespace subbyte

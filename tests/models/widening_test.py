@@ -1,0 +1,30 @@
+"""The smallest matrices are stored at 8 bits where fewer are asked for (docs/format.md)."""
+
+import numpy as np
+import pytest
+
+from harness import MODELS, convert, manifest_of
+
+
+def parameters(weights: list) -> int:
+    return sum(int(np.prod(weight["shape"])) for weight in weights)
+
+
+@pytest.mark.parametrize("name", ["minilm", "ppocr-rec", "ppocr-det", "ppocr-cls"])
+def test_the_smallest_are_wider_and_say_why(name, tmp_path):
+    module = convert(
+        MODELS / f"{name}.onnx", tmp_path / "m.webgpu.js", "--precision", "4bit", "--no-check"
+    )
+    weights = manifest_of(module)["weights"]
+    wider = [weight for weight in weights if weight["bits"] == 8]
+    narrow = [weight for weight in weights if weight["bits"] == 4]
+    assert max(parameters([weight]) for weight in wider) <= min(parameters([weight]) for weight in narrow)
+    assert 0.01 * parameters(weights) <= parameters(wider) <= 0.04 * parameters(weights)
+    for weight in weights:
+        if weight["encoding"]["kind"] == "integer":
+            continue
+        assert ("reason" in weight) == (weight["bits"] > 4), weight["name"]
+    assert all("smallest" in weight["reason"] for weight in wider)
+    if name != "minilm":
+        depthwise = [w for w in weights if len(w["shape"]) == 4 and w["shape"][1] == 1 and w["shape"][2] == 3]
+        assert depthwise and all(weight["bits"] == 8 for weight in depthwise)

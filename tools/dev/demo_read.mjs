@@ -1,0 +1,52 @@
+// The example that reads lines: converts the recogniser to float32 and to 8 bits, and has the page read some lines.
+import path from 'node:path';
+import { makeSite } from '../../examples/read/site.mjs';
+import { openRead, readLine } from '../../tests/browser/read_page.mjs';
+import { manifestOf, tellAfter, tellBefore, tellFiles } from './demo_sizes.mjs';
+
+const precisions = ['float32', '8bit'];
+// The last of them is in the screenshot.
+const lines = [
+  'Invoice 2024-0137, due in 30 days',
+  'https://example.org/?q=a+b',
+  '请勿吸烟 No smoking',
+  'Sphinx of black quartz, judge my vow!',
+];
+
+const siteOf = (folder) => path.join(folder, 'read');
+
+/** Makes the site in the folder `read` of `folder` and prints the sizes. */
+export async function makeRead(folder, programs) {
+  console.log('\nRead a line');
+  const started = performance.now();
+  process.stderr.write(await makeSite(siteOf(folder), programs));
+  console.log(`converted in ${((performance.now() - started) / 1e3).toFixed(1)} s`);
+  for (const [index, precision] of precisions.entries()) {
+    const manifest = await manifestOf(siteOf(folder), `read-${precision}`);
+    if (index === 0) tellBefore(manifest);
+    tellAfter(manifest);
+    await tellFiles(siteOf(folder), `read-${precision}`, manifest);
+  }
+}
+
+/** Opens the site in headless Chromium, prints both readings of some lines, and leaves read.png in `folder`. */
+export async function tryRead(folder) {
+  const site = await openRead(siteOf(folder), { viewport: { width: 900, height: 680 } });
+  try {
+    console.log('\nReading in headless Chromium');
+    for (const line of lines) {
+      const told = await readLine(site.page, line);
+      console.log(`\n> ${line}`);
+      for (const precision of precisions) {
+        const { text, size, sure } = told[precision];
+        console.log(`  ${precision.padEnd(7)} ${size.padStart(8)}  ${text}   (${sure})`);
+      }
+    }
+    await site.page.screenshot({ path: path.join(folder, 'read.png'), fullPage: true });
+    console.log('\nscreenshot: build/demo/read.png');
+    if (site.complaints.length)
+      throw new Error(`the reading page complained:\n${site.complaints.join('\n')}`);
+  } finally {
+    await site.close();
+  }
+}
