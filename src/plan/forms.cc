@@ -63,9 +63,7 @@ std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr 
        large,
        grid(128)},
       {{{"matmul_tile"}, {}, {}, {}, {}}, at_least(e, grid(64), kFullGrid64), grid(64)},
-      {{{"matmul_tile_small"}, {}, {}, kTile32, {}},
-       at_least(e, grid(32), kFullGrid32),
-       grid(32)},
+      {{{"matmul_tile_small"}, {}, {}, kTile32, {}}, at_least(e, grid(32), kFullGrid32), grid(32)},
       {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 16u;", {}}, always, grid(16)},
   };
   // Every form is time to compile: an image has more than a few places or is known to have few, and

@@ -30,8 +30,8 @@ struct SizedForm {
   Expr workgroups;
 };
 
-// C[b, m, n]; `cols` are those of one chunk of a split weight. `rows_adjacent`: a convolution, whose
-// neighbouring rows are neighbours in memory.
+// C[b, m, n]; `cols` are those of one chunk of a split weight. `rows_adjacent`: a convolution,
+// whose neighbouring rows are neighbours in memory.
 std::vector<SizedForm> product_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols,
                                      Expr depth, bool rows_adjacent);
 // Softmax and normalisation.

@@ -31,9 +31,9 @@ bool is_product(const Node& node) {
 bool must_lie_still(const Node& node, std::size_t i) {
   const std::string_view lower = family(node);
   if (lower == "scatter") return i > 0;
-  return i == 0 && (lower == "gather" || lower == "gather_elements" || lower == "gather_nd" ||
-                    lower == "one_hot" || lower == "pool" || lower == "cumulative" ||
-                    lower == "resize");
+  return i == 0 &&
+         (lower == "gather" || lower == "gather_elements" || lower == "gather_nd" ||
+          lower == "one_hot" || lower == "pool" || lower == "cumulative" || lower == "resize");
 }
 
 Expr element_count(ExprPool& exprs, const Value& value) { return exprs.product(*value.shape); }

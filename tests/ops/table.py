@@ -40,7 +40,8 @@ first as constants, where there are several: {cases} in all. **{passed} pass**, 
 converting, with a message that names the operator, dtype or mode; none is wrong and none fails only when it runs.
 
 * {other} have an operator that is not in the table below.
-* {left_out} more are left out, since they differ from the text of ONNX ({left_out_names}).
+* Left out are {left_out} that differ from the text of ONNX:
+  {left_out_names}.
 * Floats must agree within 1e-4 of the value or 1e-6 (half floats 2e-3, bfloat16 1e-2), everything else exactly.
 
 `./dev bench operators` writes this section.
@@ -82,7 +83,7 @@ def section(cases: list[Case], outcomes: dict[str, Outcome]) -> str:
         refused=statuses["refused"],
         other=other,
         left_out=len(LEFT_OUT),
-        left_out_names=", ".join(sorted(LEFT_OUT)),
+        left_out_names=",\n  ".join(f"`{name}`" for name in sorted(LEFT_OUT)),
     )
     for operator in sorted(known):
         reasons = refused[operator]

@@ -1,0 +1,18 @@
+// Inputs to run a model on once, the same each time.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/error.h"
+#include "graph/graph.h"
+
+namespace subbyte {
+
+// One tensor for each input of the model, of small sizes where the model fixes none (times `factor`
+// but for the first, which is a batch as a rule): uniform numbers in [-1, 1), lines of strokes
+// where the input is an image of one or three channels, indices spread over the table that they
+// index, masks of ones.
+Expected<std::vector<Tensor>> seeded_inputs(const Model& model, std::int64_t factor);
+
+}  // namespace subbyte
