@@ -95,7 +95,7 @@ function showReading(name, { characters, confidence, milliseconds }) {
   );
   text.classList.toggle('nothing', characters.length === 0);
   made.querySelector('.sure').textContent =
-    `${(100 * confidence).toFixed(1)} % sure · ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
+    `${(100 * confidence).toFixed(1)} % sure · ${duration(milliseconds)}`;
 }
 
 function compare([first, second]) {
@@ -176,6 +176,11 @@ async function get(name) {
   if (!response.ok)
     throw new Error(`${name} could not be loaded: the server answered ${response.status}.`);
   return response;
+}
+
+function duration(milliseconds) {
+  if (milliseconds >= 1000) return `${(milliseconds / 1e3).toFixed(1)} s`;
+  return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
 }
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -83,11 +83,13 @@ void report_check(const Check& check, const std::string& precision, Log& log) {
     log.say(LogLevel::debug, fmt::format("output {}: relative L2 error {:.3g}", quoted(output.name),
                                          output.relative_l2));
     if (output.relative_l2 <= kRuinous) continue;
+    const bool eight = precision == "8bit" || precision == "int8";
     log.say(LogLevel::warning,
             fmt::format("{} ruins this model: output {} is off by {:.0f} % (relative L2 error, on "
                         "seeded inputs); "
-                        "convert with more bits, such as --precision 8bit",
-                        precision, quoted(output.name), output.relative_l2 * 100));
+                        "convert with more bits, such as --precision {}",
+                        precision, quoted(output.name), output.relative_l2 * 100,
+                        eight ? "float16" : "8bit"));
   }
 }
 

@@ -135,10 +135,12 @@ void print_table(const Json& json) {
   }
   text += "weights\n";
   for (const auto& entry : json["weights"]) {
-    text += fmt::format("  {:<60} {:<9}{:<20}{:>12}  {}\n",
+    const std::string layer =
+        entry["layer"].is_null() ? "" : fmt::format(", layer {}", entry["layer"].dump());
+    text += fmt::format("  {:<60} {:<9}{:<20}{:>12}  {}{}\n",
                         quoted(entry["name"].get<std::string>()), entry["dtype"].get<std::string>(),
                         entry["shape"].dump(), bytes_text(entry["bytes"].get<std::int64_t>()),
-                        entry["component"].get<std::string>());
+                        entry["component"].get<std::string>(), layer);
   }
   text += fmt::format("total: {} parameters, {}\n", json["totals"]["parameters"].dump(),
                       bytes_text(json["totals"]["bytes"].get<std::int64_t>()));

@@ -135,8 +135,8 @@ Expected<std::vector<Tensor>> seeded_inputs(const Model& model, std::int64_t fac
       elements *= static_cast<double>(dims.back());
     }
     if (elements > kMostElements) {
-      return fail("its input {} has {} elements; inputs of up to {} are tried", quoted(value.name),
-                  elements, kMostElements);
+      return fail("its input {} has {:.0f} elements; inputs of up to {:.0f} are tried",
+                  quoted(value.name), elements, kMostElements);
     }
     auto bytes = random_elements(model.main(), v, value.dtype, dims, random);
     inputs.push_back(make_tensor(value.dtype, std::move(dims), std::move(bytes)));

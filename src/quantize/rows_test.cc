@@ -118,5 +118,21 @@ TEST(MeasureWeights, ManyBlocks) {
   EXPECT_EQ(range.smallest_nonzero, 1);
 }
 
+TEST(RowsInMemory, OnlyWhereTheyLieSo) {
+  std::vector<std::byte> bytes(24 * sizeof(float));
+  const Tensor tensor = make_tensor(DType::float32, {2, 3, 4}, bytes);
+  const auto rows = rows_in_memory(tensor, {{0}, {1, 2}});
+  ASSERT_TRUE(rows);
+  EXPECT_EQ(rows->size(), 24u);
+  EXPECT_EQ(static_cast<const void*>(rows->data()), static_cast<const void*>(tensor.data.data()));
+  EXPECT_TRUE(rows_in_memory(tensor, {{}, {0, 1, 2}}));
+  EXPECT_FALSE(rows_in_memory(tensor, {{1}, {0, 2}}));
+  EXPECT_FALSE(rows_in_memory(tensor, {{0}, {2, 1}}));
+  // An axis of one element may stand anywhere.
+  const Tensor thin = make_tensor(DType::float32, {6, 1, 4}, bytes);
+  EXPECT_TRUE(rows_in_memory(thin, {{0}, {2, 1}}));
+  EXPECT_FALSE(rows_in_memory(make_tensor(DType::float16, {48}, bytes), {{}, {0}}));
+}
+
 }  // namespace
 }  // namespace subbyte

@@ -107,7 +107,7 @@ def run_sessions(target: str, sessions: list[dict]) -> list[dict]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=600 + 120 * len(sessions),
         )
         assert done.returncode == 0, f"{target} sessions gave {done.returncode}:\n{done.stdout}{done.stderr}"
         results = json.loads(results_file.read_text(encoding="utf8"))
