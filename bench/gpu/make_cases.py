@@ -3,14 +3,21 @@
     python bench/gpu/make_cases.py CASES.json [PREFIX=]MODEL.onnx ... --dims batch_size=1,sequence_length=32 ...
 
 One set of cases for each model; its outputs are compared with modules whose file name starts with PREFIX. Integer inputs
-are token ids below --vocabulary, or all ones where their name ends in `mask`; float inputs are uniform in [-1, 1).
+are token ids below --vocabulary, or all ones where their name ends in `mask`; pictures are drawn strokes, other float
+inputs are uniform in [-1, 1).
 """
 
 import argparse
 import json
+import pathlib
+import sys
 
 import numpy as np
 import onnxruntime
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "models"))
+
+from real_models import page  # noqa: E402
 
 
 def inputs_of(session, dims: dict, vocabulary: int) -> dict:
@@ -18,7 +25,9 @@ def inputs_of(session, dims: dict, vocabulary: int) -> dict:
     inputs = {}
     for entry in session.get_inputs():
         shape = [dims.get(d, 1) if isinstance(d, str) else d for d in entry.shape]
-        if entry.type == "tensor(float)":
+        if entry.type == "tensor(float)" and len(shape) == 4 and shape[1] == 3:
+            inputs[entry.name] = page(shape[0], *shape[2:])["x"]
+        elif entry.type == "tensor(float)":
             inputs[entry.name] = random.uniform(-1, 1, shape).astype(np.float32)
         elif entry.name.endswith("mask"):
             inputs[entry.name] = np.ones(shape, np.int64)

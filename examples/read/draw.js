@@ -1,5 +1,5 @@
 // Lines of text as pixels, on canvases 48 pixels high.
-import { inputHeight } from './recognise.js';
+import { inputHeight, longestWidth } from './recognise.js';
 
 /** White around a drawn line, in parts of the font's size. */
 const margin = 0.15;
@@ -30,8 +30,17 @@ export function drawLine(text, { font = '{} sans-serif', size = 32 } = {}) {
   return fit(canvas);
 }
 
-/** An image, canvas or bitmap of one line, scaled to the model's height. What is transparent in it becomes white. */
+/**
+ * An image, canvas or bitmap of one line, scaled to the model's height. What is transparent in it becomes white. Throws
+ * where it is too long for its height.
+ */
 export function fit(image) {
+  if (image.width * inputHeight > longestWidth * image.height) {
+    const most = Math.floor(longestWidth / inputHeight);
+    throw new Error(
+      `A line may be ${most} times as wide as it is high; this image is ${image.width} x ${image.height}.`,
+    );
+  }
   const canvas = document.createElement('canvas');
   canvas.height = inputHeight;
   canvas.width = Math.max(1, Math.round((image.width * inputHeight) / image.height));

@@ -88,7 +88,8 @@ function showReading(name, { characters, confidence, milliseconds }) {
   const text = made.querySelector('.text');
   text.replaceChildren(
     ...characters.map(({ character, probability }) => {
-      const shown = part('span', probability < unsure ? 'unsure' : '', character);
+      const marked = probability < unsure && character !== ' ';
+      const shown = part('span', marked ? 'unsure' : '', character);
       shown.title = `${(100 * probability).toFixed(1)} %`;
       return shown;
     }),
@@ -129,10 +130,14 @@ async function listen(answer) {
   };
   const askDrawn = () => ask(drawn(), element('line').value);
   const askImage = async (file) => {
+    if (!file) return;
     try {
-      if (file) await ask(fit(await createImageBitmap(file)), file.name);
-    } catch {
-      fail(new Error(`'${file.name}' is not an image that this browser can open.`));
+      const image = await createImageBitmap(file).catch(() => {
+        throw new Error(`'${file.name}' is not an image that this browser can open.`);
+      });
+      await ask(fit(image), file.name);
+    } catch (error) {
+      fail(error);
     }
   };
   element('form').addEventListener('submit', (event) => event.preventDefault());

@@ -6,7 +6,8 @@ export const inputHeight = 48;
 const leastWidth = 320;
 /** Widths are rounded up to a multiple of this, so that few distinct sizes reach the GPU. */
 const widthStep = 32;
-const longest = 4096;
+/** Longer lines are refused. */
+export const longestWidth = 4096;
 
 /**
  * The characters that the classes of the output stand for. `keys` is the text of the model's dictionary, one character a
@@ -21,9 +22,9 @@ export function alphabetOf(keys) {
  * scaled to -1..1, and zeros to the right of the line (PaddleOCR, `resize_norm_img`).
  */
 export function toInput({ data: pixels, width, height }) {
-  if (height !== inputHeight || width < 1 || width > longest) {
+  if (height !== inputHeight || width < 1 || width > longestWidth) {
     throw new Error(
-      `A line must be ${inputHeight} pixels high and 1 to ${longest} wide; this one is ${width} x ${height}.`,
+      `A line must be ${inputHeight} pixels high and 1 to ${longestWidth} wide; this one is ${width} x ${height}.`,
     );
   }
   const columns = Math.max(leastWidth, Math.ceil(width / widthStep) * widthStep);

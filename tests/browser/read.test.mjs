@@ -116,6 +116,23 @@ test('what is no image is refused in plain words', async () => {
   );
 });
 
+test('an image too long for its height is refused', async () => {
+  const image = await site.page.evaluate(() => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [900, 10];
+    return canvas.toDataURL('image/png');
+  });
+  await site.page.setInputFiles('#image', {
+    name: 'long.png',
+    mimeType: 'image/png',
+    buffer: Buffer.from(image.slice(image.indexOf(',') + 1), 'base64'),
+  });
+  await site.page.waitForFunction(
+    (text) => document.getElementById('status').textContent === text,
+    'A line may be 85 times as wide as it is high; this image is 900 x 10.',
+  );
+});
+
 test('without WebGPU the page says so in plain words', async () => {
   const { page } = await openPage(site.browser);
   await page.addInitScript(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));

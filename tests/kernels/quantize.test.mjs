@@ -9,7 +9,10 @@ import { kernel, openDevices, randoms, run } from './harness.mjs';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TOOL =
   process.env.SUBBYTE_QUANTIZE_TOOL ??
-  join(dirname(process.env.SUBBYTE ?? join(ROOT, 'build/subbyte')), 'src/quantize/subbyte_quantize_tool');
+  join(
+    dirname(process.env.SUBBYTE ?? join(ROOT, 'build/subbyte')),
+    'src/quantize/subbyte_quantize_tool',
+  );
 
 let devices;
 before(async () => (devices = await openDevices()));
@@ -110,13 +113,15 @@ const WIDTHS = [
   { bits: 2, zeroBits: 0, zeroStep: 1, zeroDefault: 1.5 },
 ];
 
-const nameOf = ({ bits, zeroBits }) => `${bits} bits, ${zeroBits ? `zero points of ${zeroBits}` : 'one zero point'}`;
+const nameOf = ({ bits, zeroBits }) =>
+  `${bits} bits, ${zeroBits ? `zero points of ${zeroBits}` : 'one zero point'}`;
 
 /** Rows of k that are hard in ways of their own. */
 function hardRows(k) {
   const noise = randoms(k * 40, k);
   const rows = [];
-  const add = (value) => rows.push(Float32Array.from({ length: k }, (_, i) => Math.fround(value(i))));
+  const add = (value) =>
+    rows.push(Float32Array.from({ length: k }, (_, i) => Math.fround(value(i))));
   for (const value of [0, -0, 1, -1, 0.1, -3e-5, 1e-20, 1.9999999, -1.5]) {
     add(() => value); // all equal
     add((i) => (i === k - 1 ? value : 0)); // one spike
@@ -153,7 +158,20 @@ for (const width of WIDTHS) {
 
   // Every pair of these as a group: all the ways in which one end, both or none lies at a limit.
   test(`all pairs: ${nameOf(width)}`, async () => {
-    const ends = [0, 1e-40, 1e-38, 2 ** -126, 2 ** -50, 2 ** -28, 2 ** -24, 2 ** -16, 1e-3, 0.1, 0.3, 0.5];
+    const ends = [
+      0,
+      1e-40,
+      1e-38,
+      2 ** -126,
+      2 ** -50,
+      2 ** -28,
+      2 ** -24,
+      2 ** -16,
+      1e-3,
+      0.1,
+      0.3,
+      0.5,
+    ];
     for (const near of [0.75, 1, 1.25, 1.5, 1.75]) {
       for (const ulps of [-2, -1, 0, 1, 2]) ends.push(near * (1 + ulps * 2 ** -23));
     }
