@@ -74,13 +74,16 @@ fn log1p_near_zero(x: f32) -> f32 {
 
 // WGSL's log may be off by 2^-21 in absolute terms between 0.5 and 2.
 fn log_f32(x: f32) -> f32 {
-  if (x > 0.7 && x < 1.45) {
-    return log1p_near_zero(x - 1.0);
-  }
   if (x <= 0.0) {
     return select(nan_f32(), -inf_f32(), x == 0.0);
   }
-  return select(log(x), x, is_nan(x) || is_infinite(x));
+  if (is_nan(x) || is_infinite(x)) {
+    return x;
+  }
+  // x = m * 2^e with m from sqrt(1/2) to sqrt(2); ln 2 in two parts, so that e times the first is exact.
+  let e = (bitcast<i32>(x) - 0x3f3504f3) >> 23u;
+  let m = bitcast<f32>(bitcast<i32>(x) - (e << 23u));
+  return f32(e) * 0.693359375 + (log1p_near_zero(m - 1.0) - f32(e) * 2.12194440e-4);
 }
 
 // log(1 + x)
