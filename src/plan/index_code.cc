@@ -9,7 +9,7 @@ std::size_t axis_from_front(std::int64_t axis, std::size_t rank) {
 }
 
 std::vector<std::string> split_index(StepCode& code, Scope& scope, const std::string& position,
-                                     std::span<const Expr> sizes) {
+                                     std::span<const Expr> sizes, bool fixed) {
   const ExprPool& exprs = code.exprs();
   std::vector<std::string> coordinates(sizes.size(), "0u");
   std::size_t outermost = 0;
@@ -21,7 +21,7 @@ std::vector<std::string> split_index(StepCode& code, Scope& scope, const std::st
       coordinates[i] = rest;
       break;
     }
-    const std::string size = code.divisor(sizes[i]);
+    const std::string size = fixed ? code.fixed_size(sizes[i]) : code.divisor(sizes[i]);
     coordinates[i] = scope.let(fmt::format("{} % {}", rest, size));
     rest = scope.let(fmt::format("{} / {}", rest, size));
   }

@@ -3,7 +3,9 @@
 // finds each element of the input where it lies.
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "graph/infer/window.h"
+#include "plan/index_code.h"
 #include "plan/product.h"
 #include "quantize/weight_order.h"
 
@@ -33,29 +35,6 @@ std::vector<Expr> spatial(const std::vector<Expr>& shape) {
   return {shape.begin() + 2, shape.end()};
 }
 
-// Kernel sizes, strides and dilations are literals, so that dividing by them costs little.
-std::string literal(StepCode& code, Expr e) {
-  const auto value = code.exprs().value(e);
-  return value ? u32_literal(*value) : code.size(e);
-}
-
-// `index` taken apart along `sizes`, outermost first.
-std::vector<std::string> coordinates(Scope& scope, const std::string& index,
-                                     const std::vector<Expr>& sizes, ExprPool& exprs,
-                                     const std::function<std::string(Expr)>& text) {
-  std::vector<std::string> result(sizes.size(), "0u");
-  std::string rest = index;
-  for (std::size_t axis = sizes.size(); axis-- > 0;) {
-    if (exprs.is(sizes[axis], 1)) continue;
-    const bool outermost =
-        all_are(exprs, {sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(axis)}, 1);
-    result[axis] = outermost ? rest : scope.let(fmt::format("{} % {}", rest, text(sizes[axis])));
-    if (outermost) break;
-    rest = scope.let(fmt::format("{} / {}", rest, text(sizes[axis])));
-  }
-  return result;
-}
-
 std::string times(Scope& scope, ExprPool& exprs, const std::string& index, Expr factor,
                   const std::string& text) {
   if (index == "0u" || exprs.is(factor, 1)) return index;
@@ -75,18 +54,18 @@ Place place_of(const Convolution& c, StepCode& code, Scope& scope,
   Place place;
   for (std::size_t d = 0; d < c.in.size(); ++d) {
     const std::string along =
-        times(scope, exprs, tap[d], c.dilations[d], literal(code, c.dilations[d]));
-    const std::string stride = literal(code, c.strides[d]);
+        times(scope, exprs, tap[d], c.dilations[d], code.fixed_size(c.dilations[d]));
+    const std::string stride = code.fixed_size(c.strides[d]);
     const bool no_pad = exprs.is(c.pads_begin[d], 0);
     std::string at;
     if (!c.transposed) {
       at = times(scope, exprs, o[d], c.strides[d], stride);
       if (along != "0u") at = fmt::format("{} + {}", at, along);
-      if (!no_pad) at = fmt::format("{} - {}", at, literal(code, c.pads_begin[d]));
+      if (!no_pad) at = fmt::format("{} - {}", at, code.fixed_size(c.pads_begin[d]));
       at = scope.let(at);
     } else {
       // u32 wraps: what is before the input lies beyond its end.
-      at = no_pad ? o[d] : fmt::format("{} + {}", o[d], literal(code, c.pads_begin[d]));
+      at = no_pad ? o[d] : fmt::format("{} + {}", o[d], code.fixed_size(c.pads_begin[d]));
       if (along != "0u") at = fmt::format("{} - {}", at, along);
       at = scope.let(at);
       place.inside.push_back(fmt::format("{} < 0x80000000u", at));
@@ -137,8 +116,8 @@ Expected<void> declare_input(Lowering& lowering, StepCode& code, const Convoluti
     tap = "k";
     channel = "0u";
   } else if (!exprs.is(taps, 1)) {
-    tap = scope.let(fmt::format("k / {}", literal(code, c.channels_in)));
-    channel = scope.let(fmt::format("k % {}", literal(code, c.channels_in)));
+    tap = scope.let(fmt::format("k / {}", code.fixed_size(c.channels_in)));
+    channel = scope.let(fmt::format("k % {}", code.fixed_size(c.channels_in)));
   }
   std::string image = "b";
   if (c.groups > 1) {
@@ -148,10 +127,9 @@ Expected<void> declare_input(Lowering& lowering, StepCode& code, const Convoluti
   }
   Place place{{"m"}, {}};
   if (!pointwise) {
-    const auto size = [&](Expr e) { return code.divisor(e); };
-    const auto fixed = [&](Expr e) { return literal(code, e); };
-    const auto o = coordinates(scope, "m", c.out, exprs, size);
-    place = place_of(c, code, scope, o, coordinates(scope, tap, c.kernel, exprs, fixed));
+    // Kernel sizes, strides and dilations are literals, so that dividing by them costs little.
+    place = place_of(c, code, scope, split_index(code, scope, "m", c.out),
+                     split_index(code, scope, tap, c.kernel, true));
   }
   const std::string result = four ? "vec4<f32>" : "f32";
   if (!place.inside.empty()) {
@@ -235,7 +213,9 @@ Expected<void> declare_a(Lowering& lowering, StepCode& code, const Convolution& 
                          "load_a");
 }
 
-Convolution common(Lowering& lowering, const Node& node) {
+// `Window` or `TransposedWindow`, of which shape inference has seen all sizes.
+template <typename AnyWindow>
+Convolution convolution_of(Lowering& lowering, const Node& node, const AnyWindow& window) {
   const auto& x = lowering.shape(node.inputs[0]);
   Convolution c;
   c.in = spatial(x);
@@ -243,6 +223,10 @@ Convolution common(Lowering& lowering, const Node& node) {
   c.groups = node.int_or("group", 1);
   c.images = x[0];
   c.channels_in = lowering.exprs().floor_div(x[1], lowering.exprs().constant(c.groups));
+  c.kernel = window.kernel;
+  c.strides = window.strides;
+  c.dilations = window.dilations;
+  c.pads_begin = window.pads_begin;
   return c;
 }
 
@@ -251,12 +235,9 @@ Convolution common(Lowering& lowering, const Node& node) {
 Expected<void> lower_conv(Lowering& lowering, const Kernel& kernel) {
   const Node& node = lowering.graph().nodes[kernel.anchor];
   ExprPool& exprs = lowering.exprs();
-  SUBBYTE_TRY(auto window, window_of(exprs, lowering.graph(), node));
-  Convolution c = common(lowering, node);
-  c.kernel = window->kernel;
-  c.strides = window->strides;
-  c.dilations = window->dilations;
-  c.pads_begin = window->pads_begin;
+  SUBBYTE_TRY(const auto window, window_of(exprs, lowering.graph(), node));
+  if (!window) return fail("the window of {} is not known", quoted(node.name));
+  Convolution c = convolution_of(lowering, node, *window);
   c.padded = !all_are(exprs, window->pads_begin, 0) || !all_are(exprs, window->pads_end, 0);
 
   const ValueId weight = node.inputs[1];
@@ -284,12 +265,9 @@ Expected<void> lower_conv(Lowering& lowering, const Kernel& kernel) {
 Expected<void> lower_conv_transpose(Lowering& lowering, const Kernel& kernel) {
   const Node& node = lowering.graph().nodes[kernel.anchor];
   ExprPool& exprs = lowering.exprs();
-  SUBBYTE_TRY(auto window, transposed_window_of(exprs, lowering.graph(), node));
-  Convolution c = common(lowering, node);
-  c.kernel = window->kernel;
-  c.strides = window->strides;
-  c.dilations = window->dilations;
-  c.pads_begin = window->pads_begin;
+  SUBBYTE_TRY(const auto window, transposed_window_of(exprs, lowering.graph(), node));
+  if (!window) return fail("the window of {} is not known", quoted(node.name));
+  Convolution c = convolution_of(lowering, node, *window);
   c.transposed = true;
 
   const ValueId weight = node.inputs[1];

@@ -68,6 +68,11 @@ std::string StepCode::size(Expr e) {
   return u32_literal(*constant);
 }
 
+std::string StepCode::fixed_size(Expr e) {
+  const auto constant = exprs_.value(e);
+  return constant ? u32_literal(*constant) : parameter(e);
+}
+
 std::string StepCode::parameter(Expr e) {
   auto it = std::find(params_.begin(), params_.end(), e);
   if (it == params_.end()) it = params_.insert(it, e);

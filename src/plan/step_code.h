@@ -44,6 +44,7 @@ class StepCode {
 
   // A size as u32: a literal, or a member of the parameter struct.
   std::string size(Expr e);
+  std::string fixed_size(Expr e);   // a literal wherever it is constant
   std::string parameter(Expr e);    // a member of the parameter struct even where it is constant
   std::string signed_size(Expr e);  // as i32
   // A constant as f32. One that says more than a formula does (a trained scale, not 0.5 or 6) is a

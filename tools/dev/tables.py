@@ -22,7 +22,12 @@ SUBBYTE = os.environ.get("SUBBYTE", str(ROOT / "build" / "subbyte"))
 MODELS = pathlib.Path(os.environ.get("SUBBYTE_MODELS", ROOT / ".cache" / "models"))
 BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
-MEASURED = [("paraphrase-MiniLM-L3-v2", "minilm.onnx")]
+MEASURED = [
+    ("paraphrase-MiniLM-L3-v2", "minilm.onnx"),
+    ("PP-OCRv4 recognition", "ppocr-rec.onnx"),
+    ("PP-OCRv4 detection", "ppocr-det.onnx"),
+    ("PP-OCR classifier", "ppocr-cls.onnx"),
+]
 PRECISIONS = ["float32", "float16", "8bit", "4bit", "3bit", "2bit", "mixed"]
 
 
