@@ -127,9 +127,9 @@ Expected<void> declare_input(Lowering& lowering, StepCode& code, const Convoluti
   }
   Place place{{"m"}, {}};
   if (!pointwise) {
+    const auto o = split_index(code, scope, "m", c.out);
     // Kernel sizes, strides and dilations are literals, so that dividing by them costs little.
-    place = place_of(c, code, scope, split_index(code, scope, "m", c.out),
-                     split_index(code, scope, tap, c.kernel, true));
+    place = place_of(c, code, scope, o, split_index(code, scope, tap, c.kernel, true));
   }
   const std::string result = four ? "vec4<f32>" : "f32";
   if (!place.inside.empty()) {
