@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "plan/index_code.h"
 #include "plan/scalar_wgsl.h"
 
 namespace subbyte {
@@ -227,9 +228,7 @@ Expected<Typed> Evaluator::concat(const Node& node, ValueId id, const Frame& fra
                                   const std::vector<ViewStep>& path) {
   ExprPool& exprs = code_.exprs();
   const auto& shape = *graph_.values[id].shape;
-  const auto rank = static_cast<std::int64_t>(shape.size());
-  const std::int64_t given = node.int_or("axis", 0);
-  const auto axis = static_cast<std::size_t>(given < 0 ? given + rank : given);
+  const std::size_t axis = axis_from_front(node.int_or("axis", 0), shape.size());
   const Expr inner = product_of(exprs, std::span(shape).subspan(axis + 1));
   const Expr outer = product_of(exprs, std::span(shape).first(axis));
   const std::string at = position(id, frame, path);

@@ -1,6 +1,7 @@
 // Kernels without an anchor: one invocation for each element of the result.
 #include <fmt/format.h>
 
+#include "plan/index_code.h"
 #include "plan/lowering.h"
 
 namespace subbyte {
@@ -10,9 +11,7 @@ namespace {
 Expected<void> lower_concat_parts(Lowering& lowering, const Kernel& kernel, const Node& node) {
   ExprPool& exprs = lowering.exprs();
   const std::vector<Expr> out = lowering.shape(kernel.result);
-  const std::int64_t given = node.int_or("axis", 0);
-  const auto axis =
-      static_cast<std::size_t>(given < 0 ? given + static_cast<std::int64_t>(out.size()) : given);
+  const std::size_t axis = axis_from_front(node.int_or("axis", 0), out.size());
   Expr start = exprs.constant(0);
   const std::vector<ValueId> parts = node.inputs;
   for (const ValueId part : parts) {
