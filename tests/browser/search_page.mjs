@@ -1,27 +1,5 @@
 // Drives the example page as a person would.
-import { launch, openPage } from './chromium.mjs';
-import { serve } from './server.mjs';
-
-/** Opens the example in `folder` and waits until it answers. Close it. */
-export async function openSearch(folder, { port = 0, timeout = 300_000, ...options } = {}) {
-  const requests = [];
-  const server = await serve({ '/': folder }, { port, onRequest: (name) => requests.push(name) });
-  const browser = await launch();
-  const close = async () => {
-    await browser.close();
-    await server.close();
-  };
-  try {
-    const { page, complaints } = await openPage(browser, options);
-    await page.goto(server.url);
-    await page.waitForSelector('html[data-ready], #loading.failed', { timeout });
-    if (await page.$('#loading.failed')) throw new Error(await page.textContent('#status'));
-    return { page, complaints, requests, url: server.url, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
+export { openExample as openSearch } from './example_page.mjs';
 
 /** Types a query and reads the answer: { hits: [{ topic, score, text }], summary }. */
 export async function ask(page, query) {
