@@ -78,8 +78,12 @@ Expected<WeightPlan> plan_weights(const Model& model, const std::string& precisi
     if (use.component == Component::convolution && plan.model_type == "other") {
       plan.model_type = "convolutional";
     }
-    plan.stored.emplace(use.value, StoredWeight{use.value, assignment.encoding, use.rows, use.k,
-                                                use.order, row_layout(assignment.encoding, use.k)});
+    StoredWeight stored{use.value, assignment.encoding, use.rows,
+                        use.k,     use.order,           row_layout(assignment.encoding, use.k)};
+    if (const auto* affine = std::get_if<AffineEncoding>(&assignment.encoding)) {
+      stored.search = scale_search(affine->bits, use.kind);
+    }
+    plan.stored.emplace(use.value, std::move(stored));
     if (!assignment.reason.empty()) {
       plan.notes.push_back(fmt::format("weight {}: {}", quoted(model.main().values[use.value].name),
                                        assignment.reason));

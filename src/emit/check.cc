@@ -103,7 +103,8 @@ Expected<Tensor> decoded_weight(const Model& model, const StoredWeight& stored) 
   return std::move(converted.front());
 }
 
-Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights) {
+Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights,
+                                   std::uint64_t seed) {
   Check check;
   std::int64_t parameters = 0;
   for (const auto& stored : weights) parameters += stored.rows * stored.k;
@@ -115,7 +116,7 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
   std::vector<Tensor> inputs;
   Expected<std::vector<Tensor>> expected;
   for (const std::int64_t factor : kAttempts) {
-    auto made = seeded_inputs(model, factor);
+    auto made = seeded_inputs(model, factor, seed);
     if (!made) {
       check.skipped = made.error().message;
       return check;

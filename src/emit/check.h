@@ -12,7 +12,8 @@ namespace subbyte {
 // Runs the model, in standard operators, on seeded inputs of small sizes. A model of more than
 // kMaxCheckedParameters is not run, nor one whose inputs the reference refuses: the result then
 // says why.
-Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights);
+Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights,
+                                   std::uint64_t seed = 1);
 
 inline constexpr std::int64_t kMaxCheckedParameters = 150'000'000;
 // Above this relative L2 error of an output `convert` warns.

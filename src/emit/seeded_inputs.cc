@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "emit/drawn_page.h"
+#include "emit/random.h"
 #include "quantize/half.h"
 
 namespace subbyte {
@@ -13,56 +15,8 @@ namespace {
 
 // The sizes that a dimension without a fixed size gets: the first of them is a batch as a rule. An
 // image must be large enough for what a network takes it down by, a power of two.
-constexpr std::int64_t kFirstSize = 1, kOtherSize = 8, kImageSize = 64;
+constexpr std::int64_t kFirstSize = 1, kOtherSize = 8, kImageSize = 128;
 constexpr double kMostElements = 1 << 26;
-
-// A fixed pseudo-random sequence (SplitMix64; Steele, Lea and Flood 2014).
-class Random {
- public:
-  std::uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15u;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-  // Uniform in [-1, 1).
-  float number() {
-    return static_cast<float>(static_cast<double>(next() >> 11) / 4503599627370496.0 - 1.0);
-  }
-
- private:
-  std::uint64_t state_ = 1;
-};
-
-// What reading is done on: lines of strokes, of which some have a bar, on a plain page; the same in
-// all channels. Uniform noise drives networks for images to where all their outputs are next to 0.
-std::vector<float> page(const std::vector<std::int64_t>& dims, Random& random) {
-  constexpr std::int64_t kLine = 20, kHeight = 12, kMargin = 4;
-  constexpr float kPaper = 1.0f, kInk = -0.8f;
-  const std::int64_t height = dims[2], width = dims[3];
-  std::vector<float> one(static_cast<std::size_t>(height * width), kPaper);
-  const auto ink = [&](std::int64_t top, std::int64_t left, std::int64_t rows,
-                       std::int64_t columns) {
-    for (std::int64_t y = top; y < std::min(top + rows, height); ++y) {
-      for (std::int64_t x = left; x < std::min(left + columns, width); ++x) {
-        one[static_cast<std::size_t>(y * width + x)] = kInk;
-      }
-    }
-  };
-  const auto below = [&](std::uint64_t n) { return static_cast<std::int64_t>(random.next() % n); };
-  for (std::int64_t top = kMargin; top + kHeight < height; top += kLine) {
-    for (std::int64_t left = kMargin; left + 2 * kMargin < width; left += 6 + below(4)) {
-      ink(top, left, kHeight, 2 + below(2));
-      if (below(2) == 0) ink(top + kHeight / 2, left, 2, 6);
-    }
-  }
-  std::vector<float> all;
-  for (std::int64_t plane = 0; plane < dims[0] * dims[1]; ++plane) {
-    all.insert(all.end(), one.begin(), one.end());
-  }
-  return all;
-}
 
 // The number of rows of the table that an integer input indexes, 2 (a mask) where it indexes none.
 std::int64_t index_range(const Graph& graph, ValueId input) {
@@ -82,9 +36,13 @@ std::vector<std::byte> random_elements(const Graph& graph, ValueId input, DType 
   std::vector<std::byte> bytes(static_cast<std::size_t>(count) * size);
   if (is_float(dtype)) {
     const bool image = dims.size() == 4 && (dims[1] == 1 || dims[1] == 3);
-    const std::vector<float> drawn = image ? page(dims, random) : std::vector<float>();
+    // The same in all channels: uniform noise drives networks for images to where all their outputs
+    // are next to 0.
+    const std::vector<float> drawn =
+        image ? drawn_page(dims[2], dims[3], random) : std::vector<float>();
     for (std::int64_t i = 0; i < count; ++i) {
-      const float number = image ? drawn[static_cast<std::size_t>(i)] : random.number();
+      const float number =
+          image ? drawn[static_cast<std::size_t>(i) % drawn.size()] : random.number();
       const double wide = number;
       const std::uint16_t half =
           dtype == DType::bfloat16
@@ -115,7 +73,8 @@ bool is_spatial(const Model& model, const SymbolSource& source) {
 
 }  // namespace
 
-Expected<std::vector<Tensor>> seeded_inputs(const Model& model, std::int64_t factor) {
+Expected<std::vector<Tensor>> seeded_inputs(const Model& model, std::int64_t factor,
+                                            std::uint64_t seed) {
   std::vector<std::int64_t> sizes;
   for (const auto& symbol : model.exprs.symbols()) {
     std::int64_t size = sizes.empty() ? kFirstSize : kOtherSize * factor;
@@ -124,7 +83,7 @@ Expected<std::vector<Tensor>> seeded_inputs(const Model& model, std::int64_t fac
     if (symbol.source.kind == SymbolSource::Kind::input_element) size = 1;
     sizes.push_back(std::clamp(size, symbol.lower, symbol.upper));
   }
-  Random random;
+  Random random(seed);
   std::vector<Tensor> inputs;
   for (const ValueId v : model.main().inputs) {
     const Value& value = model.main().values[v];

@@ -67,10 +67,12 @@ Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& store
   if (std::holds_alternative<IntegerEncoding>(stored.encoding)) {
     return pack_integers(*value.constant, stored.rows, stored.k, quoted(value.name));
   }
+  const PackOptions options{.search = stored.search};
   if (const auto rows = rows_in_memory(*value.constant, stored.order)) {
-    return pack(*rows, stored.rows, stored.k, stored.encoding);
+    return pack(*rows, stored.rows, stored.k, stored.encoding, options);
   }
-  return pack(row_reader(*value.constant, stored.order), stored.rows, stored.k, stored.encoding);
+  return pack(row_reader(*value.constant, stored.order), stored.rows, stored.k, stored.encoding,
+              options);
 }
 
 Expected<PackedWeights> write_weights(const Model& model, const Plan& plan,

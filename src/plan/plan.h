@@ -9,13 +9,15 @@
 
 #include "graph/graph.h"
 #include "quantize/format.h"
+#include "quantize/group_search.h"
 
 namespace subbyte {
 
 using TensorId = std::uint32_t;
 using WeightId = std::uint32_t;
 
-// A constant as it is stored: a matrix of rows by k in some encoding.
+// A constant as it is stored: a matrix of rows by k in some encoding, and how the encoding's scales
+// are found.
 struct StoredWeight {
   ValueId value = kNone;
   Encoding encoding;
@@ -23,6 +25,7 @@ struct StoredWeight {
   std::int64_t k = 0;
   AxisOrder order;
   RowLayout layout;
+  ScaleSearch search = ScaleSearch::none;
 };
 
 struct PlanTensor {

@@ -38,12 +38,11 @@ class AffineBlock {
     cover_ranges(lows.data(), highs.data(), lows.size(), grid_, scales_.data(), zeros_.data());
   }
 
-  // Those of least squared error: groups of one length at a time, the whole ones and then the
-  // tails.
-  void search() {
+  // Those that a search finds: groups of one length at a time, the whole ones and then the tails.
+  void search(ScaleSearch how) {
     const std::size_t whole = k_ / group_;
-    search_groups(0, whole, group_);
-    if (k_ % group_ > 0) search_groups(whole, 1, k_ % group_);
+    search_groups(how, 0, whole, group_);
+    if (k_ % group_ > 0) search_groups(how, whole, 1, k_ % group_);
   }
 
   // In units of the normalised values.
@@ -82,7 +81,7 @@ class AffineBlock {
   WeightRow row(std::size_t r) const { return {values_ + r * k_, k_, group_, to_normal_}; }
 
   // Groups [first, first + count) of each row, of `length` values.
-  void search_groups(std::size_t first, std::size_t count, std::size_t length) {
+  void search_groups(ScaleSearch how, std::size_t first, std::size_t count, std::size_t length) {
     const std::size_t all = rows_ * count;
     std::vector<Line> x(length);
     Line scales, zeros;
@@ -95,7 +94,7 @@ class AffineBlock {
         const float* const from = values_ + r * k_ + group * group_;
         for (std::size_t i = 0; i < length; ++i) x[i].lanes[lane] = from[i] * to_normal_;
       }
-      search_batch(x.front().lanes, length, grid_, scales.lanes, zeros.lanes);
+      search_batch(x.front().lanes, length, grid_, how, scales.lanes, zeros.lanes);
       for (std::size_t lane = 0; lane < lanes; ++lane) {
         const std::size_t to = (start + lane) / count * groups_ + first + (start + lane) % count;
         scales_[to] = scales.lanes[lane];
@@ -130,7 +129,7 @@ Distortion pack_affine_block(const float* values, std::int64_t rows, std::int64_
     }
   } else {
     AffineBlock block(values, rows, k, encoding);
-    block.search();
+    block.search(search);
     normalised = block.write(out);
   }
   const int squared = 2 * encoding.scale_exponent;

@@ -28,6 +28,11 @@ std::vector<float> sample(const RowReader& read, std::int64_t rows, std::int64_t
 
 }  // namespace
 
+ScaleSearch scale_search(int bits, WeightUseKind kind) {
+  if (bits >= 8) return ScaleSearch::none;
+  return kind == WeightUseKind::conv ? ScaleSearch::large_first : ScaleSearch::least_squares;
+}
+
 std::vector<AffineEncoding> encoding_choices(int bits, std::int64_t k, float max_magnitude) {
   std::vector<AffineEncoding> within, all;
   for (const int group : {32, 64}) {

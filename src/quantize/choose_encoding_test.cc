@@ -67,6 +67,18 @@ TEST(ChooseEncoding, NoChoiceLosesLessWithinTheBudget) {
   }
 }
 
+// As the table of docs/sizes.md has it.
+TEST(ScaleSearch, ByWidthAndReader) {
+  for (const WeightUseKind kind :
+       {WeightUseKind::matmul, WeightUseKind::conv, WeightUseKind::embedding}) {
+    EXPECT_EQ(scale_search(8, kind), ScaleSearch::none);
+  }
+  for (const int bits : {4, 3, 2}) {
+    EXPECT_EQ(scale_search(bits, WeightUseKind::conv), ScaleSearch::large_first);
+    EXPECT_EQ(scale_search(bits, WeightUseKind::gemm), ScaleSearch::least_squares);
+  }
+}
+
 TEST(ChooseEncoding, ShortRowsHaveOneChoice) {
   for (const std::int64_t k : {1, 9, 25}) {
     const Matrix matrix = gaussian(static_cast<std::size_t>(16 * k));

@@ -36,19 +36,25 @@ float code_of(float x, const GroupParameters& p, const Grid& grid) {
   return std::min(std::max(code, 0.0f), grid.largest_code);
 }
 
-// Sums over a group: with u = q - zero, of (x - scale * u)^2, u, u^2 and x * u.
+// Sums over a group: with u = q - zero, of (x - scale * u)^2 weighted, u, u^2 and x * u.
 struct Sums {
   float error = 0, u = 0, uu = 0, xu = 0;
 };
 
-Sums evaluate(std::span<const float> x, const GroupParameters& p, const Grid& grid) {
+// How much the squared error of `value` counts in a group of that mean magnitude.
+float weight_of(float value, float mean_magnitude, ScaleSearch search) {
+  return search == ScaleSearch::large_first ? std::fabs(value) + mean_magnitude : 1.0f;
+}
+
+Sums evaluate(std::span<const float> x, const GroupParameters& p, const Grid& grid,
+              float mean_magnitude, ScaleSearch search) {
   Sums sums;
   const float inverse = 1.0f / p.scale;
   for (const float value : x) {
     const float q = std::min(std::max(value * inverse + p.zero, 0.0f), grid.largest_code);
     const float u = std::nearbyint(q) - p.zero;
     const float difference = value - p.scale * u;
-    sums.error += difference * difference;
+    sums.error += weight_of(value, mean_magnitude, search) * (difference * difference);
     sums.u += u;
     sums.uu += u * u;
     sums.xu += value * u;
@@ -117,10 +123,12 @@ GroupParameters search_group_reference(std::span<const float> x, const Grid& gri
   float least = x[0];
   float most = x[0];
   float sum_x = 0;
+  float magnitude = 0;
   for (const float value : x) {
     least = std::min(least, value);
     most = std::max(most, value);
     sum_x += value;
+    magnitude += std::fabs(value);
   }
   const float low = std::min(least, 0.0f);
   const float high = std::max(most, 0.0f);
@@ -128,10 +136,11 @@ GroupParameters search_group_reference(std::span<const float> x, const Grid& gri
   if (least == most) return constant_group(least, grid);
 
   const auto count = static_cast<float>(x.size());
+  const float mean_magnitude = magnitude / count;
   GroupParameters best;
   float best_error = std::numeric_limits<float>::infinity();
   const auto consider = [&](const GroupParameters& p) {
-    const Sums sums = evaluate(x, p, grid);
+    const Sums sums = evaluate(x, p, grid, mean_magnitude, search);
     if (sums.error < best_error) {
       best_error = sums.error;
       best = p;

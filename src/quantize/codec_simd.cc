@@ -36,10 +36,15 @@ struct Sums {
 
 // codec_reference.cc over lanes: function for function, operation for operation. No MulAdd: whether
 // it rounds once or twice depends on the machine.
+template <ScaleSearch kSearch>
 class Lanes {
  public:
   Lanes(const float* x, std::size_t count, const Grid& grid)
-      : x_(x), size_(count), grid_(grid), count_(set(static_cast<float>(count))) {}
+      : x_(x), size_(count), grid_(grid), count_(set(static_cast<float>(count))) {
+    V magnitude = hn::Zero(d_);
+    for (std::size_t i = 0; i < size_; ++i) magnitude = hn::Add(magnitude, hn::Abs(load(i)));
+    mean_magnitude_ = hn::Div(magnitude, count_);
+  }
 
   V set(float value) const { return hn::Set(d_, value); }
 
@@ -60,6 +65,11 @@ class Lanes {
     return hn::Mul(hn::Round(steps), set(grid_.zero_step));
   }
 
+  V weighted(V squared, V value) const {
+    if constexpr (kSearch != ScaleSearch::large_first) return squared;
+    return hn::Mul(hn::Add(hn::Abs(value), mean_magnitude_), squared);
+  }
+
   V load(std::size_t i) const { return hn::Load(d_, x_ + i * kBatchGroups); }
 
   Sums evaluate(const Parameters& p) const {
@@ -72,7 +82,8 @@ class Lanes {
       const V code = hn::Round(hn::Min(hn::Max(exact, hn::Zero(d_)), largest_code));
       const V u = hn::Sub(code, p.zero);
       const V difference = hn::Sub(value, hn::Mul(p.scale, u));
-      sums.error = hn::Add(sums.error, hn::Mul(difference, difference));
+      const V squared = hn::Mul(difference, difference);
+      sums.error = hn::Add(sums.error, weighted(squared, value));
       sums.u = hn::Add(sums.u, u);
       sums.uu = hn::Add(sums.uu, hn::Mul(u, u));
       sums.xu = hn::Add(sums.xu, hn::Mul(value, u));
@@ -154,16 +165,17 @@ class Lanes {
   const float* x_;
   std::size_t size_;
   const Grid& grid_;
-  V count_;
+  V count_, mean_magnitude_;
 };
 
-void SearchBatch(const float* HWY_RESTRICT x, std::size_t count, const Grid& grid,
-                 float* HWY_RESTRICT scales, float* HWY_RESTRICT zeros) {
+template <ScaleSearch kSearch>
+void search_lanes(const float* HWY_RESTRICT x, std::size_t count, const Grid& grid,
+                  float* HWY_RESTRICT scales, float* HWY_RESTRICT zeros) {
   const Floats d;
   HWY_ALIGN std::array<float, kBatchGroups> least_of;
   HWY_ALIGN std::array<float, kBatchGroups> most_of;
   for (std::size_t g = 0; g < kBatchGroups; g += hn::Lanes(d)) {
-    const Lanes lanes(x + g, count, grid);
+    const Lanes<kSearch> lanes(x + g, count, grid);
     V least, most, sum_x;
     lanes.range(least, most, sum_x);
     hn::Store(least, d, least_of.data() + g);
@@ -181,11 +193,20 @@ void SearchBatch(const float* HWY_RESTRICT x, std::size_t count, const Grid& gri
   }
 }
 
+void SearchBatch(const float* HWY_RESTRICT x, std::size_t count, const Grid& grid,
+                 ScaleSearch search, float* HWY_RESTRICT scales, float* HWY_RESTRICT zeros) {
+  if (search == ScaleSearch::large_first) {
+    search_lanes<ScaleSearch::large_first>(x, count, grid, scales, zeros);
+  } else {
+    search_lanes<ScaleSearch::least_squares>(x, count, grid, scales, zeros);
+  }
+}
+
 void CoverRanges(const float* HWY_RESTRICT lows, const float* HWY_RESTRICT highs, std::size_t count,
                  const Grid& grid, float* HWY_RESTRICT scales, float* HWY_RESTRICT zeros) {
   const Floats d;
   const std::size_t width = hn::Lanes(d);
-  const Lanes lanes(nullptr, 0, grid);
+  const Lanes<ScaleSearch::none> lanes(nullptr, 0, grid);
   std::size_t g = 0;
   for (; g + width <= count; g += width) {
     const Parameters p = lanes.cover(hn::LoadU(d, lows + g), hn::LoadU(d, highs + g));
@@ -213,9 +234,9 @@ namespace subbyte {
 HWY_EXPORT(SearchBatch);
 HWY_EXPORT(CoverRanges);
 
-void search_batch(const float* x, std::size_t count, const Grid& grid, float* scales,
-                  float* zeros) {
-  HWY_DYNAMIC_DISPATCH(SearchBatch)(x, count, grid, scales, zeros);
+void search_batch(const float* x, std::size_t count, const Grid& grid, ScaleSearch search,
+                  float* scales, float* zeros) {
+  HWY_DYNAMIC_DISPATCH(SearchBatch)(x, count, grid, search, scales, zeros);
 }
 
 void cover_ranges(const float* lows, const float* highs, std::size_t count, const Grid& grid,

@@ -16,8 +16,9 @@ namespace subbyte {
 inline constexpr std::size_t kBatchGroups = 64;
 
 // Scale and zero point of each of the kBatchGroups groups of `count` (at least 1) finite,
-// normalised values, searched for the least squared error. All arrays are aligned to 64 bytes.
-void search_batch(const float* x, std::size_t count, const Grid& grid, float* scales, float* zeros);
+// normalised values, found by that search (not none). All arrays are aligned to 64 bytes.
+void search_batch(const float* x, std::size_t count, const Grid& grid, ScaleSearch search,
+                  float* scales, float* zeros);
 
 // A row of k finite weights in groups of `group`, the last of which may be a tail.
 struct WeightRow {

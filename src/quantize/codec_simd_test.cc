@@ -80,12 +80,13 @@ void expect_same_search(const Grid& grid, std::span<const Group> groups) {
   for (std::size_t g = 0; g < groups.size(); ++g) {
     for (std::size_t i = 0; i < length; ++i) x[i].lanes[g] = groups[g][i];
   }
-  search_batch(x[0].lanes, length, grid, scales.lanes, zeros.lanes);
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    const GroupParameters expected =
-        search_group_reference(groups[g], grid, ScaleSearch::least_squares);
-    ASSERT_EQ(scales.lanes[g], expected.scale) << name_of(groups[g]);
-    ASSERT_EQ(zeros.lanes[g], expected.zero) << name_of(groups[g]);
+  for (const ScaleSearch search : {ScaleSearch::least_squares, ScaleSearch::large_first}) {
+    search_batch(x[0].lanes, length, grid, search, scales.lanes, zeros.lanes);
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const GroupParameters expected = search_group_reference(groups[g], grid, search);
+      ASSERT_EQ(scales.lanes[g], expected.scale) << name_of(groups[g]);
+      ASSERT_EQ(zeros.lanes[g], expected.zero) << name_of(groups[g]);
+    }
   }
 }
 
@@ -98,7 +99,8 @@ void expect_same_row(const AffineEncoding& encoding, const Group& row) {
   const WeightRow weights{row.data(), row.size(), size, 1.0f};
   range_of_groups(weights, lows.data(), highs.data());
   cover_ranges(lows.data(), highs.data(), groups, grid, scales.data(), zeros.data());
-  for (const ScaleSearch search : {ScaleSearch::none, ScaleSearch::least_squares}) {
+  for (const ScaleSearch search :
+       {ScaleSearch::none, ScaleSearch::least_squares, ScaleSearch::large_first}) {
     std::vector<std::uint8_t> codes(row.size()), expected_codes(row.size());
     double signal = 0, noise = 0;
     for (std::size_t g = 0; g < groups; ++g) {

@@ -78,6 +78,32 @@ TEST(Pack, SearchBeatsRoundToNearest) {
   }
 }
 
+// Two large weights among small ones: that search keeps them closer, at the small ones' cost.
+TEST(Pack, LargeFirstKeepsTheLargeWeights) {
+  Matrix matrix = gaussian(64, 32);
+  for (std::size_t row = 0; row < 64; ++row) {
+    matrix[row * 32] = 0.3f;
+    matrix[row * 32 + 1] = -0.28f;
+  }
+  const auto error_of_large = [&](ScaleSearch search) {
+    const PackedMatrix result = packed(matrix, 3, 32, {.search = search});
+    double sum = 0;
+    Matrix row(32);
+    for (std::int64_t r = 0; r < 64; ++r) {
+      unpack(result, r, 1, row.data());
+      for (std::size_t i = 0; i < 2; ++i) {
+        const double error = row[i] - matrix[static_cast<std::size_t>(r) * 32 + i];
+        sum += error * error;
+      }
+    }
+    return sum;
+  };
+  EXPECT_LT(error_of_large(ScaleSearch::large_first),
+            0.7 * error_of_large(ScaleSearch::least_squares));
+  EXPECT_GT(packed(matrix, 3, 32, {.search = ScaleSearch::large_first}).distortion.noise,
+            packed(matrix, 3, 32).distortion.noise);
+}
+
 // 4 bits, rows of 40: a whole group and a tail of 8, codes and zero points read back from the
 // bytes with nothing of the codec but the formula.
 TEST(Pack, BytesMeanWhatTheFormatSays) {
@@ -125,7 +151,8 @@ TEST(Pack, SameBytesForAnyThreads) {
 
 TEST(Pack, SameBytesFromMemory) {
   const Matrix matrix = gaussian(900, 120);
-  for (const ScaleSearch search : {ScaleSearch::none, ScaleSearch::least_squares}) {
+  for (const ScaleSearch search :
+       {ScaleSearch::none, ScaleSearch::least_squares, ScaleSearch::large_first}) {
     const AffineEncoding encoding = encoding_for(matrix, 4, 120);
     const PackedMatrix read = pack(reader(matrix, 120), 900, 120, encoding, {.search = search});
     const PackedMatrix lying = pack(matrix, 900, 120, encoding, {.search = search});

@@ -8,9 +8,9 @@
 // contains 0, for zero is within [0, 2^bits - 1] (give or take less than 1). The search is least
 // squares by alternation (Lloyd 1982): the best codes for a scale and a zero point, then the best
 // scale and zero point for those codes, from several starts that clip each end of the range more or
-// less; then from
-// neighbours of the best. While it searches, codes are rounded from x * (1 / scale) + zero in
-// single precision, which is off by one where x is next to halfway between two.
+// less; then from neighbours of the best. Which of the tried ones is best, ScaleSearch says. While
+// it searches, codes are rounded from x * (1 / scale) + zero in single precision, which is off by
+// one where x is next to halfway between two.
 //
 // Every step is IEEE 754 single precision, rounded once, in the order in which codec_reference.cc
 // writes it; that is what makes the bytes the same everywhere.
@@ -24,8 +24,9 @@
 namespace subbyte {
 
 enum class ScaleSearch : std::uint8_t {
-  least_squares,
-  none,  // the scale and zero point that just cover the group: round-to-nearest
+  none,           // the scale and zero point that just cover the group: round-to-nearest
+  least_squares,  // of the errors
+  large_first,    // of the errors weighted by |x| + mean |x|, as llama.cpp's k-quants do
 };
 
 // How much of the range [min(x, 0), max(x, 0)] each start covers.

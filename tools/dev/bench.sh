@@ -19,6 +19,12 @@ verb_bench() {
     return
   fi
   configure release "$build/bench" -DSUBBYTE_BENCHMARKS=ON -DSUBBYTE_TESTS=OFF
+  if [[ $what == searches ]]; then
+    setup_models
+    compile "$build/bench" scale_search
+    python tools/dev/tables.py --measure searches
+    return
+  fi
   if [[ $what == convert ]]; then
     compile "$build/bench" codec_ratio
     "$build/bench/bench/codec_ratio"

@@ -5,7 +5,8 @@
 
 usage: tables.py                     write those that the program itself knows (operators, precisions)
        tables.py --check             say which of those are out of date, and change nothing
-       tables.py --measure [NAME]    also write those that need the fetched models, or NAME of them: sizes, recognition
+       tables.py --measure [NAME]    also write those that need the fetched models, or NAME of them: sizes, recognition,
+                                     searches
 """
 
 import json
@@ -128,14 +129,22 @@ def recognition() -> str:
     return table(header, rows, frozenset({1, 2, 3, 4, 5}))
 
 
+def searches() -> str:
+    """The error of each model with each search for scales, as a benchmark program prints it."""
+    program = ROOT / "build" / "bench" / "bench" / "scale_search"
+    files = [MODELS / name for _, name in MEASURED]
+    return subprocess.run([program, *files], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 GENERATORS = {
     "operators": operators,
     "precisions": lambda: known("precisions"),
     "formats": lambda: known("formats"),
     "sizes": sizes,
     "recognition": recognition,
+    "searches": searches,
 }
-SLOW = {"sizes", "recognition"}
+SLOW = {"sizes", "recognition", "searches"}
 
 
 def main(arguments: list[str]) -> int:
