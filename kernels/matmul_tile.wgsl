@@ -32,28 +32,19 @@ fn store_row(b: u32, m: u32, n: u32, sums: vec4<f32>) {
   }
 }
 
-fn load_tile_a(b: u32, m: u32, k: u32) -> vec4<f32> {
-  if (k >= depth()) {
-    return vec4<f32>();
-  }
-  return load_a(b, min(m, rows() - 1u), k);
-}
-
 @compute @workgroup_size(256)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let row_tiles = (rows() + TILE - 1u) / TILE;
-  let col_tiles = (chunk_cols() + TILE - 1u) / TILE;
-  let group = workgroup.x + workgroup.y * workgroups.x;
-  if (group >= batches() * row_tiles * col_tiles) {
+  let place = tile_place(workgroup, workgroups);
+  if (!place.inside) {
     return;
   }
-  let m_first = group % row_tiles * TILE;
-  let n_first = group / row_tiles % col_tiles * TILE;
-  let b = group / (row_tiles * col_tiles);
+  let m_first = place.row;
+  let n_first = place.col;
+  let b = place.batch;
 
   // What this invocation brings in: two vec4 of A, 32 rows apart, and an octet of B.
   let a_row = select(lane / 8u, lane % 32u, ROWS_ADJACENT);

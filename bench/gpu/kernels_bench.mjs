@@ -49,17 +49,17 @@ const FORMS = {
     feature: 'subgroups',
   },
   small16: {
-    pieces: ['matmul_tile_small'],
+    pieces: ['matmul_tiles', 'matmul_tile_small'],
     head: 'const TILE: u32 = 16u;\n',
     workgroups: tiles(16),
   },
   small32: {
-    pieces: ['matmul_tile_small'],
+    pieces: ['matmul_tiles', 'matmul_tile_small'],
     head: 'const TILE: u32 = 32u;\n',
     workgroups: tiles(32),
   },
-  tile: { pieces: ['matmul_tile'], workgroups: tiles(64) },
-  large: { pieces: ['matmul_tile_large'], workgroups: tiles(128), storage: 32768 },
+  tile: { pieces: ['matmul_tiles', 'matmul_tile'], workgroups: tiles(64) },
+  large: { pieces: ['matmul_tiles', 'matmul_tile_large'], workgroups: tiles(128), storage: 32768 },
 };
 
 const GROUP = 32;

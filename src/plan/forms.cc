@@ -59,12 +59,12 @@ std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr 
        few,
        vector_groups},
       {{{"matmul_vector_sums", "matmul_vector"}, {}, {}, {}, {}}, few, vector_groups},
-      {{{"matmul_tile_large"}, {}, {}, {}, {{"maxComputeWorkgroupStorageSize", 32768}}},
+      {{{"matmul_tiles", "matmul_tile_large"}, {}, {}, {}, {{"maxComputeWorkgroupStorageSize", 32768}}},
        large,
        grid(128)},
-      {{{"matmul_tile"}, {}, {}, {}, {}}, at_least(e, grid(64), kFullGrid64), grid(64)},
-      {{{"matmul_tile_small"}, {}, {}, kTile32, {}}, at_least(e, grid(32), kFullGrid32), grid(32)},
-      {{{"matmul_tile_small"}, {}, {}, "const TILE: u32 = 16u;", {}}, always, grid(16)},
+      {{{"matmul_tiles", "matmul_tile"}, {}, {}, {}, {}}, at_least(e, grid(64), kFullGrid64), grid(64)},
+      {{{"matmul_tiles", "matmul_tile_small"}, {}, {}, kTile32, {}}, at_least(e, grid(32), kFullGrid32), grid(32)},
+      {{{"matmul_tiles", "matmul_tile_small"}, {}, {}, "const TILE: u32 = 16u;", {}}, always, grid(16)},
   };
   // Every form is time to compile: an image has more than a few places or is known to have few, and
   // between tiles of 64 and of 16 nothing is missed much.

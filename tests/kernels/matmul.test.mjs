@@ -12,23 +12,26 @@ const vector = {
   libraries: ['matmul_vector_sums'],
   workgroups: (m, n) => Math.ceil(m / 4) * Math.ceil(n / 32),
 };
+const tiled = { libraries: ['matmul_tiles'] };
 const BODIES = {
   matmul_direct: { workgroups: (m, n) => tiles(m, n, 4) / 64 },
   matmul_element: { workgroups: (m, n) => (m * n) / 256 },
   matmul_vector: vector,
   matmul_vector_subgroup: { ...vector, feature: 'subgroups', prologue: 'enable subgroups;\n' },
-  matmul_tile: { workgroups: (m, n) => tiles(m, n, 64) },
+  matmul_tile: { ...tiled, workgroups: (m, n) => tiles(m, n, 64) },
   'matmul_tile_small of 16': {
+    ...tiled,
     file: 'matmul_tile_small',
     prologue: 'const TILE: u32 = 16u;\n',
     workgroups: (m, n) => tiles(m, n, 16),
   },
   'matmul_tile_small of 32': {
+    ...tiled,
     file: 'matmul_tile_small',
     prologue: 'const TILE: u32 = 32u;\n',
     workgroups: (m, n) => tiles(m, n, 32),
   },
-  matmul_tile_large: { workgroupStorage: 32768, workgroups: (m, n) => tiles(m, n, 128) },
+  matmul_tile_large: { ...tiled, workgroupStorage: 32768, workgroups: (m, n) => tiles(m, n, 128) },
 };
 
 const runsOn = (device, { feature, workgroupStorage = 0 }) =>
