@@ -123,11 +123,9 @@ void narrow_others(std::span<const WeightUse> uses, std::vector<Assignment>& ass
   for (std::size_t i = 0; i < uses.size(); ++i) {
     if (assignments[i].reason != kNoMatrix) continue;
     const WeightRange& range = uses[i].range;
-    // Beside a value of that size what a subnormal half loses of another is nothing.
-    constexpr float kLarge = 0x1p-4f;
-    const bool loses_nothing = range.smallest_nonzero == 0 || range.smallest_nonzero >= 0x1p-14f ||
-                               range.largest >= kLarge;
-    if (range.all_finite && fits_float16(range.largest) && loses_nothing) {
+    // A subnormal half is off by at most what rounding does to the largest value. What layers have
+    // in common then has one encoding in all of them, and their kernels are the same.
+    if (range.all_finite && fits_float16(range.largest)) {
       assignments[i].encoding = FloatEncoding{16};
     }
   }

@@ -58,7 +58,7 @@ TEST(Assign, WhatIsNoMatrixIsNarrowedWhereItFits) {
   narrow_others(uses, assigned);
   std::vector<int> bits;
   for (const Assignment& a : assigned) bits.push_back(value_bits(a.encoding));
-  EXPECT_EQ(bits, std::vector<int>({32, 16, 16, 32, 32}));
+  EXPECT_EQ(bits, std::vector<int>({32, 16, 16, 16, 32}));
   EXPECT_EQ(assigned[1].reason, "it is no matrix");
 }
 
