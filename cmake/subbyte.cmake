@@ -11,10 +11,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(subbyte_options INTERFACE -Wno-restrict)
 endif()
 if(SUBBYTE_SANITIZE)
-  # GCC 12 sees uninitialized members in its own <regex> once a sanitizer is on.
-  target_compile_options(subbyte_options INTERFACE -Wno-maybe-uninitialized -fsanitize=${SUBBYTE_SANITIZE}
+  target_compile_options(subbyte_options INTERFACE -fsanitize=${SUBBYTE_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(subbyte_options INTERFACE -fsanitize=${SUBBYTE_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC 12 sees uninitialized members in its own <regex> once a sanitizer is on.
+    target_compile_options(subbyte_options INTERFACE -Wno-maybe-uninitialized)
+  endif()
 endif()
 if(SUBBYTE_VERIFY)
   target_compile_definitions(subbyte_options INTERFACE SUBBYTE_VERIFY=1)
