@@ -46,12 +46,13 @@ OutputCheck compare(const std::string& name, const Tensor& expected, const Tenso
   const auto last = expected.dims.empty() ? std::int64_t{1} : expected.dims.back();
   if (last >= 2 && !a.empty()) {
     const auto width = static_cast<std::size_t>(last);
-    std::size_t same = 0;
+    std::size_t rows = 0, same = 0;
     for (std::size_t at = 0; at < a.size(); at += width) {
+      ++rows;
       same += largest_of(std::span(a).subspan(at, width)) ==
               largest_of(std::span(b).subspan(at, width));
     }
-    check.top1_agreement = static_cast<double>(same) / static_cast<double>(a.size() / width);
+    check.top1_agreement = static_cast<double>(same) / static_cast<double>(rows);
   }
   return check;
 }

@@ -59,6 +59,7 @@ AffineEncoding choose_encoding(int bits, const RowReader& read, std::int64_t row
   std::int64_t count = 0;
   const std::vector<float> values = sample(read, rows, k, count);
   std::vector<double> noise;
+  noise.reserve(choices.size());
   for (const AffineEncoding& choice : choices) {
     noise.push_back(pack(values, count, k, choice, {.threads = 1}).distortion.noise);
   }

@@ -107,12 +107,17 @@ GroupParameters constant_group(float value, const Grid& grid) {
       best = {scale, zero};
     }
   };
-  for (float code = 0; code <= grid.largest_code; ++code) {
+  const int codes = static_cast<int>(grid.largest_code) + 1;
+  const int steps = static_cast<int>(grid.zero_steps) + 1;
+  for (int c = 0; c < codes; ++c) {
+    const auto code = static_cast<float>(c);
     if (grid.zero_steps == 0) {
       consider(code, grid.zero_default);
     } else if (code == 0 || code == grid.largest_code) {
       // Other codes give no quotient that these do not.
-      for (float step = 0; step <= grid.zero_steps; ++step) consider(code, step * grid.zero_step);
+      for (int step = 0; step < steps; ++step) {
+        consider(code, static_cast<float>(step) * grid.zero_step);
+      }
     }
   }
   return best;
