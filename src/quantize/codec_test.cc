@@ -48,9 +48,16 @@ Matrix unpacked(const PackedMatrix& matrix) {
   return out;
 }
 
-Matrix round_trip(const Matrix& matrix, int bits) {
-  return unpacked(packed(matrix, bits, static_cast<std::int64_t>(matrix.size())));
+Matrix round_trip(const Matrix& matrix, int bits, const PackOptions& options = {}) {
+  return unpacked(packed(matrix, bits, static_cast<std::int64_t>(matrix.size()), options));
 }
+
+// Each width searched, and 8 bits without a search, as convert stores them.
+struct Width {
+  int bits;
+  ScaleSearch search = ScaleSearch::least_squares;
+};
+constexpr Width kWidths[] = {{8}, {8, ScaleSearch::none}, {4}, {3}, {2}};
 
 double largest_error(const Matrix& a, const Matrix& b) {
   double most = 0;
@@ -177,20 +184,21 @@ TEST(Pack, RowsAreIndependent) {
   const Matrix matrix = gaussian(5, 48);
   const PackedMatrix result = packed(matrix, 4, 48);
   const Matrix all = unpacked(result);
-  Matrix middle(2 * 48);
+  constexpr std::size_t kTwoRows = 96;
+  Matrix middle(kTwoRows);
   unpack(result, 2, 2, middle.data());
-  EXPECT_EQ(middle, Matrix(all.begin() + 2 * 48, all.begin() + 4 * 48));
+  EXPECT_EQ(middle, Matrix(all.begin() + kTwoRows, all.begin() + 2 * kTwoRows));
 }
 
 TEST(Pack, ZerosStayNextToNothing) {
-  for (const int bits : {8, 4, 3, 2}) {
-    for (const float decoded : round_trip(Matrix(160, 0.0f), bits)) {
+  for (const auto& [bits, search] : kWidths) {
+    for (const float decoded : round_trip(Matrix(160, 0.0f), bits, {.search = search})) {
       EXPECT_LE(std::fabs(decoded), 0x1p-126f) << bits;
     }
     // One group of zeros in a tensor that has others.
     Matrix mixed = gaussian(1, 256);
     std::fill(mixed.begin() + 32, mixed.begin() + 64, 0.0f);
-    const Matrix decoded = round_trip(mixed, bits);
+    const Matrix decoded = round_trip(mixed, bits, {.search = search});
     for (std::size_t i = 32; i < 64; ++i) EXPECT_LE(std::fabs(decoded[i]), 1e-8f) << bits;
   }
 }
@@ -209,10 +217,10 @@ TEST(Pack, ConstantGroups) {
 }
 
 TEST(Pack, AnOutlierIsKeptAndTheRestStaysNearZero) {
-  for (const int bits : {8, 4, 3, 2}) {
+  for (const auto& [bits, search] : kWidths) {
     Matrix matrix = gaussian(1, 128, 0.01f);
     matrix[5] = 3.0f;
-    const Matrix decoded = round_trip(matrix, bits);
+    const Matrix decoded = round_trip(matrix, bits, {.search = search});
     EXPECT_NEAR(decoded[5], 3.0f, 0.05f) << bits;
     Distortion group;
     group.add(matrix.data(), decoded.data(), 32);
@@ -253,8 +261,8 @@ TEST(Pack, RowsOfVeryDifferentSizes) {
   for (std::size_t i = 0; i < matrix.size(); ++i) {
     matrix[i] = std::ldexp(matrix[i], -static_cast<int>(i / 9));
   }
-  for (const int bits : {8, 4, 3, 2}) {
-    const PackedMatrix result = packed(matrix, bits, 9);
+  for (const auto& [bits, search] : kWidths) {
+    const PackedMatrix result = packed(matrix, bits, 9, {.search = search});
     const Matrix decoded = unpacked(result);
     for (std::size_t r = 0; r < kRows; ++r) {
       std::uint16_t half = 0;

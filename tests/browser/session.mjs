@@ -34,7 +34,7 @@ export async function runSession(session, load) {
     run.counts = watch.take();
     result.runs.push(run);
   }
-  // An error that the GPU reports late still belongs to this session.
+  // An error that the GPU reports late still belongs to these runs.
   if (device) await device.queue.onSubmittedWorkDone();
   await new Promise((resolve) => setTimeout(resolve, 0));
   model.dispose();
