@@ -78,8 +78,12 @@ Expected<WeightPlan> plan_weights(const Model& model, const std::string& precisi
     if (use.component == Component::convolution && plan.model_type == "other") {
       plan.model_type = "convolutional";
     }
-    StoredWeight stored{use.value, assignment.encoding, use.rows,
-                        use.k,     use.order,           row_layout(assignment.encoding, use.k)};
+    StoredWeight stored{.value = use.value,
+                        .encoding = assignment.encoding,
+                        .rows = use.rows,
+                        .k = use.k,
+                        .order = use.order,
+                        .layout = row_layout(assignment.encoding, use.k)};
     if (const auto* affine = std::get_if<AffineEncoding>(&assignment.encoding)) {
       stored.search = scale_search(affine->bits, use.kind);
     }

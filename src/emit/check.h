@@ -11,7 +11,7 @@ namespace subbyte {
 
 // Runs the model, in standard operators, on seeded inputs of small sizes. A model of more than
 // kMaxCheckedParameters is not run, nor one whose inputs the reference refuses: the result then
-// says why.
+// says why. Other seeds draw other inputs.
 Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights,
                                    std::uint64_t seed = 1);
 

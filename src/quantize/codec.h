@@ -37,8 +37,8 @@ struct PackOptions {
   unsigned threads = 0;  // 0: as many as the machine has cores
 };
 
-// Encodes rows x k floats as an affine or float encoding, with scales and zero points searched for
-// the least squared error of each group. NaN and infinite weights are an error of the caller for
+// Encodes rows x k floats as an affine or float encoding, with the scales and zero points that
+// options.search finds. NaN and infinite weights are an error of the caller for
 // affine encodings (check with measure_weights). The bytes do not depend on the threads or on the
 // SIMD target. Memory: the result, and a block of rows for each thread.
 PackedMatrix pack(const RowReader& read, std::int64_t rows, std::int64_t k,

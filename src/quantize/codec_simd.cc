@@ -41,6 +41,7 @@ class Lanes {
  public:
   Lanes(const float* x, std::size_t count, const Grid& grid)
       : x_(x), size_(count), grid_(grid), count_(set(static_cast<float>(count))) {
+    if constexpr (kSearch != ScaleSearch::large_first) return;
     V magnitude = hn::Zero(d_);
     for (std::size_t i = 0; i < size_; ++i) magnitude = hn::Add(magnitude, hn::Abs(load(i)));
     mean_magnitude_ = hn::Div(magnitude, count_);

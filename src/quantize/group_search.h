@@ -26,7 +26,8 @@ namespace subbyte {
 enum class ScaleSearch : std::uint8_t {
   none,           // the scale and zero point that just cover the group: round-to-nearest
   least_squares,  // of the errors
-  large_first,    // of the errors weighted by |x| + mean |x|, as llama.cpp's k-quants do
+  // Of the errors weighted by |x| + mean |x|. llama.cpp's k-quants take the root mean square there.
+  large_first,
 };
 
 // How much of the range [min(x, 0), max(x, 0)] each start covers.
