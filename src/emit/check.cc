@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "base/text.h"
-#include "emit/seeded_inputs.h"
+#include "calibrate/seeded_inputs.h"
 #include "emit/weights_file.h"
 #include "quantize/codec.h"
 #include "reference/reference.h"

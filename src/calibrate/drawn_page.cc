@@ -1,4 +1,4 @@
-#include "emit/drawn_page.h"
+#include "calibrate/drawn_page.h"
 
 #include <algorithm>
 #include <array>

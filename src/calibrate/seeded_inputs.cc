@@ -1,13 +1,13 @@
-#include "emit/seeded_inputs.h"
+#include "calibrate/seeded_inputs.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "base/text.h"
-#include "emit/drawn_page.h"
-#include "emit/random.h"
-#include "quantize/half.h"
+#include "calibrate/drawn_page.h"
+#include "calibrate/random.h"
+#include "graph/half.h"
 
 namespace subbyte {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "emit/random.h"
+#include "calibrate/random.h"
 
 namespace subbyte {
 
