@@ -1,7 +1,7 @@
 // How long packing weights takes beside memcpy of the same floats on one core, and what a second
 // core gives: ./dev bench convert. Each figure is the median over rounds in which copying and
 // packing take turns, so that what else the machine does falls on both.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>

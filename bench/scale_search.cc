@@ -2,7 +2,7 @@
 // that `convert` records in `check`, with each search for all weights, and as convert chooses among
 // them (scale_search() in quantize/choose_encoding.h). Prints a Markdown table; usage:
 //   scale_search MODEL.onnx...
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // What zero points are worth: the SQNR of each width with none, whole and fractional zero points,
 // and how it compares with spending the same bytes on wider codes (6.02 dB a bit).
 // quantize/encoding.cc chooses by this table.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cmath>
 #include <cstring>

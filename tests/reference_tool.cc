@@ -7,6 +7,8 @@
 // written. A tensor file is one line "float32 2 3", dtype and dimensions, and then the elements,
 // little-endian. Exit status: 0 done, 1 the run failed, 3 the model is refused; the message is on
 // stderr.
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cstdio>
 #include <string_view>

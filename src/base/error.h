@@ -2,7 +2,7 @@
 // error on may put what it was doing in front.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string>
 #include <string_view>
@@ -20,16 +20,17 @@ struct Error {
 template <typename T>
 using Expected = tl::expected<T, Error>;
 
+// What fail() calls, so that its callers do not compile the formatting.
+[[nodiscard]] tl::unexpected<Error> fail_formatted(fmt::string_view format, fmt::format_args args);
+
 // return fail("{}: opset {} is not supported; subbyte reads 7 to {}", file, opset, newest);
 template <typename... Args>
 [[nodiscard]] tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
-  return tl::unexpected<Error>(Error{fmt::format(format, std::forward<Args>(args)...)});
+  return fail_formatted(format, fmt::make_format_args(args...));
 }
 
 // The same error with "context: " in front.
-[[nodiscard]] inline tl::unexpected<Error> within(std::string_view context, Error error) {
-  return tl::unexpected<Error>(Error{fmt::format("{}: {}", context, error.message)});
-}
+[[nodiscard]] tl::unexpected<Error> within(std::string_view context, Error error);
 
 }  // namespace subbyte
 

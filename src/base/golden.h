@@ -5,11 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -17,49 +12,18 @@ namespace subbyte {
 
 class GoldenFolder {
  public:
-  explicit GoldenFolder(const char* folder)
-      : path_(std::filesystem::path(SUBBYTE_SOURCE_DIR) / "tests" / "golden" / folder) {}
+  explicit GoldenFolder(const char* folder);
 
   // The names of the cases, sorted.
-  std::vector<std::string> names() const {
-    constexpr std::string_view kEnd = ".in.txt";
-    std::vector<std::string> result;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-      const std::string name = entry.path().filename().string();
-      if (name.ends_with(kEnd)) result.push_back(name.substr(0, name.size() - kEnd.size()));
-    }
-    std::sort(result.begin(), result.end());
-    return result;
-  }
-
-  std::string input(const std::string& name) const { return read(path_ / (name + ".in.txt")); }
-
-  void expect(const std::string& name, const std::string& result) const {
-    const auto expected = path_ / (name + ".out.txt");
-    const char* mode = std::getenv("SUBBYTE_GOLDEN");
-    if (mode != nullptr && std::string_view(mode) == "update") {
-      std::ofstream(expected, std::ios::binary) << result;
-      return;
-    }
-    EXPECT_EQ(result, read(expected));
-  }
+  std::vector<std::string> names() const;
+  std::string input(const std::string& name) const;
+  void expect(const std::string& name, const std::string& result) const;
 
  private:
-  static std::string read(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
-
-  std::filesystem::path path_;
+  std::string path_;
 };
 
 // The name of a case as GoogleTest allows it: a dot is an underscore.
-inline std::string golden_test_name(const testing::TestParamInfo<std::string>& test) {
-  std::string name = test.param;
-  std::replace(name.begin(), name.end(), '.', '_');
-  return name;
-}
+std::string golden_test_name(const testing::TestParamInfo<std::string>& test);
 
 }  // namespace subbyte

@@ -8,6 +8,7 @@
 #include "calibrate/drawn_page.h"
 #include "calibrate/random.h"
 #include "graph/half.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 

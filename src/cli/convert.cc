@@ -1,5 +1,5 @@
 // `subbyte convert`: the pipeline from a model's file to a module's.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <filesystem>
 #include <map>

@@ -1,5 +1,5 @@
 // `subbyte detect`, `verify` and `find`: questions about files.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <filesystem>

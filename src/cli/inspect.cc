@@ -1,5 +1,5 @@
 // `subbyte inspect`: what is in a model.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <map>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // `subbyte list`: what the program knows.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
 

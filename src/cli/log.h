@@ -1,7 +1,7 @@
 // What the program says while it works: to stderr, and to a file where one is asked for.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdio>
 #include <string>

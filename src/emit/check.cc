@@ -1,6 +1,6 @@
 #include "emit/check.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "calibrate/seeded_inputs.h"
 #include "emit/weights_file.h"
+#include "graph/ops.h"
 #include "quantize/codec.h"
 #include "reference/reference.h"
 

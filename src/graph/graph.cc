@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "graph/arithmetic.h"
 #include "graph/half.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

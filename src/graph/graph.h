@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "graph/dtype.h"
 #include "graph/expr.h"
-#include "graph/ops.h"
+#include "graph/op_info.h"
 
 namespace subbyte {
 
@@ -67,7 +67,7 @@ struct Value {
 };
 
 struct Node {
-  Op op = Op::Unknown;
+  Op op{};                        // Op::Unknown
   std::string op_type{};          // as in the source, also for operators that subbyte does not know
   std::string domain{};           // "" is ai.onnx
   std::string name{};             // as in the source; may be empty and need not be unique

@@ -1,36 +1,20 @@
-// The operator table of ops.def as data.
+// The operators by name: one for each row of graph/ops.def.
 #pragma once
 
-#include <cstdint>
-#include <string_view>
+#include "graph/op_info.h"
 
 namespace subbyte {
 
-inline constexpr std::uint32_t kMany = UINT32_MAX;
-
+// GCC takes an enumerator of a scoped enumeration for one that shadows, such as Op::Shape the type
+// Shape.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 enum class Op : std::uint16_t {
   Unknown,
 #define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) name,
 #include "graph/ops.def"
 #undef OP
 };
-
-// The dtypes that the data inputs of an operator may have: F, N, B, I and A of ops.def.
-enum class DTypeClass : char { F = 'F', N = 'N', B = 'B', I = 'I', A = 'A' };
-
-struct OpInfo {
-  Op op;
-  std::string_view name;
-  std::string_view domain;
-  std::int64_t since;
-  std::uint32_t inputs_min, inputs_max, outputs_max;
-  DTypeClass dtypes;
-  std::string_view infer, reference, lower;  // family names
-};
-
-const OpInfo& op_info(Op op);  // op != Op::Unknown
-// Op::Unknown when the table has no such row.
-Op find_op(std::string_view domain, std::string_view name);
-std::size_t op_count();  // rows; row i is op_info(static_cast<Op>(i + 1))
+#pragma GCC diagnostic pop
 
 }  // namespace subbyte

@@ -20,6 +20,7 @@
 #include "graph/text.h"
 
 #include "base/sha256.h"
+#include "graph/ops.h"
 #include "graph/text_tokens.h"
 
 namespace subbyte {

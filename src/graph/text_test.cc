@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "graph/ops.h"
+
 namespace subbyte {
 namespace {
 

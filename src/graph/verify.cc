@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "graph/arithmetic.h"
+#include "graph/ops.h"
 #include "graph/text.h"
 
 namespace subbyte {

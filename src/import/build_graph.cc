@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/text.h"
+#include "graph/ops.h"
 #include "import/build_node.h"
 #include "import/names.h"
 #include "import/sort_nodes.h"

@@ -1,5 +1,6 @@
 #include "import/onnx.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <fstream>
 
 #include "base/memory_file.h"
+#include "graph/ops.h"
 #include "graph/text.h"
 #include "import/onnx_builder.h"
 

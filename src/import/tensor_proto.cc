@@ -1,5 +1,7 @@
 #include "import/tensor_proto.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <limits>
 

@@ -1,6 +1,7 @@
 // Attributes of older operator sets that are inputs in opset 18.
 #include <algorithm>
 
+#include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 
 namespace subbyte {

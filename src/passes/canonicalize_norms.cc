@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "graph/ops.h"
 #include "passes/spell_out.h"
 
 namespace subbyte {

@@ -1,6 +1,7 @@
 // Upsample and the older forms of Resize.
 #include <algorithm>
 
+#include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 
 namespace subbyte {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "graph/half.h"
+#include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 
 namespace subbyte {

@@ -1,5 +1,6 @@
 // Convolutions and pools with all that they do written out.
 #include "graph/infer/window.h"
+#include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 
 namespace subbyte {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte {

@@ -1,4 +1,5 @@
 // fold_constants, remove_identities, remove_unused.
+#include "graph/ops.h"
 #include "passes/passes.h"
 #include "passes/test_model.h"
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/ops.h"
 #include "passes/channel_fold.h"
 #include "passes/compact.h"
 #include "passes/passes.h"

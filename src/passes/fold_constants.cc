@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "graph/arithmetic.h"
+#include "graph/ops.h"
 #include "passes/compact.h"
 #include "passes/passes.h"
 #include "reference/reference.h"

@@ -2,6 +2,7 @@
 // of their own.
 #include <algorithm>
 
+#include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/passes.h"
 #include "reference/call.h"

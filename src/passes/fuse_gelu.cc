@@ -1,6 +1,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "graph/ops.h"
 #include "passes/fuse_rules.h"
 #include "passes/passes.h"
 

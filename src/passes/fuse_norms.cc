@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "graph/half.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

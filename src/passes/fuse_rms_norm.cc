@@ -1,3 +1,4 @@
+#include "graph/ops.h"
 #include "passes/fuse_norms.h"
 #include "passes/passes.h"
 

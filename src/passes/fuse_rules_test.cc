@@ -2,6 +2,7 @@
 #include "passes/fuse_rules.h"
 
 #include "graph/infer.h"
+#include "graph/ops.h"
 #include "passes/passes.h"
 #include "passes/test_model.h"
 

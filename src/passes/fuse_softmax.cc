@@ -1,3 +1,4 @@
+#include "graph/ops.h"
 #include "passes/fuse_rules.h"
 #include "passes/passes.h"
 

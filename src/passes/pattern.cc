@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "graph/ops.h"
+
 namespace subbyte {
 namespace {
 

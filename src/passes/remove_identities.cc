@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "graph/ops.h"
 #include "passes/compact.h"
 #include "passes/passes.h"
 

@@ -1,6 +1,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "graph/ops.h"
 #include "passes/compact.h"
 #include "passes/passes.h"
 

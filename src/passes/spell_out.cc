@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "graph/ops.h"
 #include "reference/element.h"
 
 namespace subbyte {

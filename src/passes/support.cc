@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "graph/ops.h"
 #include "passes/passes.h"
 #include "reference/reference.h"
 

@@ -1,3 +1,4 @@
+#include "graph/ops.h"
 #include "passes/passes.h"
 #include "passes/test_model.h"
 

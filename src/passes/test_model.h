@@ -8,6 +8,7 @@
 #include <string>
 
 #include "graph/graph.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 

@@ -1,5 +1,5 @@
 // Elements read at computed places, and elements that their place decides.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "plan/evaluate.h"
 #include "plan/index_code.h"

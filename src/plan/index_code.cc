@@ -1,6 +1,6 @@
 #include "plan/index_code.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace subbyte {
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "graph/infer.h"
+#include "graph/ops.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
 #include "plan/repeat_by_views.h"

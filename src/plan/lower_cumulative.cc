@@ -1,5 +1,5 @@
 // Sums along an axis up to each of its elements.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "plan/index_code.h"
 #include "plan/reduce_code.h"

@@ -1,6 +1,7 @@
 // Kernels without an anchor: one invocation for each element of the result.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include "graph/ops.h"
 #include "plan/index_code.h"
 #include "plan/lowering.h"
 

@@ -1,7 +1,8 @@
 // Gather from a table that one binding cannot hold: the table is bound in chunks of its rows, and
 // each chunk's dispatch writes the elements whose rows it holds.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include "graph/ops.h"
 #include "plan/lowering.h"
 #include "plan/weight_code.h"
 

@@ -1,4 +1,5 @@
 // Matrix products: MatMul and Gemm, with packed weights or with activations on the right.
+#include "graph/ops.h"
 #include "plan/product.h"
 
 namespace subbyte {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "graph/infer/window.h"
+#include "graph/ops.h"
 #include "plan/index_code.h"
 #include "plan/reduce_code.h"
 #include "plan/scalar_wgsl.h"

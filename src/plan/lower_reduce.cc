@@ -1,6 +1,7 @@
 // Reductions: one result for each combination of the axes that are kept.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include "graph/ops.h"
 #include "plan/index_code.h"
 #include "plan/reduce_code.h"
 #include "plan/scalar_wgsl.h"

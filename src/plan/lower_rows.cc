@@ -1,6 +1,7 @@
 // Softmax and the normalisations: kernels that work on whole rows.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include "graph/ops.h"
 #include "plan/lowering.h"
 
 namespace subbyte {

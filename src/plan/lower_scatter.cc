@@ -1,7 +1,8 @@
 // Scatters, from the side of the result: each of its elements looks through the updates that may
 // land on it, in their order, so that no two invocations write one element.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include "graph/ops.h"
 #include "plan/reduce_code.h"
 #include "plan/scalar_wgsl.h"
 #include "plan/scatter_code.h"

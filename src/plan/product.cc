@@ -1,6 +1,6 @@
 #include "plan/product.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "plan/weight_code.h"
 

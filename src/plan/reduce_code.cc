@@ -1,6 +1,6 @@
 #include "plan/reduce_code.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace subbyte {
 

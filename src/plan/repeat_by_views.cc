@@ -1,7 +1,8 @@
 #include "plan/repeat_by_views.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include "graph/ops.h"
 #include "plan/resize_code.h"
 
 namespace subbyte {

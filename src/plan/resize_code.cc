@@ -1,6 +1,6 @@
 #include "plan/resize_code.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,10 @@
 #include "plan/scalar_wgsl.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <limits>
+
+#include "graph/ops.h"
 
 namespace subbyte {
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "graph/ops.h"
 #include "plan/view_steps.h"
 
 namespace subbyte {

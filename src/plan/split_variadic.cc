@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "graph/half.h"
 #include "graph/infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 

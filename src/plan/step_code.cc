@@ -1,6 +1,6 @@
 #include "plan/step_code.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <bit>

@@ -1,5 +1,7 @@
 #include "plan/view_steps.h"
 
+#include "graph/ops.h"
+
 namespace subbyte {
 
 namespace {

@@ -1,6 +1,6 @@
 #include "plan/weight_code.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cmath>
 

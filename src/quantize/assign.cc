@@ -1,6 +1,6 @@
 #include "quantize/assign.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 

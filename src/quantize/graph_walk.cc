@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "graph/ops.h"
+
 namespace subbyte {
 namespace {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "graph/ops.h"
 #include "quantize/graph_walk.h"
 
 namespace subbyte {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "graph/ops.h"
 #include "quantize/name_structure.h"
 #include "quantize/structure.h"
 #include "quantize/weight_order.h"

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "graph/ops.h"
+
 namespace subbyte {
 namespace {
 

@@ -1,6 +1,6 @@
 #include "quantize/widen.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <numeric>

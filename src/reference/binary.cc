@@ -1,6 +1,7 @@
 // Operators of two inputs that broadcast: arithmetic, comparisons, logic.
 #include <functional>
 
+#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {

@@ -2,6 +2,7 @@
 // normalisations and pools over whole images. All compute in double.
 #include <algorithm>
 
+#include "graph/ops.h"
 #include "reference/call.h"
 #include "reference/view.h"
 

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "graph/ops.h"
 #include "reference/test_tensors.h"
 
 namespace subbyte::reference {

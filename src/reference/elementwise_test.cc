@@ -1,3 +1,4 @@
+#include "graph/ops.h"
 #include "reference/test_tensors.h"
 
 namespace subbyte::reference {

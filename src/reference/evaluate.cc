@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {

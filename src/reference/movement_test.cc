@@ -1,4 +1,5 @@
 // Views, reshapes, fills, joins.
+#include "graph/ops.h"
 #include "reference/test_tensors.h"
 
 namespace subbyte::reference {

@@ -1,4 +1,5 @@
 // Operators that move elements by indices, find them, or make them between others.
+#include "graph/ops.h"
 #include "reference/test_tensors.h"
 
 namespace subbyte::reference {

@@ -3,6 +3,7 @@
 
 #include "graph/arithmetic.h"
 #include "graph/infer/window.h"
+#include "graph/ops.h"
 #include "reference/convolution.h"
 
 namespace subbyte::reference {

@@ -1,5 +1,6 @@
 // The ten reductions. Reduced axes are moved behind the kept ones, so that each output is the
 // reduction of one contiguous row.
+#include "graph/ops.h"
 #include "reference/call.h"
 #include "reference/view.h"
 

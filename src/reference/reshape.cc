@@ -2,6 +2,7 @@
 // Outputs share the data of the input.
 #include <algorithm>
 
+#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {

@@ -1,6 +1,7 @@
 // Softmax and LogSoftmax, LayerNormalization and RMSNormalization, in double throughout.
 #include <algorithm>
 
+#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {

@@ -1,4 +1,5 @@
 // Products, reductions, softmax, normalisation.
+#include "graph/ops.h"
 #include "reference/product.h"
 #include "reference/test_tensors.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "graph/ops.h"
 #include "reference/call.h"
 #include "reference/view.h"
 

@@ -1,4 +1,5 @@
 // Max, Min, Mean and Sum of any number of inputs; Clip; Where.
+#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {

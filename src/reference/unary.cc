@@ -2,6 +2,7 @@
 #include <numbers>
 
 #include "base/text.h"
+#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "graph/ops.h"
 
 namespace subbyte::onnx_messages {
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <protozero/pbf_writer.hpp>
 #include <set>

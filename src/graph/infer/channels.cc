@@ -1,6 +1,7 @@
 // Normalisations and pools over whole images: operators with one parameter for each channel (axis
 // 1).
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

@@ -1,6 +1,7 @@
 // Convolutions and pools.
 #include "graph/infer/node_infer.h"
 #include "graph/infer/window.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

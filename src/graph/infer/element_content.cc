@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

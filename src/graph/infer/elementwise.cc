@@ -1,5 +1,6 @@
 // Element-wise operators: what goes in comes out, broadcast.
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

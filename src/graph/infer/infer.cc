@@ -4,6 +4,7 @@
 #include "graph/arithmetic.h"
 #include "graph/infer/input_symbols.h"
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

@@ -1,6 +1,7 @@
 #include "graph/infer/input_symbols.h"
 
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

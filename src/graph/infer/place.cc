@@ -2,6 +2,7 @@
 // element lies.
 #include "base/text.h"
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

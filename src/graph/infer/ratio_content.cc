@@ -7,6 +7,7 @@
 
 #include "graph/arithmetic.h"
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

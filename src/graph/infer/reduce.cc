@@ -1,5 +1,6 @@
 // Reductions and normalisation over axes.
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

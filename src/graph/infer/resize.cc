@@ -1,4 +1,6 @@
 // Resize: the sizes that scales or sizes ask for.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>

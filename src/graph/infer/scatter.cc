@@ -1,5 +1,6 @@
 // Elements and slices picked and replaced by computed indices.
 #include "graph/infer/node_infer.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

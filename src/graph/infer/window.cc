@@ -1,6 +1,7 @@
 #include "graph/infer/window.h"
 
 #include "base/text.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 namespace {

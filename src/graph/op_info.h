@@ -1,0 +1,34 @@
+// What the operator table says of each operator: one row of graph/ops.def as data. The names of the
+// operators themselves, Op::Relu and so on, are in graph/ops.h, so that a new row recompiles only
+// what names operators.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace subbyte {
+
+inline constexpr std::uint32_t kMany = UINT32_MAX;
+
+enum class Op : std::uint16_t;
+
+// The dtypes that the data inputs of an operator may have: F, N, B, I and A of ops.def.
+enum class DTypeClass : char { F = 'F', N = 'N', B = 'B', I = 'I', A = 'A' };
+
+struct OpInfo {
+  Op op;
+  std::string_view name;
+  std::string_view domain;
+  std::int64_t since;
+  std::uint32_t inputs_min, inputs_max, outputs_max;
+  DTypeClass dtypes;
+  std::string_view infer, reference, lower;  // family names
+};
+
+const OpInfo& op_info(Op op);  // op != Op::Unknown
+// Op::Unknown when the table has no such row.
+Op find_op(std::string_view domain, std::string_view name);
+std::size_t op_count();  // rows; row i is op_info(static_cast<Op>(i + 1))
+
+}  // namespace subbyte
