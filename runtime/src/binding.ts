@@ -41,6 +41,10 @@ export interface Binding extends Sizes {
   outputs: number[][];
   /** Of the arenas. */
   bytes: number;
+  /** Rejects where the GPU refused the buffers: what the scopes of the run that made them caught. */
+  made?: Promise<void>;
+  /** Whether a run has ended well with it. */
+  valid?: boolean;
 }
 
 /** One dispatch before there are buffers for it. */

@@ -1,6 +1,6 @@
 import { acquireDevice } from './device.js';
 import { createEngine, disposeEngine, lossError, lossOr, type Engine } from './engine.js';
-import { SubbyteError, throwIfAborted } from './errors.js';
+import { SubbyteError, throwIfAborted, whenAborted } from './errors.js';
 import { compilePipelines } from './pipelines.js';
 import type { Plan } from './plan.js';
 import { run, type Outputs } from './run.js';
@@ -97,7 +97,10 @@ export function loader(
       const stop = controller.signal;
       loading = loadWeights(plan, device, options, urls, inline, stop, progress.downloaded);
       const compiling = compilePipelines(plan, device, progress.compiled);
-      const [weights, pipelines] = await Promise.all([loading, compiling]);
+      // What is compiling cannot be stopped; nobody waits for it then.
+      const all = Promise.all([loading, compiling]);
+      const [weights, pipelines] = await Promise.race([all, whenAborted(stop)]);
+      throwIfAborted(stop);
       return modelOf(createEngine(plan, device, pipelines, weights, internal));
     } catch (error) {
       progress.stop();

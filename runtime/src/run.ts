@@ -118,7 +118,7 @@ function submit(
   writeInputs(engine, encoder, binding, given, words);
   encodePass(encoder, binding);
 
-  const outputs: Outputs = {};
+  const outputs = new Map<string, Tensor | GpuTensor>();
   const sources: { output: number; source: GpuSource; count: number }[] = [];
   plan.outputs.forEach((spec, i) => {
     const dims = [...binding.outputs[i]!];
@@ -126,11 +126,11 @@ function submit(
     // Every name has its place at once, so that the order is the model's.
     if (keep.has(name)) {
       const source = keptWords[i] ?? gpuSource(spec, binding, given);
-      outputs[name] = keepOutput(engine, encoder, spec, dims, source);
+      outputs.set(name, keepOutput(engine, encoder, spec, dims, source));
     } else if (onCpu[i]) {
-      outputs[name] = { data: copyExact(dtype, onCpu[i]!), dims, dtype };
+      outputs.set(name, { data: copyExact(dtype, onCpu[i]!), dims, dtype });
     } else {
-      outputs[name] = { data: new Float32Array(0), dims, dtype };
+      outputs.set(name, { data: new Float32Array(0), dims, dtype });
       const source = gpuSource(spec, binding, given);
       sources.push({ output: i, source, count: productOf(dims) });
     }
@@ -148,11 +148,12 @@ function submit(
     readbacks.map((readback, i) =>
       readStaging(engine, buffers[i]!, readback, (output, bytes) => {
         const { name, dtype } = plan.outputs[output]!;
-        (outputs[name] as Tensor).data = decode(dtype, bytes);
+        (outputs.get(name) as Tensor).data = decode(dtype, bytes);
       }),
     ),
   );
-  return { binding, outputs, pending };
+  // Any name may be that of an output: assigning to `__proto__` would lose it.
+  return { binding, outputs: Object.fromEntries(outputs), pending };
 }
 
 /** Throws what the error scopes of a run caught; its binding may then hold invalid buffers, so it is dropped. */
@@ -184,17 +185,19 @@ export function run(engine: Engine, inputs: unknown, options?: RunOptions): Prom
       submit(engine, bindingFor(engine, symbols, given), given, words, keep);
     // Errors can come from new buffers and from buffers of the user's; a repeated run has neither.
     const foreign = given.some(({ gpu }) => gpu && knownBuffers.get(gpu.buffer) !== device.gpu);
-    if (!foreign && engine.bindings.has(symbols.join())) {
+    if (!foreign && engine.bindings.get(symbols.join())?.valid) {
       const { outputs, pending } = start();
       await pending;
       return outputs;
     }
     const { result, errors } = scoped(device.gpu, start);
-    const settled = await Promise.allSettled([
-      checkErrors(engine, result.binding, errors),
-      result.pending,
-    ]);
+    const { binding } = result;
+    const own = checkErrors(engine, binding, errors);
+    // Where another run made the buffers, what its scopes caught is the cause of what these catch.
+    binding.made ??= own;
+    const settled = await Promise.allSettled([binding.made, own, result.pending]);
     for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
+    binding.valid = true;
     return result.outputs;
   });
 }

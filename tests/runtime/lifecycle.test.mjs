@@ -378,6 +378,41 @@ deviceTest(
   },
 );
 
+deviceTest('no run ends well with buffers that the GPU refused', async ({ device }) => {
+  const model = await loadMap(device, 'y[i] = 2.0 * x[i];', {});
+  const original = device.createBuffer.bind(device);
+  let refuse = true;
+  Object.defineProperty(device, 'createBuffer', {
+    configurable: true,
+    value: (descriptor) => {
+      const arena = refuse && descriptor.label === 'subbyte arena';
+      return original(arena ? { ...descriptor, size: 2 ** 40 } : descriptor);
+    },
+  });
+  const runs = await Promise.allSettled([1, 2, 3].map((v) => model.run({ x: f32(v, v, v) })));
+  assert.deepEqual(
+    runs.map(({ status, reason }) => [status, reason?.code]),
+    runs.map(() => ['rejected', 'internal']),
+  );
+  assert.equal(runs[1].reason.message, runs[0].reason.message);
+  refuse = false;
+  const again = await Promise.all([1, 2].map((v) => model.run({ x: f32(v, v, v) })));
+  again.forEach(({ y }, i) => assert.deepEqual(y.data, new Float32Array(3).fill(2 * (i + 1))));
+});
+
+deviceTest('inputs and outputs may have any name', async ({ device }) => {
+  const plan = mapPlan();
+  plan.inputs[0].name = plan.outputs[0].name = '__proto__';
+  plan.outputs.push({ ...plan.outputs[0], name: 'constructor' });
+  const { load } = await makeModule(plan);
+  const model = await load({ device });
+  const out = await model.run({ ['__proto__']: f32(1, 2) });
+  assert.deepEqual(Object.keys(out), ['__proto__', 'constructor']);
+  const [own, other] = Object.values(out);
+  assert.deepEqual(own, { data: Float32Array.of(2, 4), dims: [2], dtype: 'float32' });
+  assert.deepEqual(other, own);
+});
+
 test('the tests notice an error that nobody caught', async () => {
   const device = await makeDevice();
   const log = observe(device);

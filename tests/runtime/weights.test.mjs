@@ -347,6 +347,31 @@ deviceTest(
   },
 );
 
+deviceTest('loading can be aborted while pipelines compile', async ({ device, log }) => {
+  const { load } = await makeModule(plan, [content]);
+  const original = device.createComputePipelineAsync;
+  const compile = original.bind(device);
+  let controller;
+  let after;
+  Object.defineProperty(device, 'createComputePipelineAsync', {
+    configurable: true,
+    value: async (descriptor) => {
+      setTimeout(() => controller.abort(new Error('enough')), 20);
+      const pipeline = await compile(descriptor);
+      await after;
+      return pipeline;
+    },
+  });
+  // Both where compiling ends after the signal, and where it never does.
+  for (after of [new Promise((resolve) => setTimeout(resolve, 60)), new Promise(() => {})]) {
+    controller = new AbortController();
+    const { signal } = controller;
+    await rejects(load({ device, signal }), 'aborted', 'loading was aborted: enough');
+    await settle();
+    assert.equal(log.buffersDestroyed, log.buffersMade);
+  }
+});
+
 deviceTest('what onProgress throws is what load rejects with', async ({ device, log }) => {
   const { load } = await makeModule(plan, [content]);
   const mine = new Error('mine');
