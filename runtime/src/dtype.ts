@@ -195,22 +195,26 @@ export function copyExact(dtype: DType, data: Data): Data {
 }
 
 /** Integers that expressions gave, as an output of this dtype. */
-export function fromNumbers(dtype: DType, values: readonly number[], label: string): Data {
+export function fromNumbers(
+  dtype: DType,
+  values: readonly (number | bigint)[],
+  label: string,
+): Data {
   switch (dtype) {
     case 'float64':
-      return new Float64Array(values);
+      return Float64Array.from(values, Number);
     case 'float32':
     case 'float16':
     case 'bfloat16':
-      return decode(dtype, new Float32Array(values).buffer);
+      return decode(dtype, Float32Array.from(values, Number).buffer);
     case 'int64':
       return BigInt64Array.from(values, BigInt);
     case 'uint64':
       return BigUint64Array.from(values, BigInt);
     default: {
-      const data = decode(dtype, Int32Array.from(values).buffer);
+      const data = decode(dtype, Int32Array.from(values, Number).buffer);
       values.forEach((value, i) => {
-        if (Number(data[i]) !== value) doesNotFit(label, i, value, dtype);
+        if (Number(data[i]) !== Number(value)) doesNotFit(label, i, value, dtype);
       });
       return data;
     }

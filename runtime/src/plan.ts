@@ -54,7 +54,8 @@ export interface PlanOutput {
   shape: number[];
   tensor?: number;
   input?: number;
-  content?: number[];
+  /** Expressions, or the digits of constants beyond 2^53. */
+  content?: (number | string)[];
 }
 
 export interface PlanTensor {

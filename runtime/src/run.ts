@@ -2,6 +2,7 @@ import type { Binding } from './binding.js';
 import { copyExact, decode, encode, fromNumbers, type Data } from './dtype.js';
 import { assertUsable, bindingFor, dropBinding, guarded, type Engine } from './engine.js';
 import { SubbyteError, quoted } from './errors.js';
+import { valueAt } from './expr.js';
 import { scoped, type Scope } from './gpu.js';
 import { bindSymbols, checkInputs, labelOf, productOf, type Given } from './inputs.js';
 import {
@@ -42,8 +43,13 @@ function cpuData(
   given: readonly Given[],
 ): Data | undefined {
   if (spec.content) {
-    const values = spec.content.map((index) => binding.values[index]!);
-    return fromNumbers(spec.dtype, values, outputLabel(spec));
+    const label = outputLabel(spec);
+    const values = spec.content.map((value) =>
+      typeof value === 'string'
+        ? BigInt(value)
+        : valueAt(binding.values, value, `a value of ${label}`),
+    );
+    return fromNumbers(spec.dtype, values, label);
   }
   if (productOf(dims) === 0) return decode(spec.dtype, new ArrayBuffer(0));
   return spec.input === undefined ? undefined : given[spec.input]!.data;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "base/text.h"
 #include "plan/weight_code.h"
@@ -87,6 +88,22 @@ class Expressions {
   Json table_ = Json::array(), symbols_ = Json::array();
 };
 
+// The values of an output that is computed from sizes alone. A constant that the runtime's doubles
+// do not hold is its digits.
+Json content_json(const Model& model, Expressions& exprs, const std::vector<Expr>& content) {
+  constexpr std::int64_t kExact = (std::int64_t{1} << 53) - 1;
+  Json list = Json::array();
+  for (const Expr e : content) {
+    const auto value = model.exprs.value(e);
+    if (value && (*value > kExact || *value < -kExact)) {
+      list.push_back(std::to_string(*value));
+    } else {
+      list.push_back(exprs.index(e));
+    }
+  }
+  return list;
+}
+
 Json ports_json(const Model& model, Expressions& exprs, const Plan& plan, Json& outputs) {
   const Graph& graph = model.main();
   const auto port = [&](ValueId v) {
@@ -109,8 +126,8 @@ Json ports_json(const Model& model, Expressions& exprs, const Plan& plan, Json& 
     } else if (output.input) {
       entry["input"] = *output.input;
     } else {
-      entry["content"] =
-          exprs.indices(graph.values[output.value].content.value_or(std::vector<Expr>{}));
+      entry["content"] = content_json(
+          model, exprs, graph.values[output.value].content.value_or(std::vector<Expr>{}));
     }
     outputs.push_back(std::move(entry));
   }

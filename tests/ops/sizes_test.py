@@ -147,6 +147,7 @@ def simple(name: str, op: str, inputs: dict, y: np.ndarray, constants: dict = {}
 
 NOTHING = np.zeros((0, 4), np.float32)
 SCALAR = np.array(3, np.float32)
+LARGE = np.array([2**53 + 1, -(2**62) - 1, 2**63 - 1, 5], np.int64)
 OTHERS = [
     softmax("softmax_18710", RANDOM.normal(0, 3, (3, 18710)).astype(np.float32), -1),
     softmax("softmax_first_axis", RANDOM.normal(0, 3, (1030, 7)).astype(np.float32), 0),
@@ -179,6 +180,7 @@ OTHERS = [
     simple("scalar_exp", "Neg", {"a": SCALAR}, -SCALAR),
     simple("rank_8", "Transpose", {"a": np.arange(384, dtype=np.float32).reshape(2, 1, 3, 2, 4, 1, 2, 4)},
            np.arange(384, dtype=np.float32).reshape(2, 1, 3, 2, 4, 1, 2, 4).transpose(7, 0, 6, 1, 5, 2, 4, 3), perm=[7, 0, 6, 1, 5, 2, 4, 3]),
+    case("constant_beyond_doubles", [("Neg", ["x"], ["y"], {})], {"x": SCALAR}, {"y": -SCALAR, "c": LARGE}, {"c": LARGE}),
     *above_65535_workgroups(),
 ]  # fmt: skip
 # Sizes are known only when the module runs, so it holds every form of a product, which takes SwiftShader half a minute.

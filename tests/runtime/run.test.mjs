@@ -134,6 +134,50 @@ deviceTest(
   },
 );
 
+deviceTest('constants beyond 2^53 are exact outputs', async ({ device }) => {
+  const plan = mapPlan();
+  const large = ['9007199254740993', '-9223372036854775808', plan.exprs.push(-7) - 1];
+  const count = plan.exprs.push(3) - 1;
+  for (const dtype of ['int64', 'uint64']) {
+    plan.outputs.push({ name: dtype, dtype, dims: [3], shape: [count], content: large });
+  }
+  const model = await loadPlan(plan, device);
+  const out = await model.run({ x: f32(1) });
+  const values = large.map((value) => (typeof value === 'string' ? BigInt(value) : -7n));
+  assert.deepEqual(out.int64.data, BigInt64Array.from(values));
+  assert.deepEqual(out.uint64.data, BigUint64Array.from(values));
+  assert.deepEqual(out.y.data, Float32Array.of(2));
+});
+
+deviceTest('a computed output beyond 2^53 is an error that names it', async ({ device }) => {
+  const b = planBuilder();
+  b.symbol('n', 0, { element: 0 });
+  b.input('n', 'int64', []);
+  b.output('square', 'int64', [1], { content: [['*', 'n', 'n']] });
+  const model = await loadPlan(b.plan, device);
+  const square = (n) => model.run({ n: { data: BigInt64Array.of(n), dims: [] } });
+  assert.deepEqual((await square(-3000000n)).square.data, BigInt64Array.of(9000000000000n));
+  await rejects(
+    square(2n ** 32n),
+    'out-of-range',
+    /^a value of output "square" cannot be computed for these input sizes/,
+  );
+});
+
+deviceTest('inputs that no step reads are checked, and may be on the GPU', async ({ device }) => {
+  const plan = mapPlan();
+  const extent = plan.exprs.push(4) - 1;
+  const unread = { name: 'unread', dtype: 'int64', dims: [4], shape: [extent] };
+  plan.inputs.push(unread);
+  const model = await loadPlan(plan, device);
+  const y = async (value) => (await model.run({ x: f32(1, 2), unread: value })).y.data;
+  assert.deepEqual(await y({ data: new BigInt64Array(4), dims: [4] }), Float32Array.of(2, 4));
+  const buffer = device.createBuffer({ size: 16, usage: 0x4 });
+  assert.deepEqual(await y({ buffer, dims: [4] }), Float32Array.of(2, 4));
+  await rejects(y({ data: new BigInt64Array(3), dims: [3] }), 'bad-shape');
+  await rejects(model.run({ x: f32(1) }), 'bad-input', /input "unread" .* is missing/);
+});
+
 deviceTest(
   'parameters are taken modulo 2^32, and sizes fill the uniform struct',
   async ({ device }) => {
