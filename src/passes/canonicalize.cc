@@ -56,6 +56,7 @@ void set_input(Node& node, std::size_t position, ValueId value) {
 }
 
 Expected<void> canonicalize(Model& model) {
+  name_outputs(model);
   for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_attributes(model, graph));
   if (needs_shapes(model)) {
     SUBBYTE_CHECK_OK(infer(model));

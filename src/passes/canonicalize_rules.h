@@ -36,6 +36,10 @@ void remove_attribute(Node& node, std::string_view name);
 // Makes `value` input `position` of the node; inputs between are absent.
 void set_input(Node& node, std::size_t position, ValueId value);
 
+// Gives every output of the main graph's nodes a value; what no name was asked for is read by
+// nothing.
+void name_outputs(Model& model);
+
 // Attributes that opset 18 has as inputs. They need no shapes.
 Expected<void> canonicalize_attributes(Model& model, Graph& graph);
 // Upsample, and Resize of any opset. A part of canonicalize_attributes().

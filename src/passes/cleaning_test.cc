@@ -113,7 +113,8 @@ TEST(FoldConstants, OneOutputOfSeveralMayBecomeAConstant) {
   t.model.main().values[parts[0]].content = t.exprs({7});
   t.output(parts[0]);
   t.output(parts[1]);
-  EXPECT_EQ(after(fold_constants, t), "(x) -> (first, second); first = 7; -, second = Split(x)");
+  EXPECT_EQ(after(fold_constants, t),
+            "(x) -> (first, second); first = 7; first_output_0, second = Split(x)");
 }
 
 TEST(RemoveIdentities, ReadersTakeTheInput) {

@@ -8,8 +8,7 @@
 namespace subbyte {
 
 // Keeps the nodes and values marked true, in their order, and renumbers what refers to them.
-// Outputs of kept nodes that are dropped become absent; inputs of kept nodes, graph inputs and
-// graph outputs must be kept.
+// Inputs and outputs of kept nodes, graph inputs and graph outputs must be kept.
 void compact(Graph& graph, const std::vector<bool>& keep_nodes,
              const std::vector<bool>& keep_values);
 

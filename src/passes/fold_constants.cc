@@ -3,6 +3,7 @@
 
 #include "graph/arithmetic.h"
 #include "graph/ops.h"
+#include "passes/canonicalize_rules.h"
 #include "passes/compact.h"
 #include "passes/passes.h"
 #include "reference/reference.h"
@@ -124,7 +125,6 @@ Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id,
       {std::max(kSmallResult, kLargestGrowth * input_bytes), budget, reference::kMaxTensorBytes});
   bool sizes_known = true;
   for (const ValueId output : node.outputs) {
-    if (output == kNone) continue;
     const Value& value = graph.values[output];
     const auto bytes = known_bytes(model.exprs, value);
     if (bytes && *bytes > limit) return std::nullopt;
@@ -141,6 +141,8 @@ Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id,
     if (!sizes_known) return std::nullopt;
     return within(describe(graph, id), std::move(outputs.error()));
   }
+  // Of those that only training asks for there are none.
+  if (outputs->size() < node.outputs.size()) return std::nullopt;
   return std::move(*outputs);
 }
 
@@ -168,31 +170,52 @@ struct ConstantReaders {
   }
 };
 
+// A node some of whose outputs became constants still gives them, under another name that nothing
+// reads.
+void give_unread(Model& model, NodeId id, std::size_t output) {
+  Graph& graph = model.main();
+  const ValueId known = graph.nodes[id].outputs[output];
+  Value unread{.dtype = graph.values[known].dtype, .shape = graph.values[known].shape};
+  ConstantMaker make(model.exprs, graph);
+  const ValueId added = make.add_value(graph.nodes[id], fmt::format("output_{}", output));
+  unread.name = std::move(graph.values[added].name);
+  unread.producer = id;
+  graph.values[added] = std::move(unread);
+  graph.nodes[id].outputs[output] = added;
+}
+
+// Makes constants of the outputs whose content is numbers; true for the nodes that have others.
+std::vector<bool> fold_contents(Model& model) {
+  Graph& graph = model.main();
+  std::vector<bool> keep(graph.nodes.size(), true);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const std::vector<ValueId> outputs = graph.nodes[n].outputs;
+    std::vector<std::optional<Tensor>> known;
+    for (const ValueId output : outputs)
+      known.push_back(tensor_of_content(model.exprs, graph.values[output]));
+    keep[n] = outputs.empty() || !std::ranges::all_of(known, [](const auto& t) { return !!t; });
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (!known[i]) continue;
+      if (keep[n]) give_unread(model, static_cast<NodeId>(n), i);
+      set_constant(model.exprs, graph.values[outputs[i]], std::move(*known[i]));
+    }
+  }
+  return keep;
+}
+
 }  // namespace
 
 Expected<void> fold_constants(Model& model) {
   Graph& graph = model.main();
   std::int64_t budget = initial_budget(graph);
-  for (Value& value : graph.values) {
-    if (value.constant || value.producer == kNone) continue;
-    if (auto tensor = tensor_of_content(model.exprs, value)) {
-      std::ranges::replace(graph.nodes[value.producer].outputs,
-                           static_cast<ValueId>(&value - graph.values.data()), kNone);
-      set_constant(model.exprs, value, std::move(*tensor));
-    }
-  }
-
+  std::vector<bool> keep = fold_contents(model);
   ConstantReaders readers(model);
-  std::vector<bool> keep(graph.nodes.size(), true);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& node = graph.nodes[n];
-    // All outputs may have become constants above.
-    keep[n] = std::ranges::any_of(node.outputs, [](ValueId output) { return output != kNone; });
     if (keep[n] && can_fold(graph, node)) {
       SUBBYTE_TRY(auto outputs, fold(model, static_cast<NodeId>(n), budget));
       if (!outputs) continue;
       for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-        if (node.outputs[i] == kNone) continue;
         budget -= static_cast<std::int64_t>((*outputs)[i].data.size());
         set_constant(model.exprs, graph.values[node.outputs[i]], std::move((*outputs)[i]));
       }

@@ -1,5 +1,6 @@
 #include "graph/infer.h"
 #include "graph/text.h"
+#include "passes/canonical_form.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -37,6 +38,10 @@ Expected<void> run_passes(Model& model, std::span<const Pass> passes, const Pass
 #endif
     // A pass may leave values whose shapes are not known, and the next one may need them.
     SUBBYTE_CHECK_OK(infer(model));
+#ifdef SUBBYTE_VERIFY
+    if (auto valid = check_canonical(model); !valid)
+      return within(fmt::format("after the pass {}", pass.name), std::move(valid.error()));
+#endif
     if (observe) observe(pass, model);
   }
   return {};

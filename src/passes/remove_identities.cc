@@ -13,8 +13,7 @@ bool is_identity(const Graph& graph, const Uses& uses, const Node& node) {
     case Op::Identity:
       return true;
     case Op::Dropout:
-      return node.outputs.size() < 2 || node.outputs[1] == kNone ||
-             uses.count(node.outputs[1]) == 0;
+      return node.outputs.size() < 2 || uses.count(node.outputs[1]) == 0;
     case Op::Concat:
     case Op::Max:
     case Op::Mean:
@@ -72,7 +71,7 @@ Expected<void> remove_identities(Model& model) {
     for (ValueId& input : node.inputs)
       if (input != kNone) input = replaced[input];
     if (node.inputs.empty() || node.inputs[0] == kNone || node.outputs.empty() ||
-        node.outputs[0] == kNone || !is_identity(graph, uses, node))
+        !is_identity(graph, uses, node))
       continue;
     const ValueId from = node.inputs[0], to = node.outputs[0];
     if (uses.outputs[to] == 0) {
@@ -90,7 +89,7 @@ Expected<void> remove_identities(Model& model) {
       continue;
     }
     keep_nodes[n] = false;
-    if (node.outputs.size() > 1 && node.outputs[1] != kNone) keep_values[node.outputs[1]] = false;
+    if (node.outputs.size() > 1) keep_values[node.outputs[1]] = false;
   }
   for (Node& node : graph.nodes)
     for (ValueId& input : node.inputs)

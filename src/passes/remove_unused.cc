@@ -1,6 +1,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "graph/op_info.h"
 #include "graph/ops.h"
 #include "passes/compact.h"
 #include "passes/passes.h"
@@ -24,9 +25,13 @@ std::unordered_set<std::string_view> captured_names(const Model& model) {
   return names;
 }
 
-// Outputs beyond the first that an operator of a fixed number of outputs may leave out.
-bool may_be_absent(const Node& node, std::size_t output) {
-  return output > 0 && node.op != Op::Unknown && op_info(node.op).outputs_max != kMany;
+// How many outputs the node must have for those that are used: all of an operator whose number of
+// outputs is not fixed, of others those up to the last used one.
+std::size_t wanted_outputs(const Node& node, const std::vector<bool>& used) {
+  std::size_t count = node.outputs.size();
+  if (node.op == Op::Unknown || op_info(node.op).outputs_max == kMany) return count;
+  while (count > 1 && !used[node.outputs[count - 1]]) --count;
+  return count;
 }
 
 }  // namespace
@@ -42,8 +47,7 @@ Expected<void> remove_unused(Model& model) {
   // Nodes are in topological order, so all readers of a node's outputs come after it.
   std::vector<bool> keep(graph.nodes.size());
   for (std::size_t n = graph.nodes.size(); n-- > 0;) {
-    for (const ValueId output : graph.nodes[n].outputs)
-      if (output != kNone && used[output]) keep[n] = true;
+    for (const ValueId output : graph.nodes[n].outputs) keep[n] = keep[n] || used[output];
     if (!keep[n]) continue;
     for (const ValueId input : graph.nodes[n].inputs)
       if (input != kNone) used[input] = true;
@@ -52,13 +56,12 @@ Expected<void> remove_unused(Model& model) {
   std::vector<bool> keep_values = used;
   for (const ValueId input : graph.inputs) keep_values[input] = true;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const Node& node = graph.nodes[n];
-    for (std::size_t i = 0; keep[n] && i < node.outputs.size(); ++i)
-      if (node.outputs[i] != kNone && !may_be_absent(node, i)) keep_values[node.outputs[i]] = true;
+    if (!keep[n]) continue;
+    Node& node = graph.nodes[n];
+    node.outputs.resize(wanted_outputs(node, used));
+    for (const ValueId output : node.outputs) keep_values[output] = true;
   }
   compact(graph, keep, keep_values);
-  for (Node& node : graph.nodes)
-    while (node.outputs.size() > 1 && node.outputs.back() == kNone) node.outputs.pop_back();
   return {};
 }
 

@@ -84,7 +84,13 @@ Expected<void> spell_out(Model& model, SpellOut spell) {
       graph.nodes = nodes;
       return within(describe(graph, static_cast<NodeId>(n)), std::move(done.error()));
     }
-    if (!*done) graph.add_node(nodes[n]);
+    if (!*done) {
+      graph.add_node(nodes[n]);
+      continue;
+    }
+    // Nothing reads the others; check_supported() has seen to it.
+    for (const ValueId output : std::span(nodes[n].outputs).subspan(1))
+      graph.values[output].producer = kNone;
   }
   return {};
 }

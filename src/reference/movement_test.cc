@@ -93,6 +93,11 @@ TEST(View, SplitByCountAndByLengths) {
       text(evaluate_on(make_node(Op::Split, {}, 2), {x, int64s({2}, {1, 3})})),
       "error: Split: the lengths [1, 3] do not split axis 0 of length 5 into 2 outputs; they must "
       "be that many, not negative, and add up to the length");
+  // The first part uses up the axis, and the next one is longer than what is left.
+  EXPECT_EQ(
+      text(evaluate_on(make_node(Op::Split, {}, 2), {x, int64s({2}, {5, 7})})),
+      "error: Split: the lengths [5, 7] do not split axis 0 of length 5 into 2 outputs; they must "
+      "be that many, not negative, and add up to the length");
 }
 
 TEST(Reshape, SpecialDimensions) {

@@ -207,12 +207,13 @@ Result reference_split(const Call& call) {
     }
   }
   std::int64_t left = dim;
+  bool fits = static_cast<std::int64_t>(lengths.size()) == outputs;
   for (const std::int64_t length : lengths) {
-    if (length < 0 || length > left) break;
-    left -= length;
+    // The parts before one that does not fit may have used up the axis.
+    fits = fits && length >= 0 && length <= left;
+    if (fits) left -= length;
   }
-  if (left != 0 || static_cast<std::int64_t>(lengths.size()) != outputs ||
-      std::ranges::any_of(lengths, [](std::int64_t length) { return length < 0; }))
+  if (left != 0 || !fits)
     return fail(
         "{}: the lengths {} do not split axis {} of length {} into {} outputs; they must be that "
         "many, "
