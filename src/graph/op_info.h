@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace subbyte {
+#include "graph/family_info.h"
 
-inline constexpr std::uint32_t kMany = UINT32_MAX;
+namespace subbyte {
 
 enum class Op : std::uint16_t;
 
@@ -23,10 +23,12 @@ struct OpInfo {
   std::int64_t since;
   std::uint32_t inputs_min, inputs_max, outputs_max;
   DTypeClass dtypes;
-  std::string_view infer, reference, lower;  // family names
+  ShapeRule infer;
+  Family lower;
 };
 
-const OpInfo& op_info(Op op);  // op != Op::Unknown
+const OpInfo& op_info(Op op);        // op != Op::Unknown
+const FamilyInfo& family_of(Op op);  // of Op::Unknown: that of role none
 // Op::Unknown when the table has no such row.
 Op find_op(std::string_view domain, std::string_view name);
 std::size_t op_count();  // rows; row i is op_info(static_cast<Op>(i + 1))

@@ -4,13 +4,15 @@
 #include <array>
 #include <cstddef>
 
+#include "graph/families.h"
+
 namespace subbyte {
 namespace {
 
 constexpr OpInfo kTable[] = {
-#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
-  {Op::name,           #name,  domain,     since, in_min, in_max, out_max,                \
-   DTypeClass::dtypes, #infer, #reference, #lower},
+#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower)      \
+  {Op::name,         #name,        domain, since, in_min, in_max, out_max, DTypeClass::dtypes, \
+   ShapeRule::infer, Family::lower},
 #include "graph/ops.def"
 #undef OP
 };
@@ -38,6 +40,10 @@ constexpr auto kSorted = sorted_rows();
 }  // namespace
 
 const OpInfo& op_info(Op op) { return kTable[static_cast<std::size_t>(op) - 1]; }
+
+const FamilyInfo& family_of(Op op) {
+  return family_info(op == Op::Unknown ? Family::none : op_info(op).lower);
+}
 
 Op find_op(std::string_view domain, std::string_view name) {
   const Key key{domain == "ai.onnx" ? std::string_view{} : domain, name};

@@ -197,7 +197,7 @@ Expected<bool> spell_norm(Speller& s) {
 
 bool is_norm(const Node& node) {
   // What fold_batch_norms removes is left to it.
-  return node.op != Op::Unknown && op_info(node.op).lower == "none" &&
+  return node.op != Op::Unknown && family_of(node.op).role == Role::none &&
          node.op != Op::BatchNormalization;
 }
 

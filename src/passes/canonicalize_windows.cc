@@ -1,4 +1,5 @@
 // Convolutions and pools with all that they do written out.
+#include "graph/families.h"
 #include "graph/infer/window.h"
 #include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
@@ -8,16 +9,15 @@ namespace {
 
 using Numbers = std::vector<std::int64_t>;
 
-bool is_window(const Node& node) {
-  if (node.op == Op::Unknown) return false;
-  const std::string_view family = op_info(node.op).infer;
-  return family == "conv" || family == "conv_transpose" || family == "pool";
+bool has_rule(const Node& node, ShapeRule rule) {
+  return node.op != Op::Unknown && op_info(node.op).infer == rule;
 }
 
 bool is_convolution(const Node& node) {
-  return is_window(node) && node.op != Op::MaxPool && node.op != Op::AveragePool &&
-         node.op != Op::LpPool;
+  return has_rule(node, ShapeRule::conv) || has_rule(node, ShapeRule::conv_transpose);
 }
+
+bool is_window(const Node& node) { return is_convolution(node) || has_rule(node, ShapeRule::pool); }
 
 std::optional<Numbers> constants(const ExprPool& exprs, const std::vector<Expr>& list) {
   Numbers numbers;

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "graph/arithmetic.h"
+#include "graph/families.h"
 #include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/compact.h"
@@ -83,16 +84,16 @@ constexpr std::int64_t kMostWork = std::int64_t{1} << 30;
 
 // Elements of the windows of all outputs.
 std::int64_t window_work(const Graph& graph, const Node& node, const Tensor& output) {
-  const std::string_view family = op_info(node.op).infer;
-  if (family != "conv" && family != "conv_transpose" && family != "pool") return 0;
-  const Tensor& seen = *graph.constant(node.inputs[family == "pool" ? 0 : 1]);
+  const ShapeRule rule = op_info(node.op).infer;
+  const bool conv = rule == ShapeRule::conv, transposed = rule == ShapeRule::conv_transpose;
+  if (!conv && !transposed && rule != ShapeRule::pool) return 0;
+  const Tensor& seen = *graph.constant(node.inputs[conv || transposed ? 1 : 0]);
   const std::int64_t outputs = std::max<std::int64_t>(output.elements(), 1);
   std::int64_t work = 0;
   if (__builtin_mul_overflow(outputs, seen.elements(), &work)) return INT64_MAX;
   // Each output sees the weights of its own channel, or its own channel of the input.
-  const std::int64_t channels =
-      saturating_mul(family == "conv_transpose" ? 1 : seen.dims[0],
-                     family == "conv" || seen.dims.size() < 2 ? 1 : seen.dims[1]);
+  const std::int64_t channels = saturating_mul(transposed ? 1 : seen.dims[0],
+                                               conv || seen.dims.size() < 2 ? 1 : seen.dims[1]);
   return work / std::max<std::int64_t>(channels, 1);
 }
 

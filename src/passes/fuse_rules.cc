@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "graph/families.h"
 #include "passes/compact.h"
 
 namespace subbyte {
@@ -64,7 +65,7 @@ std::optional<std::vector<std::int64_t>> kept_axes(const Fusing& fusing, ValueId
   if (id == kNone) return std::nullopt;
   const Node& node = fusing.graph.nodes[id];
   const auto& shape = fusing.value(node.inputs[0]).shape;
-  if (op_info(node.op).infer != "reduce" || node.int_or("keepdims", 1) == 0 || !shape)
+  if (op_info(node.op).infer != ShapeRule::reduce || node.int_or("keepdims", 1) == 0 || !shape)
     return std::nullopt;
   const auto rank = static_cast<std::int64_t>(shape->size());
 

@@ -24,22 +24,31 @@ DType dtype_of(const DTypes& dtypes, const Node& node, std::size_t input) {
 }
 
 DType output_dtype(const DTypes& dtypes, const Node& node, std::size_t output) {
-  const std::string_view rule = op_info(node.op).infer;
-  if (rule == "to_bool" || rule == "compare" || (rule == "dropout" && output == 1))
-    return DType::boolean;
-  if (rule == "shape" || rule == "size" || rule == "arg_reduce" || (rule == "pool" && output == 1))
-    return DType::int64;
-  if (rule == "one_hot") return dtype_of(dtypes, node, 2);
-  if (rule == "eye_like" && node.find("dtype") != nullptr)
-    return dtype_number(node.int_or("dtype", 0));
-  if (rule == "cast") return dtype_number(node.int_or("to", 0));
-  if (rule == "constant" || rule == "constant_of_shape") {
-    const Tensor* value = node.tensor("value");
-    return value == nullptr ? DType::float32 : value->dtype;
+  const RuleInfo& rule = rule_info(op_info(node.op).infer);
+  switch (output == 0 ? rule.first : rule.others) {
+    case DTypeSource::of_0:
+      return dtype_of(dtypes, node, 0);
+    case DTypeSource::of_1:
+      return dtype_of(dtypes, node, 1);
+    case DTypeSource::of_2:
+      return dtype_of(dtypes, node, 2);
+    case DTypeSource::boolean:
+      return DType::boolean;
+    case DTypeSource::int64:
+      return DType::int64;
+    case DTypeSource::to:
+      return dtype_number(node.int_or("to", 0));
+    case DTypeSource::dtype:
+      return node.find("dtype") == nullptr ? dtype_of(dtypes, node, 0)
+                                           : dtype_number(node.int_or("dtype", 0));
+    case DTypeSource::value: {
+      const Tensor* value = node.tensor("value");
+      return value == nullptr ? DType::float32 : value->dtype;
+    }
+    case DTypeSource::stash_type:
+      return dtype_number(node.int_or("stash_type", 1));
   }
-  if (rule == "layer_normalization" && output > 0)
-    return dtype_number(node.int_or("stash_type", 1));
-  return dtype_of(dtypes, node, rule == "where" ? 1 : 0);
+  return DType::undefined;
 }
 
 DTypes propagate_dtypes(const Graph& graph) {
@@ -52,21 +61,6 @@ DTypes propagate_dtypes(const Graph& graph) {
         dtypes[node.outputs[i]] = output_dtype(dtypes, node, i);
   }
   return dtypes;
-}
-
-// The inputs that the `dtypes` column is about: shapes, axes, indices and conditions are not.
-bool is_data_input(const Node& node, std::size_t input) {
-  const std::string_view family = op_info(node.op).reference;
-  if (family == "constant_of_shape") return false;
-  if (family == "where") return input > 0;
-  if (family == "binary" || family == "variadic" || family == "clip" || family == "concat" ||
-      family == "range" || family == "gemm" || family == "matmul" ||
-      family == "layer_normalization" || family == "rms_normalization" || family == "conv" ||
-      family == "conv_transpose" || family == "batch_normalization" ||
-      family == "instance_normalization" || family == "group_normalization")
-    return true;
-  if (family == "scatter" || family == "pad" || family == "one_hot") return input != 1;
-  return input == 0;
 }
 
 bool allows(DTypeClass dtypes, DType dtype) {
@@ -196,10 +190,10 @@ std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& nod
     return "the operator is not supported";
   }
   const OpInfo& info = op_info(node.op);
+  const InputSet typed = rule_info(info.infer).typed;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const DType dtype = dtype_of(dtypes, node, i);
-    if (dtype == DType::undefined || !is_data_input(node, i) || allows(info.dtypes, dtype))
-      continue;
+    if (dtype == DType::undefined || !typed.contains(i) || allows(info.dtypes, dtype)) continue;
     return fmt::format("input {} is {}; supported are {}", i, dtype_name(dtype),
                        class_text(info.dtypes));
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "plan/family_code.h"
 #include "plan/index_code.h"
 #include "plan/scalar_wgsl.h"
 
@@ -10,7 +11,14 @@ namespace subbyte {
 
 namespace {
 
-Expr product_of(ExprPool& exprs, std::span<const Expr> factors) { return exprs.product(factors); }
+// The path of an element of a view, from the view's input.
+std::vector<ViewStep> path_from_input(Model& model, const Graph& graph, const Element& at) {
+  std::size_t output = 0;
+  while (at.node.outputs[output] != at.value) ++output;
+  auto path = view_steps(model, graph, at.node, output);
+  path.insert(path.end(), at.path.begin(), at.path.end());
+  return path;
+}
 
 std::string frame_text(const Frame& frame) {
   std::string text;
@@ -85,9 +93,25 @@ Access Evaluator::through(ValueId value, const std::vector<ViewStep>& path) {
   return access;
 }
 
-std::string Evaluator::position(ValueId value, const Frame& frame,
-                                const std::vector<ViewStep>& path) {
-  return address(through(value, path), frame);
+std::string Evaluator::position(const Element& at) {
+  return address(through(at.value, at.path), at.frame);
+}
+
+std::vector<std::string> Evaluator::coordinates(const Element& at, std::span<const Expr> sizes) {
+  ExprPool& exprs = code_.exprs();
+  std::vector<Expr> given;
+  for (const auto& c : at.frame.coordinates) given.push_back(c.size);
+  const auto starts = at.path.empty() ? partition_axes(exprs, sizes, given) : std::nullopt;
+  if (!starts) return split_index(code_, scope_, position(at), sizes);
+  std::vector<std::string> result;
+  for (std::size_t j = 0; j < given.size(); ++j) {
+    const std::size_t first = (*starts)[j], count = (*starts)[j + 1] - first;
+    const auto part =
+        split_index(code_, scope_, at.frame.coordinates[j].name, sizes.subspan(first, count));
+    result.insert(result.end(), part.begin(), part.end());
+  }
+  result.resize(sizes.size(), "0u");  // of an empty frame
+  return result;
 }
 
 std::optional<Typed> scalar_literal(const Tensor& tensor) {
@@ -116,7 +140,7 @@ Typed Evaluator::content(ValueId id, const Frame& frame, const std::vector<ViewS
   bool same = true;
   for (const Expr e : elements) same = same && e == elements.front();
   if (same) return {text, type};
-  const std::string at = position(id, frame, path);
+  const std::string at = address(through(id, path), frame);
   for (std::size_t i = elements.size() - 1; i-- > 0;) {
     text = scope_.let(fmt::format("select({}, {}, {} <= {}u)", text, element(elements[i]), at, i));
   }
@@ -174,97 +198,39 @@ Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
     return fail("value {} is read by a kernel before anything computes it", quoted(value.name));
   }
   const Node& node = graph_.nodes[value.producer];
-  const std::string_view family = op_info(node.op).lower;
-  if (is_dropout_mask(node, id)) return Typed{"1u", GpuType::u32};
-  if (family == "view") {
-    std::size_t output = 0;
-    while (node.outputs[output] != id) ++output;
-    auto longer = view_steps(model_, graph_, node, output);
-    longer.insert(longer.end(), path.begin(), path.end());
-    return this->value(node.inputs[0], frame, longer);
+  const auto element = family_code(node.op).element;
+  if (element == nullptr) {
+    return fail("value {} of {} is read by a kernel before it was computed", quoted(value.name),
+                describe(graph_, value.producer));
   }
-  if (family == "scalar") return scalar(node, id, frame, path);
-  if (family == "gather") return gather(node, id, frame, path);
-  if (family == "gather_elements") return gather_elements(node, id, frame, path);
-  if (family == "gather_nd") return gather_nd(node, id, frame, path);
-  if (family == "one_hot") return one_hot(node, id, frame, path);
-  if (family == "trilu") return trilu(node, id, frame, path);
-  if (family == "eye_like") return eye_like(node, id, frame, path);
-  if (family == "pad") return pad(node, id, frame, path);
-  if (family == "resize") return resize(node, id, frame, path);
-  if (family == "concat") return concat(node, id, frame, path);
-  if (family == "range") return range(node, id, frame, path);
-  if (family == "fill") {
-    const Tensor* fill = node.tensor("value");
-    return fill == nullptr ? Typed{"0.0f", GpuType::f32}
-                           : scalar_literal(*fill).value_or(Typed{"0.0f", GpuType::f32});
-  }
-  return fail("value {} of {} is read by a kernel before it was computed", quoted(value.name),
-              describe(graph_, value.producer));
+  return element(*this, {node, id, frame, path});
 }
 
-Expected<Typed> Evaluator::scalar(const Node& node, ValueId id, const Frame& frame,
-                                  const std::vector<ViewStep>& path) {
-  const auto& shape = *graph_.values[id].shape;
+Expected<Typed> element_view(Evaluator& evaluator, const Element& at) {
+  if (is_dropout_mask(at.node, at.value)) return Typed{"1u", GpuType::u32};
+  return evaluator.value(at.node.inputs[0], at.frame,
+                         path_from_input(evaluator.model(), evaluator.graph(), at));
+}
+
+Expected<Typed> element_scalar(Evaluator& evaluator, const Element& at) {
+  const Graph& graph = evaluator.graph();
+  const auto& shape = evaluator.shape(at.value);
   std::vector<std::optional<ScalarArgument>> arguments;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (!node.has_input(i)) {
+  for (const ValueId input : at.node.inputs) {
+    if (input == kNone) {
       arguments.emplace_back(std::nullopt);
       continue;
     }
-    std::vector<ViewStep> inner = path;
-    const auto& from = *graph_.values[node.inputs[i]].shape;
-    if (from != shape)
+    std::vector<ViewStep> inner = at.path;
+    if (evaluator.shape(input) != shape)
       inner.insert(inner.begin(), ViewStep{ViewStep::Kind::expand, shape, {}, {}, {}});
-    SUBBYTE_TRY(Typed typed, value(node.inputs[i], frame, inner));
-    arguments.emplace_back(ScalarArgument{std::move(typed), graph_.values[node.inputs[i]].dtype});
+    SUBBYTE_TRY(Typed typed, evaluator.value(input, at.frame, inner));
+    arguments.emplace_back(ScalarArgument{std::move(typed), graph.values[input].dtype});
   }
-  auto text = scalar_wgsl(node, arguments, graph_.values[id].dtype);
-  if (!text) return within(describe(graph_, graph_.values[id].producer), std::move(text.error()));
+  auto text = scalar_wgsl(at.node, arguments, graph.values[at.value].dtype);
+  if (!text)
+    return within(describe(graph, graph.values[at.value].producer), std::move(text.error()));
   return *text;
-}
-
-Expected<Typed> Evaluator::concat(const Node& node, ValueId id, const Frame& frame,
-                                  const std::vector<ViewStep>& path) {
-  ExprPool& exprs = code_.exprs();
-  const auto& shape = *graph_.values[id].shape;
-  const std::size_t axis = axis_from_front(node.int_or("axis", 0), shape.size());
-  const Expr inner = product_of(exprs, std::span(shape).subspan(axis + 1));
-  const Expr outer = product_of(exprs, std::span(shape).first(axis));
-  const std::string at = position(id, frame, path);
-  const std::string column =
-      exprs.is(inner, 1) ? "0u" : scope_.let(fmt::format("{} % {}", at, code_.divisor(inner)));
-  const std::string rest =
-      exprs.is(inner, 1) ? at : scope_.let(fmt::format("{} / {}", at, code_.divisor(inner)));
-  const std::string along = scope_.let(fmt::format("{} % {}", rest, code_.divisor(shape[axis])));
-  const std::string before =
-      exprs.is(outer, 1) ? "0u"
-                         : scope_.let(fmt::format("{} / {}", rest, code_.divisor(shape[axis])));
-  std::optional<Typed> result;
-  Expr start = exprs.constant(0);
-  for (const ValueId input : node.inputs) {
-    const Expr size = (*graph_.values[input].shape)[axis];
-    const std::string local =
-        exprs.is(start, 0) ? along : scope_.let(fmt::format("{} - {}", along, code_.size(start)));
-    SUBBYTE_TRY(const Typed part,
-                value(input, Frame{{{before, outer}, {local, size}, {column, inner}}}));
-    result = result ? Typed{scope_.let(fmt::format("select({}, {}, {} >= {})", result->text,
-                                                   part.text, along, code_.size(start))),
-                            part.type}
-                    : part;
-    start = exprs.add(start, size);
-  }
-  return *result;
-}
-
-Expected<Typed> Evaluator::range(const Node& node, ValueId id, const Frame& frame,
-                                 const std::vector<ViewStep>& path) {
-  const Frame none;
-  SUBBYTE_TRY(const Typed start, value(node.inputs[0], none));
-  SUBBYTE_TRY(const Typed delta, value(node.inputs[2], none));
-  const std::string at = position(id, frame, path);
-  return Typed{fmt::format("{} + {}({}) * {}", start.text, wgsl_name(start.type), at, delta.text),
-               start.type};
 }
 
 std::optional<std::string> Evaluator::four(ValueId id, const Frame& frame,
@@ -272,15 +238,10 @@ std::optional<std::string> Evaluator::four(ValueId id, const Frame& frame,
   std::vector<ViewStep> steps = path;
   while (!(placement_.tensors.contains(id) && schedule_.materialized[id])) {
     const NodeId producer = graph_.values[id].producer;
-    if (producer == kNone || op_info(graph_.nodes[producer].op).lower != "view")
-      return std::nullopt;
+    if (producer == kNone) return std::nullopt;
     const Node& node = graph_.nodes[producer];
-    if (is_dropout_mask(node, id)) return std::nullopt;
-    std::size_t output = 0;
-    while (node.outputs[output] != id) ++output;
-    auto longer = view_steps(model_, graph_, node, output);
-    longer.insert(longer.end(), steps.begin(), steps.end());
-    steps = std::move(longer);
+    if (family_of(node.op).role != Role::view || is_dropout_mask(node, id)) return std::nullopt;
+    steps = path_from_input(model_, graph_, {node, id, frame, steps});
     id = node.inputs[0];
   }
   if (gpu_type(graph_.values[id].dtype) != GpuType::f32) return std::nullopt;

@@ -39,10 +39,19 @@ struct Placement {
   std::map<ValueId, WeightId> weights;
 };
 
-struct ResizePlan;  // resize_code.h
-
 // A constant of one element as a literal.
 std::optional<Typed> scalar_literal(const Tensor& tensor);
+
+class Evaluator;
+
+// An element that a family computes where it is read: `value`, an output of `node`, at `frame` as
+// seen through `path`.
+struct Element {
+  const Node& node;
+  ValueId value;
+  const Frame& frame;
+  const std::vector<ViewStep>& path;
+};
 
 class Evaluator {
  public:
@@ -65,11 +74,6 @@ class Evaluator {
   Expected<Typed> definition(ValueId value, const Frame& frame,
                              const std::vector<ViewStep>& path = {});
 
-  // Where element `frame` of a Gather's result lies in its data: a position in the axes before the
-  // one it gathers along, on that axis, and in those after it.
-  Expected<Frame> gathered(const Node& node, ValueId value, const Frame& frame,
-                           const std::vector<ViewStep>& path = {});
-
   // The row-major position in the buffer for an element of an access.
   std::string address(const Access& access, const Frame& frame);
 
@@ -78,47 +82,24 @@ class Evaluator {
   std::optional<std::string> four(ValueId value, const Frame& frame,
                                   const std::vector<ViewStep>& path);
 
+  // The row-major position of an element within its value's own shape, and the same as coordinates
+  // through `sizes`, outermost first.
+  std::string position(const Element& at);
+  std::vector<std::string> coordinates(const Element& at, std::span<const Expr> sizes);
+
+  // The same evaluator that writes into a function of its own.
+  Evaluator inside(Scope& scope) const { return {model_, schedule_, placement_, code_, scope}; }
+
+  Model& model() { return model_; }
+  const Graph& graph() const { return graph_; }
+  const std::vector<Expr>& shape(ValueId value) const { return *graph_.values[value].shape; }
+  StepCode& code() { return code_; }
+  Scope& scope() { return scope_; }
+
  private:
   Expected<Typed> computed(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
-  Expected<Typed> scalar(const Node& node, ValueId value, const Frame& frame,
-                         const std::vector<ViewStep>& path);
-  Expected<Typed> gather(const Node& node, ValueId value, const Frame& frame,
-                         const std::vector<ViewStep>& path);
-  Expected<Typed> gather_elements(const Node& node, ValueId value, const Frame& frame,
-                                  const std::vector<ViewStep>& path);
-  Expected<Typed> gather_nd(const Node& node, ValueId value, const Frame& frame,
-                            const std::vector<ViewStep>& path);
-  Expected<Typed> one_hot(const Node& node, ValueId value, const Frame& frame,
-                          const std::vector<ViewStep>& path);
-  Expected<Typed> trilu(const Node& node, ValueId value, const Frame& frame,
-                        const std::vector<ViewStep>& path);
-  Typed eye_like(const Node& node, ValueId value, const Frame& frame,
-                 const std::vector<ViewStep>& path);
-  Expected<Typed> pad(const Node& node, ValueId value, const Frame& frame,
-                      const std::vector<ViewStep>& path);
-  Expected<Typed> resize(const Node& node, ValueId value, const Frame& frame,
-                         const std::vector<ViewStep>& path);
-  // Where the elements at `at` lie in the input, along each group of axes that changes.
-  Expected<std::vector<std::string>> resize_positions(const Node& node, const ResizePlan& plan,
-                                                      const std::vector<std::string>& at);
-  Expected<Typed> resize_linear(ValueId data, const ResizePlan& plan,
-                                const std::vector<std::string>& at,
-                                const std::vector<std::string>& positions, const Frame& from);
-  Expected<Typed> resize_by_taps(ValueId data, const ResizePlan& plan,
-                                 const std::vector<std::string>& at,
-                                 const std::vector<std::string>& positions);
-  Expected<Typed> concat(const Node& node, ValueId value, const Frame& frame,
-                         const std::vector<ViewStep>& path);
-  Expected<Typed> range(const Node& node, ValueId value, const Frame& frame,
-                        const std::vector<ViewStep>& path);
   Typed content(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
   Access through(ValueId value, const std::vector<ViewStep>& path);
-  // Row-major position of the frame within the value's own shape.
-  std::string position(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
-  // The same as coordinates through `sizes`, outermost first.
-  std::vector<std::string> coordinates(ValueId value, const Frame& frame,
-                                       const std::vector<ViewStep>& path,
-                                       std::span<const Expr> sizes);
 
   Model& model_;
   Graph& graph_;
@@ -135,5 +116,9 @@ class Evaluator {
   };
   std::map<ValueId, std::vector<Known>> known_;
 };
+
+// Where element `at` of a Gather's result lies in its data: a position in the axes before the one
+// it gathers along, on that axis, and in those after it.
+Expected<Frame> gathered(Evaluator& evaluator, const Element& at);
 
 }  // namespace subbyte

@@ -56,56 +56,56 @@ std::string repeated(std::string_view mode, StepCode& code, Scope& scope, const 
 
 }  // namespace
 
-Expected<Typed> Evaluator::pad(const Node& node, ValueId id, const Frame& frame,
-                               const std::vector<ViewStep>& path) {
-  ExprPool& exprs = code_.exprs();
-  const auto& in = *graph_.values[node.inputs[0]].shape;
-  const auto& out = *graph_.values[id].shape;
-  const Pads pads = pads_of(exprs, graph_, node, in.size());
+Expected<Typed> element_pad(Evaluator& evaluator, const Element& element) {
+  ExprPool& exprs = evaluator.code().exprs();
+  const auto& in = evaluator.shape(element.node.inputs[0]);
+  const auto& out = evaluator.shape(element.value);
+  const Pads pads = pads_of(exprs, evaluator.graph(), element.node, in.size());
   std::vector<bool> changed;
   for (std::size_t i = 0; i < in.size(); ++i) {
     changed.push_back(!exprs.is(pads.begin[i], 0) || !exprs.is(pads.end[i], 0));
   }
   const auto groups = group_axes(exprs, in, out, changed);
-  const auto at = coordinates(id, frame, path, sizes_after(groups));
-  const std::string_view mode = node.string_or("mode", "constant");
+  const auto at = evaluator.coordinates(element, sizes_after(groups));
+  const std::string_view mode = element.node.string_or("mode", "constant");
   Frame from;
   std::vector<std::string> inside;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const AxisGroup& group = groups[g];
     std::string index = at[g];
     if (group.changed && mode != "constant") {
-      index = repeated(mode, code_, scope_, index, group.in, pads.begin[group.axis],
-                       pads.end[group.axis]);
+      index = repeated(mode, evaluator.code(), evaluator.scope(), index, group.in,
+                       pads.begin[group.axis], pads.end[group.axis]);
     } else if (group.changed) {
       const Expr begin = pads.begin[group.axis];
       if (!exprs.is(begin, 0)) {
         const auto known = exprs.value(begin);
-        index = scope_.let(known && *known < 0 ? fmt::format("{} + {}", index, u32_literal(-*known))
-                                               : fmt::format("{} - {}", index, code_.size(begin)));
+        index = evaluator.scope().let(
+            known && *known < 0 ? fmt::format("{} + {}", index, u32_literal(-*known))
+                                : fmt::format("{} - {}", index, evaluator.code().size(begin)));
       }
       // Before the axis is far beyond it, modulo 2^32.
       if (exprs.upper(begin) > 0 || exprs.upper(pads.end[group.axis]) > 0) {
-        inside.push_back(fmt::format("{} < {}", index, code_.size(group.in)));
+        inside.push_back(fmt::format("{} < {}", index, evaluator.code().size(group.in)));
       }
     }
     from.coordinates.push_back({index, group.in});
   }
   const std::string all =
-      inside.empty() ? "" : scope_.let(fmt::format("{}", fmt::join(inside, " && ")));
+      inside.empty() ? "" : evaluator.scope().let(fmt::format("{}", fmt::join(inside, " && ")));
   if (!all.empty()) {
     for (std::size_t g = 0; g < groups.size(); ++g) {
       if (groups[g].changed) {
         from.coordinates[g].name =
-            scope_.let(fmt::format("select(0u, {}, {})", from.coordinates[g].name, all));
+            evaluator.scope().let(fmt::format("select(0u, {}, {})", from.coordinates[g].name, all));
       }
     }
   }
-  SUBBYTE_TRY(const Typed x, value(node.inputs[0], from));
+  SUBBYTE_TRY(const Typed x, evaluator.value(element.node.inputs[0], from));
   if (all.empty()) return x;
   Typed around{zero_literal(x.type), x.type};
-  if (node.has_input(2)) {
-    SUBBYTE_TRY(around, value(node.inputs[2], Frame{}));
+  if (element.node.has_input(2)) {
+    SUBBYTE_TRY(around, evaluator.value(element.node.inputs[2], Frame{}));
   }
   return Typed{fmt::format("select({}, {}, {})", around.text, x.text, all), x.type};
 }

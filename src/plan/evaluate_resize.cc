@@ -25,52 +25,12 @@ std::string is_outside(StepCode& code, const ResizePlan& plan,
   return fmt::format("{}", fmt::join(terms, " || "));
 }
 
-}  // namespace
-
-Expected<Typed> Evaluator::resize(const Node& node, ValueId id, const Frame& frame,
-                                  const std::vector<ViewStep>& path) {
-  const ValueId data = node.inputs[0];
-  const GpuType type = gpu_type(graph_.values[data].dtype).value_or(GpuType::f32);
-  const ResizePlan plan = resize_plan(graph_, node, id, code_, scope_);
-  if (plan.mode != "nearest" && type != GpuType::f32) {
-    return fail("{}: it interpolates {}; of integers only the mode 'nearest' is supported",
-                describe(graph_, graph_.values[id].producer),
-                dtype_name(graph_.values[data].dtype));
-  }
-  const auto at = coordinates(id, frame, path, sizes_after(plan.groups));
-  SUBBYTE_TRY(const auto positions, resize_positions(node, plan, at));
-  const bool loops = plan.mode == "cubic" || plan.antialias ||
-                     std::ranges::count_if(plan.groups, [](const AxisGroup& g) {
-                       return g.changed;
-                     }) > kMostWrittenOut;
-  Typed result;
-  if (plan.mode == "nearest") {
-    Frame from;
-    for (std::size_t g = 0; g < at.size(); ++g) {
-      from.coordinates.push_back(
-          {plan.groups[g].changed ? nearest_index(plan, g, code_, scope_, positions[g]) : at[g],
-           plan.groups[g].in});
-    }
-    SUBBYTE_TRY(result, value(data, from));
-  } else if (loops) {
-    SUBBYTE_TRY(result, resize_by_taps(data, plan, at, positions));
-  } else {
-    SUBBYTE_TRY(result, resize_linear(data, plan, at, positions, Frame{}));
-  }
-  if (!plan.extrapolates) return result;
-  const std::string around = type == GpuType::f32
-                                 ? plan.extrapolation
-                                 : fmt::format("{}({})", wgsl_name(type), plan.extrapolation);
-  return Typed{fmt::format("select({}, {}, {})", result.text, around,
-                           scope_.let(is_outside(code_, plan, positions))),
-               type};
-}
-
-Expected<std::vector<std::string>> Evaluator::resize_positions(const Node& node,
-                                                               const ResizePlan& plan,
-                                                               const std::vector<std::string>& at) {
+// Where the elements at `at` lie in the input, along each group of axes that changes.
+Expected<std::vector<std::string>> positions_in_input(Evaluator& evaluator, const Node& node,
+                                                      const ResizePlan& plan,
+                                                      const std::vector<std::string>& at) {
   std::vector<std::string> positions;
-  const std::size_t rank = graph_.values[node.inputs[0]].shape->size();
+  const std::size_t rank = evaluator.shape(node.inputs[0]).size();
   const auto axes = node.ints("axes");
   const std::size_t count = axes ? axes->size() : rank;
   for (std::size_t g = 0; g < at.size(); ++g) {
@@ -81,50 +41,57 @@ Expected<std::vector<std::string>> Evaluator::resize_positions(const Node& node,
       for (std::size_t i = 0; axes && i < count; ++i) {
         if (axis_from_front((*axes)[i], rank) == plan.groups[g].axis) operand = i;
       }
-      const Expr length = code_.exprs().constant(static_cast<std::int64_t>(2 * count));
+      const Expr length = evaluator.code().exprs().constant(static_cast<std::int64_t>(2 * count));
       for (const bool end : {false, true}) {
         const std::string place = fmt::format("{}u", operand + (end ? count : 0));
-        SUBBYTE_TRY(const Typed edge, value(node.inputs[1], Frame{{{place, length}}}));
+        SUBBYTE_TRY(const Typed edge, evaluator.value(node.inputs[1], Frame{{{place, length}}}));
         (end ? roi.end : roi.start) = edge.text;
       }
     }
-    positions.push_back(
-        plan.groups[g].changed ? original_coordinate(plan, g, code_, scope_, at[g], roi) : at[g]);
+    positions.push_back(plan.groups[g].changed ? original_coordinate(plan, g, evaluator.code(),
+                                                                     evaluator.scope(), at[g], roi)
+                                               : at[g]);
   }
   return positions;
 }
 
+struct Resizing {
+  Evaluator& evaluator;
+  ValueId data;
+  const ResizePlan& plan;
+  const std::vector<std::string>& at;         // of an element in the result
+  const std::vector<std::string>& positions;  // and in the input
+};
+
 // `from` holds the coordinates of the groups so far.
-Expected<Typed> Evaluator::resize_linear(ValueId data, const ResizePlan& plan,
-                                         const std::vector<std::string>& at,
-                                         const std::vector<std::string>& positions,
-                                         const Frame& from) {
+Expected<Typed> linear(const Resizing& resizing, const Frame& from) {
+  const auto& [evaluator, data, plan, at, positions] = resizing;
   const std::size_t g = from.coordinates.size();
-  if (g == at.size()) return value(data, from);
+  if (g == at.size()) return evaluator.value(data, from);
   const Expr size = plan.groups[g].in;
   Frame low = from, high = from;
   if (!plan.groups[g].changed) {
     low.coordinates.push_back({at[g], size});
-    return resize_linear(data, plan, at, positions, low);
+    return linear(resizing, low);
   }
-  const std::string x =
-      scope_.let(fmt::format("clamp({}, 0.0f, {})", positions[g], last_position(code_, size)));
-  const std::string below = scope_.let(fmt::format("u32({})", x));
-  const std::string above =
-      scope_.let(fmt::format("min({} + 1u, u32({}))", below, last_index(code_, size)));
-  const std::string part = scope_.let(fmt::format("{} - f32({})", x, below));
+  const std::string x = evaluator.scope().let(
+      fmt::format("clamp({}, 0.0f, {})", positions[g], last_position(evaluator.code(), size)));
+  const std::string below = evaluator.scope().let(fmt::format("u32({})", x));
+  const std::string above = evaluator.scope().let(
+      fmt::format("min({} + 1u, u32({}))", below, last_index(evaluator.code(), size)));
+  const std::string part = evaluator.scope().let(fmt::format("{} - f32({})", x, below));
   low.coordinates.push_back({below, size});
   high.coordinates.push_back({above, size});
-  SUBBYTE_TRY(const Typed a, resize_linear(data, plan, at, positions, low));
-  SUBBYTE_TRY(const Typed b, resize_linear(data, plan, at, positions, high));
-  return Typed{scope_.let(fmt::format("{0} * (1.0f - {2}) + {1} * {2}", a.text, b.text, part)),
-               GpuType::f32};
+  SUBBYTE_TRY(const Typed a, linear(resizing, low));
+  SUBBYTE_TRY(const Typed b, linear(resizing, high));
+  return Typed{
+      evaluator.scope().let(fmt::format("{0} * (1.0f - {2}) + {1} * {2}", a.text, b.text, part)),
+      GpuType::f32};
 }
 
 // A function of its own that loops over the elements around, weighted by their distance.
-Expected<Typed> Evaluator::resize_by_taps(ValueId data, const ResizePlan& plan,
-                                          const std::vector<std::string>& at,
-                                          const std::vector<std::string>& positions) {
+Expected<Typed> by_taps(const Resizing& resizing) {
+  const auto& [evaluator, data, plan, at, positions] = resizing;
   const bool cubic = plan.mode == "cubic";
   const bool normalizes = plan.antialias || plan.excludes_outside;
   std::vector<std::string> reads, reader, parameters, arguments;
@@ -138,17 +105,17 @@ Expected<Typed> Evaluator::resize_by_taps(ValueId data, const ResizePlan& plan,
     parameters.push_back(
         fmt::format("{}{}: {}", group.changed ? "x" : "i", g, group.changed ? "f32" : "u32"));
     // A roi may lie anywhere; far outside is far enough, and the loops stay short.
-    arguments.push_back(
-        group.changed && plan.extrapolates
-            ? scope_.let(fmt::format("clamp({}, -16777216.0f, 16777216.0f)", positions[g]))
-        : group.changed ? positions[g]
-                        : at[g]);
+    arguments.push_back(group.changed && plan.extrapolates
+                            ? evaluator.scope().let(
+                                  fmt::format("clamp({}, -16777216.0f, 16777216.0f)", positions[g]))
+                        : group.changed ? positions[g]
+                                        : at[g]);
     if (!group.changed) continue;
     // Where the input is the finer grid, antialiasing widens the filter to the pitch of the result.
     std::string reach = cubic ? "2.0f" : "1.0f", distance = fmt::format("f32(t{0}) - x{0}", g);
     if (plan.antialias) {
       parameters.push_back(fmt::format("pitch{}: f32", g));
-      arguments.push_back(scope_.let(fmt::format("min({}, 1.0f)", plan.scales[g])));
+      arguments.push_back(evaluator.scope().let(fmt::format("min({}, 1.0f)", plan.scales[g])));
       reach += fmt::format(" / pitch{}", g);
       distance = fmt::format("({}) * pitch{}", distance, g);
     }
@@ -157,9 +124,10 @@ Expected<Typed> Evaluator::resize_by_taps(ValueId data, const ResizePlan& plan,
         g, reach);
     if (plan.excludes_outside) {
       body += fmt::format("if (t{0} < 0i || t{0} > {1}) {{ continue; }}\n", g,
-                          last_index(code_, group.in));
+                          last_index(evaluator.code(), group.in));
     }
-    body += fmt::format("let i{0} = u32(clamp(t{0}, 0i, {1}));\n", g, last_index(code_, group.in));
+    body += fmt::format("let i{0} = u32(clamp(t{0}, 0i, {1}));\n", g,
+                        last_index(evaluator.code(), group.in));
     body += fmt::format("let w{} = {};\n", g,
                         cubic ? fmt::format("resample_cubic({}, {})", distance, plan.cubic_a)
                               : fmt::format("resample_linear({})", distance));
@@ -167,17 +135,62 @@ Expected<Typed> Evaluator::resize_by_taps(ValueId data, const ResizePlan& plan,
     close += "}\n";
   }
   Scope inner;
-  Evaluator elements(model_, schedule_, placement_, code_, inner);
+  Evaluator elements = evaluator.inside(inner);
   SUBBYTE_TRY(const Typed x, elements.value(data, from));
-  const std::string name = code_.function_name("resized");
-  code_.declare(
+  const std::string name = evaluator.code().function_name("resized");
+  evaluator.code().declare(
       inner.function(fmt::format("{}_element({}) -> f32", name, fmt::join(reader, ", ")), x.text));
-  code_.declare(fmt::format(
+  evaluator.code().declare(fmt::format(
       "fn {0}({1}) -> f32 {{\nvar sum = 0.0f;\nvar total = 0.0f;\n{2}let w = {3};\ntotal += w;\n"
       "sum += w * {0}_element({4});\n{5}return sum{6};\n}}\n",
       name, fmt::join(parameters, ", "), body, weight, fmt::join(reads, ", "), close,
       normalizes ? " / total" : ""));
-  return Typed{scope_.let(fmt::format("{}({})", name, fmt::join(arguments, ", "))), GpuType::f32};
+  return Typed{evaluator.scope().let(fmt::format("{}({})", name, fmt::join(arguments, ", "))),
+               GpuType::f32};
+}
+
+}  // namespace
+
+Expected<Typed> element_resize(Evaluator& evaluator, const Element& element) {
+  const ValueId data = element.node.inputs[0];
+  const GpuType type = gpu_type(evaluator.graph().values[data].dtype).value_or(GpuType::f32);
+  const ResizePlan plan = resize_plan(evaluator.graph(), element.node, element.value,
+                                      evaluator.code(), evaluator.scope());
+  if (plan.mode != "nearest" && type != GpuType::f32) {
+    return fail("{}: it interpolates {}; of integers only the mode 'nearest' is supported",
+                describe(evaluator.graph(), evaluator.graph().values[element.value].producer),
+                dtype_name(evaluator.graph().values[data].dtype));
+  }
+  const auto at = evaluator.coordinates(element, sizes_after(plan.groups));
+  SUBBYTE_TRY(const auto positions, positions_in_input(evaluator, element.node, plan, at));
+  const bool loops = plan.mode == "cubic" || plan.antialias ||
+                     std::ranges::count_if(plan.groups, [](const AxisGroup& g) {
+                       return g.changed;
+                     }) > kMostWrittenOut;
+  const Resizing resizing{evaluator, data, plan, at, positions};
+  Typed result;
+  if (plan.mode == "nearest") {
+    Frame from;
+    for (std::size_t g = 0; g < at.size(); ++g) {
+      from.coordinates.push_back(
+          {plan.groups[g].changed
+               ? nearest_index(plan, g, evaluator.code(), evaluator.scope(), positions[g])
+               : at[g],
+           plan.groups[g].in});
+    }
+    SUBBYTE_TRY(result, evaluator.value(data, from));
+  } else if (loops) {
+    SUBBYTE_TRY(result, by_taps(resizing));
+  } else {
+    SUBBYTE_TRY(result, linear(resizing, Frame{}));
+  }
+  if (!plan.extrapolates) return result;
+  const std::string around = type == GpuType::f32
+                                 ? plan.extrapolation
+                                 : fmt::format("{}({})", wgsl_name(type), plan.extrapolation);
+  return Typed{fmt::format("select({}, {}, {})", result.text, around,
+                           evaluator.scope().let(is_outside(evaluator.code(), plan, positions))),
+               type};
 }
 
 }  // namespace subbyte

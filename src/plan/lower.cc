@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "graph/infer.h"
 #include "graph/ops.h"
+#include "plan/family_code.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
 #include "plan/repeat_by_views.h"
@@ -93,17 +94,7 @@ Expected<void> lower_kernel(Lowering& lowering, const Kernel& kernel) {
     return lowering.alone.contains(kernel.result) ? lower_gather_rows(lowering, kernel)
                                                   : lower_elementwise(lowering, kernel);
   }
-  const std::string_view family = op_info(lowering.graph().nodes[kernel.anchor].op).lower;
-  if (family == "matmul" || family == "gemm") return lower_matmul(lowering, kernel);
-  if (family == "conv") return lower_conv(lowering, kernel);
-  if (family == "conv_transpose") return lower_conv_transpose(lowering, kernel);
-  if (family == "reduce") return lower_reduce(lowering, kernel);
-  if (family == "arg_reduce") return lower_arg_reduce(lowering, kernel);
-  if (family == "cumulative") return lower_cumulative(lowering, kernel);
-  if (family == "pool") return lower_pool(lowering, kernel);
-  if (family == "scatter") return lower_scatter(lowering, kernel);
-  if (family == "softmax") return lower_softmax(lowering, kernel);
-  return lower_normalize(lowering, kernel);
+  return family_code(lowering.graph().nodes[kernel.anchor].op).lower(lowering, kernel);
 }
 
 void list_inputs_and_outputs(Lowering& lowering) {

@@ -54,7 +54,7 @@ Expected<void> lower_gather_rows(Lowering& lowering, const Kernel& kernel) {
   Scope scope;
   Evaluator evaluator(lowering.model, lowering.schedule, lowering.placement, code, scope);
   const Frame frame{{{"i", count}}};
-  SUBBYTE_TRY(const Frame at, evaluator.gathered(node, kernel.result, frame));
+  SUBBYTE_TRY(const Frame at, gathered(evaluator, {node, kernel.result, frame, {}}));
   const std::string local = scope.let(
       fmt::format("{} - {}", at.coordinates[1].name, code.size(lowering.plan.first_row(exprs))));
   // A row before the chunk wraps around to far behind it.

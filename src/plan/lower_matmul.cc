@@ -82,7 +82,7 @@ std::optional<WeightId> stored_matrix(Lowering& lowering, ValueId b, std::vector
   const Graph& graph = lowering.graph();
   while (!graph.values[b].constant && graph.values[b].producer != kNone) {
     const Node& node = graph.nodes[graph.values[b].producer];
-    if (op_info(node.op).lower != "view" || node.outputs[0] != b) return std::nullopt;
+    if (family_of(node.op).role != Role::view || node.outputs[0] != b) return std::nullopt;
     auto longer = view_steps(lowering.model, lowering.graph(), node, 0);
     longer.insert(longer.end(), path.begin(), path.end());
     path = std::move(longer);

@@ -55,18 +55,8 @@ bool gathers_rows(const Node& node, const StoredWeight& table);
 
 std::string step_name(Lowering& lowering, const Kernel& kernel);
 
-// One for each family; each appends the steps of one kernel.
-Expected<void> lower_conv(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_conv_transpose(Lowering& lowering, const Kernel& kernel);
+// Kernels without an anchor.
 Expected<void> lower_elementwise(Lowering& lowering, const Kernel& kernel);
 Expected<void> lower_gather_rows(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_matmul(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_arg_reduce(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_cumulative(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_pool(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_scatter(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_softmax(Lowering& lowering, const Kernel& kernel);
-Expected<void> lower_normalize(Lowering& lowering, const Kernel& kernel);
 
 }  // namespace subbyte

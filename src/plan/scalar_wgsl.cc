@@ -294,8 +294,7 @@ Expected<Typed> scalar_wgsl(const Node& node,
                              present[1].typed.text, present[0].typed.text),
                  present[1].typed.type};
   }
-  const std::string_view reference = op_info(node.op).reference;
-  if (reference == "variadic") return several(node, present);
+  if (op_info(node.op).inputs_max == kMany) return several(node, present);
   std::optional<Typed> typed;
   if (present.size() == 1) typed = unary(node, present[0].typed);
   if (present.size() == 2) typed = binary(node, present[0], present[1]);

@@ -17,26 +17,6 @@ constexpr std::size_t kMaxGroup = 48;
 // Element-wise nodes that one kernel may compute for each element it reads.
 constexpr std::size_t kMaxInlined = 64;
 
-std::string_view family(const Node& node) {
-  return node.op == Op::Unknown ? std::string_view("") : op_info(node.op).lower;
-}
-
-// What multiplies its second input, a matrix however it is stored, with its first.
-bool is_product(const Node& node) {
-  const std::string_view lower = family(node);
-  return lower == "matmul" || lower == "gemm" || lower == "conv" || lower == "conv_transpose";
-}
-
-// Whether the elements of data input `i` are read at computed places, or each several times: then
-// they are not computed where they are read.
-bool must_lie_still(const Node& node, std::size_t i) {
-  const std::string_view lower = family(node);
-  if (lower == "scatter") return i > 0;
-  return i == 0 &&
-         (lower == "gather" || lower == "gather_elements" || lower == "gather_nd" ||
-          lower == "one_hot" || lower == "pool" || lower == "cumulative" || lower == "resize");
-}
-
 Expr element_count(ExprPool& exprs, const Value& value) { return exprs.product(*value.shape); }
 
 class Scheduler {
@@ -169,7 +149,8 @@ class Scheduler {
       }
       if (next == kNone) return;
       const Node& node = graph_.nodes[next];
-      const bool allowed = family(node) == "scalar" || keeps_order(node, node.outputs[0]);
+      const bool allowed =
+          family_of(node.op).role == Role::scalar || keeps_order(node, node.outputs[0]);
       if (!allowed || inside_.contains(node.outputs[0]) || anchor_of_.contains(node.outputs[0]))
         return;
       if (element_count(exprs_, graph_.values[node.outputs[0]]) != count) return;
@@ -195,8 +176,9 @@ class Scheduler {
   bool cheap(ValueId v) const {
     for (ValueId at = v; !is_source(at) && !result_.materialized[at];) {
       const Node& node = producer(at);
-      const bool light = family(node) == "view" || node.op == Op::Cast || node.op == Op::Neg ||
-                         node.op == Op::Not || family(node) == "fill" || family(node) == "range";
+      const Role role = family_of(node.op).role;
+      const bool light = role == Role::view || role == Role::formula || node.op == Op::Cast ||
+                         node.op == Op::Neg || node.op == Op::Not;
       if (!light) return false;
       const auto inputs = data_inputs(node);
       if (inputs.empty()) return true;
@@ -214,7 +196,7 @@ class Scheduler {
       const Node& node = graph_.nodes[*it];
       for (const ValueId out : node.outputs) {
         if (out == kNone || !result_.needed[out]) continue;
-        const bool is_view = family(node) == "view";
+        const bool is_view = family_of(node.op).role == Role::view;
         if (!is_anchor(node) && !result_.materialized[out] && !inside_.contains(out) && !is_view &&
             ((roots[out].size() > 1 && !cheap(out)) || as_operand[out])) {
           result_.materialized[out] = true;
@@ -231,13 +213,14 @@ class Scheduler {
           into.insert(roots[out].begin(), roots[out].end());
         }
       }
-      const bool product = is_product(node);
-      const auto inputs = data_inputs(node);
-      for (std::size_t i = 0; i < inputs.size(); ++i) {
-        roots[inputs[i]].insert(into.begin(), into.end());
-        if (product && i < 2) as_operand[inputs[i]] = true;
-        if (family(node) == "view" && as_operand[node.outputs[0]]) as_operand[inputs[i]] = true;
-        if (must_lie_still(node, i)) as_operand[inputs[i]] = true;
+      const FamilyInfo& family = family_of(node.op);
+      const bool of_operand =
+          family.role == Role::view &&
+          std::ranges::any_of(node.outputs, [&](ValueId o) { return o != kNone && as_operand[o]; });
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        if (!node.has_input(i) || !family.data.contains(i)) continue;
+        roots[node.inputs[i]].insert(into.begin(), into.end());
+        if (of_operand || family.still.contains(i)) as_operand[node.inputs[i]] = true;
       }
     }
   }
@@ -274,11 +257,11 @@ class Scheduler {
     for (const ValueId leaf : reads.leaves) {
       // A quantized matrix operand of a product is bound by its parts, as a table too large for one
       // binding is.
-      const bool matrix =
-          graph_.values[leaf].constant && graph_.values[leaf].shape->size() >= 2 &&
-          std::any_of(readers_[leaf].begin(), readers_[leaf].end(), [&](NodeId n) {
-            return is_product(graph_.nodes[n]) || graph_.nodes[n].op == Op::Transpose;
-          });
+      const bool matrix = graph_.values[leaf].constant && graph_.values[leaf].shape->size() >= 2 &&
+                          std::any_of(readers_[leaf].begin(), readers_[leaf].end(), [&](NodeId n) {
+                            return family_of(graph_.nodes[n].op).role == Role::product ||
+                                   graph_.nodes[n].op == Op::Transpose;
+                          });
       const bool table = std::any_of(readers_[leaf].begin(), readers_[leaf].end(), [&](NodeId n) {
         return alone_.contains(graph_.nodes[n].outputs[0]) && graph_.nodes[n].inputs[0] == leaf;
       });
@@ -347,7 +330,9 @@ class Scheduler {
     std::optional<ValueId> best;
     std::size_t most = 1;
     for (const ValueId v : reads.inlined) {
-      if (inside_.contains(v) || family(producer(v)) == "view" || is_anchor(producer(v))) continue;
+      if (inside_.contains(v) || family_of(producer(v).op).role == Role::view ||
+          is_anchor(producer(v)))
+        continue;
       Reads inner;
       collect(v, v, inner, kMaxInlined);
       if (bindings(inner) >= kMaxStorageBindings || inner.inlined.size() > kMaxInlined) continue;
@@ -391,27 +376,17 @@ class Scheduler {
 }  // namespace
 
 std::vector<ValueId> data_inputs(const Node& node) {
-  const std::string_view lower = family(node);
+  const InputSet data = family_of(node.op).data;
   std::vector<ValueId> inputs;
-  std::size_t count = node.inputs.size();
-  if (lower == "view" || lower == "reduce" || lower == "pool" || lower == "arg_reduce" ||
-      lower == "cumulative")
-    count = 1;
-  if (lower == "resize")
-    count = node.string_or("coordinate_transformation_mode", "") == "tf_crop_and_resize" ? 2 : 1;
-  if (lower == "fill" || lower == "shape" || lower == "eye_like") count = 0;
-  if (lower == "pad") count = 3;
-  for (std::size_t i = 0; i < std::min(count, node.inputs.size()); ++i) {
-    if ((lower == "range" || lower == "pad" || lower == "one_hot") && i == 1) continue;
-    if (node.inputs[i] != kNone) inputs.push_back(node.inputs[i]);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.has_input(i) && data.contains(i)) inputs.push_back(node.inputs[i]);
   }
   return inputs;
 }
 
 bool is_anchor(const Node& node) {
-  const std::string_view lower = family(node);
-  return is_product(node) || lower == "reduce" || lower == "softmax" || lower == "normalize" ||
-         lower == "pool" || lower == "arg_reduce" || lower == "cumulative" || lower == "scatter";
+  const Role role = family_of(node.op).role;
+  return role == Role::anchor || role == Role::product;
 }
 
 ValueId same_order_source(const Graph& graph, ValueId value) {

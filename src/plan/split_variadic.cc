@@ -86,8 +86,7 @@ class Splitter {
 };
 
 bool is_long(const Node& node) {
-  return node.op != Op::Unknown && op_info(node.op).reference == "variadic" &&
-         node.inputs.size() > kMaxVariadicInputs;
+  return family_of(node.op).role == Role::scalar && node.inputs.size() > kMaxVariadicInputs;
 }
 
 }  // namespace

@@ -13,9 +13,9 @@ constexpr std::size_t kMostVisited = 256;
 
 // Operators that pass on each element, or rearrange them.
 bool passes_on(const Node& node) {
-  if (node.op == Op::Unknown) return false;
-  const std::string_view lower = op_info(node.op).lower;
-  return lower == "scalar" || lower == "view" || lower == "gather" || lower == "concat";
+  const Role role = family_of(node.op).role;
+  return role == Role::scalar || role == Role::view || node.op == Op::Gather ||
+         node.op == Op::Concat;
 }
 
 bool is_linear(Op op) {
@@ -31,7 +31,7 @@ bool is_linear(Op op) {
     case Op::Where:
       return true;
     default:
-      return op_info(op).lower != "scalar";
+      return family_of(op).role != Role::scalar;
   }
 }
 

@@ -26,12 +26,6 @@ struct Call {
   bool has(std::size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
 };
 
-// One function for each family in the `reference` column of ops.def. Many rows share one.
-#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
-  Result reference_##reference(const Call& call);
-#include "graph/ops.def"
-#undef OP
-
 // "[2, 3]"
 std::string dims_text(std::span<const std::int64_t> dims);
 

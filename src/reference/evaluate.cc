@@ -5,6 +5,13 @@
 #include "reference/call.h"
 
 namespace subbyte::reference {
+
+// One function for each family in the `reference` column of ops.def. Many rows share one.
+#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
+  Result reference_##reference(const Call& call);
+#include "graph/ops.def"
+#undef OP
+
 namespace {
 
 Expected<void> check_arity(const Node& node, Inputs inputs) {

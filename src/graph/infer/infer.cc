@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "graph/arithmetic.h"
+#include "graph/families.h"
 #include "graph/infer/input_symbols.h"
 #include "graph/infer/node_infer.h"
 #include "graph/ops.h"
@@ -10,14 +11,12 @@ namespace subbyte {
 namespace {
 
 Expected<void> infer_family(NodeInfer& c) {
-  switch (c.node.op) {
-    case Op::Unknown:
-      return {};
-#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
-  case Op::name:                                                                          \
-    return infer_##infer(c);
-#include "graph/ops.def"
-#undef OP
+  if (c.node.op == Op::Unknown) return {};
+  switch (op_info(c.node.op).infer) {
+#define RULE(name, typed, first, others) \
+  case ShapeRule::name:                  \
+    return infer_##name(c);
+#include "graph/families.def"
   }
   return {};
 }

@@ -127,10 +127,7 @@ std::optional<Content> element_content(NodeInfer& c, const Shape& shape);
 // output 0's ratios, or its content where it is an integer Cast of ratios.
 void infer_ratios(NodeInfer& c);
 
-// The families of ops.def.
-#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
-  Expected<void> infer_##infer(NodeInfer& c);
-#include "graph/ops.def"
-#undef OP
+#define RULE(name, typed, first, others) Expected<void> infer_##name(NodeInfer& c);
+#include "graph/families.def"
 
 }  // namespace subbyte
