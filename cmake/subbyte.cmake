@@ -9,6 +9,10 @@ target_include_directories(subbyte_options INTERFACE ${CMAKE_CURRENT_SOURCE_DIR}
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # A false alarm of GCC 12 on std::string concatenation (GCC bug 105651).
   target_compile_options(subbyte_options INTERFACE -Wno-restrict)
+  if(SUBBYTE_PRECOMPILE)
+    # More of them: GCC warns of precompiled system headers as if they were ours. Builds without keep these warnings.
+    target_compile_options(subbyte_options INTERFACE -Wno-stringop-overflow -Wno-array-bounds)
+  endif()
 endif()
 if(SUBBYTE_SANITIZE)
   target_compile_options(subbyte_options INTERFACE -fsanitize=${SUBBYTE_SANITIZE}
@@ -23,11 +27,39 @@ if(SUBBYTE_VERIFY)
   target_compile_definitions(subbyte_options INTERFACE SUBBYTE_VERIFY=1)
 endif()
 
+# The headers of others that most files include, compiled once for libraries and once for tests, which are built
+# differently. No header of our own is among them, so that an edit does not compile everything anew.
+set(subbyte_common_headers
+  <algorithm> <array> <cstdint> <cstring> <functional> <map> <memory> <numeric> <optional> <set> <span> <string>
+  <string_view> <unordered_map> <unordered_set> <utility> <variant> <vector> <fmt/core.h> <tl/expected.hpp>)
+
+# subbyte_precompile(TARGET OWNER [HEADERS ...]): TARGET takes the common headers, and HEADERS, that OWNER compiles.
+function(subbyte_precompile target owner)
+  if(NOT SUBBYTE_PRECOMPILE)
+    return()
+  endif()
+  if(NOT TARGET ${owner})
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/${owner}.cc CONTENT "")
+    add_library(${owner} OBJECT ${PROJECT_BINARY_DIR}/${owner}.cc)
+    target_link_libraries(${owner} PRIVATE subbyte_options fmt::fmt tl::expected)
+    target_precompile_headers(${owner} PRIVATE ${subbyte_common_headers} ${ARGN})
+    if(owner STREQUAL "subbyte_test_headers")
+      target_link_libraries(${owner} PRIVATE GTest::gtest)
+      target_compile_options(${owner} PRIVATE ${subbyte_test_options})
+    endif()
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${owner})
+endfunction()
+
+# A test runs about once for each time it is compiled, so it is not worth much optimizing.
+set(subbyte_test_options $<$<CONFIG:Release>:-O1>)
+
 # subbyte_library(NAME SOURCES a.cc ... DEPS subbyte_base ...): a static library of one folder of src/.
 function(subbyte_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC subbyte_options ${arg_DEPS})
+  subbyte_precompile(${name} subbyte_headers)
 endfunction()
 
 # subbyte_test(NAME SOURCES a_test.cc ... DEPS ...): a GoogleTest program registered with ctest.
@@ -38,5 +70,7 @@ function(subbyte_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE subbyte_options ${arg_DEPS} subbyte_golden GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_options(${name} PRIVATE ${subbyte_test_options})
+  subbyte_precompile(${name} subbyte_test_headers <gtest/gtest.h>)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60)
 endfunction()

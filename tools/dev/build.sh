@@ -2,6 +2,9 @@
 # shellcheck shell=bash
 load setup
 
+# What ccache must overlook to keep objects that were compiled with precompiled headers (ccache's manual says so).
+export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}
+
 verb_build() {
   setup_for_build
   configure release "$build"
