@@ -26,13 +26,22 @@ suite_shaders() { python tools/dev/validate_shaders.py "$SUBBYTE_WGSL_DUMP"; }
 
 suite_golden() { ctest --test-dir "$build" --output-on-failure --no-tests=error -R '[Gg]olden'; }
 
-suite_sanitizers() {
-  configure sanitizers "$build/sanitizers"
-  compile "$build/sanitizers"
-  ctest --test-dir "$build/sanitizers" --parallel "$(jobs)" --output-on-failure --no-tests=error
-  configure thread-sanitizer "$build/thread-sanitizer"
-  compile "$build/thread-sanitizer"
-  ctest --test-dir "$build/thread-sanitizer" --parallel "$(jobs)" --output-on-failure --no-tests=error
+# Formatting, types, lengths of files, generated tables, and clang-tidy on what changed of late.
+suite_check() {
+  load check
+  verb_check --recent
+}
+
+# The C++ tests again, built to find wrong addresses and undefined behaviour, and with the verifier after each pass.
+suite_addresses() { sanitized sanitizers; }
+
+# The same for data races.
+suite_races() { sanitized thread-sanitizer; }
+
+sanitized() {
+  configure "$1" "$build/$1"
+  compile "$build/$1"
+  ctest --test-dir "$build/$1" --parallel "$(jobs)" --output-on-failure --no-tests=error
 }
 
 suite_fuzz() {

@@ -3,8 +3,8 @@
 load build
 load suites
 
-readonly everyday_suites=(unit node python browser shaders)
-readonly long_suites=(sanitizers fuzz)
+readonly everyday_suites=(check unit addresses node python browser shaders)
+readonly long_suites=(races fuzz)
 
 verb_test() {
   local suites=() argument suite failed=()
