@@ -76,7 +76,8 @@ export interface InputTensor<Type extends DType, Dims extends readonly (number |
 /**
  * A tensor on the GPU: one 32-bit word for each value from `offset` (bytes, a multiple of 4; 0 if absent) on, whatever the
  * dtype: floats of any width as f32, signed integers as i32, unsigned ones and bool as u32. The buffer has the usage
- * COPY_SRC and belongs to the model's device. It is copied, and stays the caller's.
+ * COPY_SRC, belongs to the model's device and stays the caller's. With the usage STORAGE too, at an offset that is a multiple
+ * of 256, and with room for the values in whole units of 16 bytes, it is read where it lies; else it is copied first.
  */
 export interface GpuInputTensor<Type extends DType, Dims extends readonly (number | string)[]> {
   buffer: GPUBufferType;
@@ -163,6 +164,13 @@ export interface LoadOptions {
     | undefined;
   /** For the fetch of the weights: headers, credentials, cache. */
   requestInit?: RequestInit | undefined;
+  /**
+   * The sizes that the first run will have, by the names of dims: `load` waits for the kernels that they use, the others are
+   * compiled after it, or when a run needs one, which then waits for it. A size that is not given counts as 1 for the
+   * first axis of an input; for another axis as 320 where it is the only open one of an input of four or more axes, as 640 where
+   * there are several, and as 32 of any other input.
+   */
+  warm?: { dims?: Readonly<Record<string, number>> | undefined } | undefined;
 }
 
 /** What went wrong, for programs; the message says it for people. */
@@ -176,7 +184,7 @@ export type ErrorCode =
   | 'bad-option'
   /** An input is unknown, missing, or not of the form that an input has. */
   | 'bad-input'
-  /** An unknown output in `keep`. */
+  /** An unknown output in `keep` or `into`. */
   | 'bad-output'
   | 'bad-dtype'
   /** Wrong rank, dims or number of values, or sizes that the model does not allow. */
@@ -202,9 +210,22 @@ export declare class SubbyteError extends Error {
   readonly code: ErrorCode;
 }
 
-export interface RunOptions<Names extends string, Keep extends Names> {
+export interface RunOptions<
+  Outputs extends readonly TensorInfo[],
+  Keep extends Outputs[number]['name'],
+> {
   /** Outputs that stay on the GPU. */
-  keep?: readonly Keep[];
+  keep?: readonly Keep[] | undefined;
+  /**
+   * Arrays that outputs are written into when the run ends, in place of new ones: of the type that the output has, and as
+   * long. No output is named here and in `keep`.
+   */
+  into?:
+    | {
+        [Info in Outputs[number] as Exclude<Info['name'], Keep>]?:
+          OutputData[Info['dtype']] | undefined;
+      }
+    | undefined;
 }
 
 export interface Model<
@@ -217,10 +238,13 @@ export interface Model<
   readonly device: GPUDeviceType;
   /** Resolves when the device is lost, but not through `dispose`. */
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
-  /** Runs may overlap. The inputs are read before `run` returns its promise, so their arrays may be reused at once. */
+  /**
+   * Runs may overlap. The inputs are read before `run` returns its promise, so their arrays and buffers may be reused at once.
+   * An output that is kept and given to a later run as an input is not copied: a state goes round on the GPU.
+   */
   run<Keep extends Outputs[number]['name'] = never>(
     inputs: InputsOf<Inputs>,
-    options?: RunOptions<Outputs[number]['name'], Keep>,
+    options?: RunOptions<Outputs, Keep>,
   ): Promise<OutputsOf<Outputs, Keep>>;
   /** Frees everything once the runs under way have ended; later runs reject with the code `disposed`. */
   dispose(): void;

@@ -112,3 +112,22 @@ export async function acquireDevice(
       Math.min(limits[name] ?? info?.[name] ?? 0, internal.limits?.[name] ?? Infinity),
   };
 }
+
+/** How long a failed operation waits for the device to say that it is lost. */
+const LOSS_NOTICE_MS = 200;
+
+export function lossError(info: GPUDeviceLostInfo): SubbyteError {
+  return new SubbyteError(
+    'device-lost',
+    `the GPU device was lost (${info.reason || 'unknown'}): ${info.message || 'no reason given'}; load the model again`,
+  );
+}
+
+/** That the device is lost, where it is (an operation may fail before the loss is announced); else the error itself. */
+export async function lossOr(gpu: GPUDevice, error: unknown): Promise<unknown> {
+  const info = await Promise.race([
+    gpu.lost,
+    new Promise<undefined>((resolve) => setTimeout(resolve, LOSS_NOTICE_MS)),
+  ]);
+  return info ? lossError(info) : error;
+}

@@ -1,4 +1,5 @@
 import { SubbyteError } from './errors.js';
+import { roundUp } from './gpu.js';
 import { floatToHalf, halfToFloat } from './half.js';
 import type { DType } from './plan.js';
 
@@ -53,6 +54,40 @@ export function checkData(dtype: DType, data: unknown, label: string): Data {
   return new Uint16Array(half.buffer, half.byteOffset, half.length);
 }
 
+type DataType = {
+  new (length: number): Data;
+  new (buffer: ArrayBuffer, offset?: number, length?: number): Data;
+  BYTES_PER_ELEMENT: number;
+};
+
+/** The typed array that outputs of each dtype have: half bits as Uint16Array, bool as bytes. */
+const GIVEN: Record<DType, DataType> = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  int16: Int16Array,
+  int8: Int8Array,
+  uint64: BigUint64Array,
+  uint32: Uint32Array,
+  uint16: Uint16Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
+/** Checks that `array` is of the type that outputs of this dtype have. */
+export function checkTarget(dtype: DType, array: unknown, label: string): Data {
+  const wanted = GIVEN[dtype].name;
+  const name = typeName(array);
+  if (name === wanted) return array as Data;
+  throw new SubbyteError(
+    'bad-dtype',
+    `${label} is ${dtype}: its array must be a ${wanted}, not ${name}`,
+  );
+}
+
 function doesNotFit(label: string, index: number, value: bigint | number, range: string): never {
   throw new SubbyteError(
     'out-of-range',
@@ -86,11 +121,45 @@ function toBfloat16(words: Uint32Array): Uint16Array {
   return new Uint16Array(words.map(round));
 }
 
+/** The bytes of a tensor whose elements are `width` bytes wide. */
+function checkWidth(dtype: DType, width: number): 'words' | 'own' {
+  if (width === 4) return 'words';
+  if (width === GIVEN[dtype].BYTES_PER_ELEMENT) return 'own';
+  throw new SubbyteError('internal', `the plan has ${dtype} in elements of ${width} bytes`);
+}
+
+/** A view of the bytes; a copy where they are in shared memory, which `writeBuffer` does not take everywhere. */
+function bytesOf(data: Data): Uint8Array<ArrayBuffer> {
+  const own = typeName(data.buffer) === 'SharedArrayBuffer' ? data.slice() : data;
+  return new Uint8Array(own.buffer as ArrayBuffer, own.byteOffset, own.byteLength);
+}
+
+/** Elements as wide as their dtype, in whole words for `writeBuffer`. */
+function encodeOwn(dtype: DType, data: Data): Uint8Array<ArrayBuffer> {
+  const exact =
+    dtype === 'bool'
+      ? new Uint8Array(data as Uint8Array).map((value) => (value ? 1 : 0))
+      : data.BYTES_PER_ELEMENT === GIVEN[dtype].BYTES_PER_ELEMENT
+        ? data
+        : copyExact(dtype, data);
+  const bytes = bytesOf(exact);
+  if (bytes.length % 4 === 0) return bytes;
+  const padded = new Uint8Array(roundUp(bytes.length, 4));
+  padded.set(bytes);
+  return padded;
+}
+
 /**
- * The 32-bit words that the GPU computes with, one for each value, as bytes for `writeBuffer`. Data of these very words is
- * not copied, unless it is in shared memory, which `writeBuffer` does not take everywhere.
+ * What the GPU computes with, as bytes for `writeBuffer`: 32-bit words, one for each value, or the elements as they are
+ * where a tensor's are as wide as the dtype's. Data of these very bytes is not copied.
  */
-export function encode(dtype: DType, data: Data, label: string): Uint8Array<ArrayBuffer> {
+export function encode(
+  dtype: DType,
+  data: Data,
+  label: string,
+  width = 4,
+): Uint8Array<ArrayBuffer> {
+  if (checkWidth(dtype, width) === 'own') return encodeOwn(dtype, data);
   let words: Float32Array | Int32Array | Uint32Array;
   switch (dtype) {
     case 'float16':
@@ -128,12 +197,12 @@ export function encode(dtype: DType, data: Data, label: string): Uint8Array<Arra
     default:
       words = data as Float32Array | Int32Array | Uint32Array;
   }
-  if (typeName(words.buffer) === 'SharedArrayBuffer') words = words.slice();
-  return new Uint8Array(words.buffer as ArrayBuffer, words.byteOffset, words.byteLength);
+  return bytesOf(words);
 }
 
-/** The values of `bytes`, which hold one 32-bit word each and become the result's own. */
-export function decode(dtype: DType, bytes: ArrayBuffer): Data {
+/** The values of `bytes`, which hold one element of `width` bytes each and become the result's own. */
+export function decode(dtype: DType, bytes: ArrayBuffer, width = 4): Data {
+  if (checkWidth(dtype, width) === 'own') return new GIVEN[dtype](bytes);
   switch (dtype) {
     case 'float32':
       return new Float32Array(bytes);
@@ -173,6 +242,20 @@ export function decode(dtype: DType, bytes: ArrayBuffer): Data {
     case 'bool':
       return new Uint8Array(new Uint32Array(bytes).map((value) => (value ? 1 : 0)));
   }
+}
+
+/** Writes the values of `bytes` at `offset`, memory that is mapped, into `target`, of the type that outputs have. */
+export function decodeInto(
+  dtype: DType,
+  bytes: ArrayBuffer,
+  offset: number,
+  target: Data,
+  width: number,
+): void {
+  const type = GIVEN[dtype];
+  const set = target.set as (this: Data, values: Data) => void;
+  if (width === type.BYTES_PER_ELEMENT) set.call(target, new type(bytes, offset, target.length));
+  else set.call(target, decode(dtype, bytes.slice(offset, offset + width * target.length), width));
 }
 
 /** A copy of an input's data, exact, as the type that outputs of this dtype have. */

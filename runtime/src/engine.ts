@@ -1,43 +1,51 @@
-import {
-  checkConstraints,
-  computeSizes,
-  createBinding,
-  destroyBinding,
-  type Binding,
-} from './binding.js';
-import type { Device } from './device.js';
+import { createAllocation, destroyAllocation, type Allocation } from './allocation.js';
+import { chooseCapacities, fits, type Outside } from './capacity.js';
+import { lossError, lossOr, type Device } from './device.js';
 import { SubbyteError, messageOf } from './errors.js';
-import { COPY_DST, COPY_SRC, MAP_READ, STORAGE } from './gpu.js';
+import { COPY_DST, COPY_SRC, MAP_READ, MAP_WRITE, STORAGE } from './gpu.js';
 import { checkShapes, type Given } from './inputs.js';
+import { deviceMemory, type Memory } from './memory.js';
 import type { Pipelines } from './pipelines.js';
 import type { Plan } from './plan.js';
 import { bufferPool, type BufferPool } from './pool.js';
+import { programOf, type Program } from './program.js';
+import { computeShapes, computeSizes, type Sizes } from './sizes.js';
 import type { InternalOptions } from './types.js';
 import type { Weights } from './weights.js';
 
 /** A loaded model: what its runs share. */
 export interface Engine {
   plan: Plan;
+  program: Program;
   device: Device;
+  memory: Memory;
   pipelines: Pipelines;
   weights: Weights;
   /** By the values of the symbols, the least recently used first. */
-  bindings: Map<string, Binding>;
+  sizes: Map<string, Sizes>;
+  /** The least recently used first. */
+  allocations: Set<Allocation>;
+  /** The symbols of the run before. */
+  before: readonly number[];
+  /** Mapped for writing: large inputs. */
+  uploads: BufferPool;
+  /** For reading outputs back. */
   staging: BufferPool;
-  kept: BufferPool;
+  /** By output: each in buffers of its own, so that a state which goes round meets the same few. */
+  kept: BufferPool[];
   poison: boolean;
   keptArenaBytes: number;
+  exactSizes: boolean;
   /** Runs and reads that have not ended. */
   active: number;
   disposed: boolean;
   lost: GPUDeviceLostInfo | undefined;
 }
 
-const MOST_BINDINGS = 8;
-/** Bytes of arenas beyond which even fewer sizes are kept. */
+const MOST_SIZES = 16;
+const MOST_ALLOCATIONS = 8;
+/** Bytes of arenas beyond which even fewer are kept. */
 const KEPT_ARENA_BYTES = 1024 * 1024 * 1024;
-/** How long a failed run waits for the device to say that it is lost. */
-const LOSS_NOTICE_MS = 200;
 
 export function createEngine(
   plan: Plan,
@@ -48,16 +56,25 @@ export function createEngine(
 ): Engine {
   const { gpu } = device;
   const limit = device.limit('maxBufferSize');
+  const memory = deviceMemory(gpu);
+  const pool = (label: string, usage: number, mostIdle: number, mapped = false): BufferPool =>
+    bufferPool(memory, { label, usage, limit, mostIdle, mapped });
   const engine: Engine = {
     plan,
+    program: programOf(plan, weights.layout),
     device,
+    memory,
     pipelines,
     weights,
-    bindings: new Map(),
-    staging: bufferPool(gpu, limit, MAP_READ | COPY_DST, 'subbyte staging'),
-    kept: bufferPool(gpu, limit, STORAGE | COPY_SRC | COPY_DST, 'subbyte kept output'),
+    sizes: new Map(),
+    allocations: new Set(),
+    before: [],
+    uploads: pool('subbyte upload', MAP_WRITE | COPY_SRC, 8, true),
+    staging: pool('subbyte staging', MAP_READ | COPY_DST, 16),
+    kept: plan.outputs.map(() => pool('subbyte kept output', STORAGE | COPY_SRC | COPY_DST, 4)),
     poison: internal.poison === true,
     keptArenaBytes: internal.keptArenaBytes ?? KEPT_ARENA_BYTES,
+    exactSizes: internal.exactSizes === true,
     active: 0,
     disposed: false,
     lost: undefined,
@@ -68,25 +85,9 @@ export function createEngine(
   return engine;
 }
 
-export function lossError(info: GPUDeviceLostInfo): SubbyteError {
-  return new SubbyteError(
-    'device-lost',
-    `the GPU device was lost (${info.reason || 'unknown'}): ${info.message || 'no reason given'}; load the model again`,
-  );
-}
-
 export function assertUsable(engine: Engine): void {
   if (engine.disposed) throw new SubbyteError('disposed', 'the model has been disposed of');
   if (engine.lost) throw lossError(engine.lost);
-}
-
-/** That the device is lost, where it is (an operation may fail before the loss is announced); else the error itself. */
-export async function lossOr(gpu: GPUDevice, error: unknown): Promise<unknown> {
-  const info = await Promise.race([
-    gpu.lost,
-    new Promise<undefined>((resolve) => setTimeout(resolve, LOSS_NOTICE_MS)),
-  ]);
-  return info ? lossError(info) : error;
 }
 
 /** What an error of the WebGPU implementation means for the user. */
@@ -110,42 +111,75 @@ export async function guarded<T>(engine: Engine, body: () => Promise<T>): Promis
   }
 }
 
-/** The binding of a set of sizes, made where it is not among those most recently used. */
-export function bindingFor(
+/** The sizes that the symbols give, computed where they are not among those most recently used. */
+export function sizesFor(
   engine: Engine,
   symbols: readonly number[],
   given: readonly Given[],
-): Binding {
-  const { plan, bindings } = engine;
+): Sizes {
+  const { plan, program, pipelines, device } = engine;
   const key = symbols.join();
-  let binding = bindings.get(key);
-  if (binding) {
-    checkShapes(plan, given, binding.inputs, symbols);
-    bindings.delete(key);
-  } else {
-    const sizes = computeSizes(plan, symbols);
+  let sizes = engine.sizes.get(key);
+  if (sizes) {
     checkShapes(plan, given, sizes.inputs, symbols);
-    checkConstraints(plan, sizes);
-    binding = createBinding(plan, sizes, engine.device, engine.pipelines, engine.weights);
+    engine.sizes.delete(key);
+  } else {
+    const shapes = computeShapes(plan, symbols);
+    checkShapes(plan, given, shapes.inputs, symbols);
+    sizes = computeSizes(plan, program, pipelines.forms, shapes, device);
   }
-  bindings.set(key, binding);
-  let bytes = 0;
-  for (const { bytes: more } of bindings.values()) bytes += more;
-  for (const [oldest, evicted] of bindings) {
-    if (evicted === binding) break;
-    if (bindings.size <= MOST_BINDINGS && bytes <= engine.keptArenaBytes) break;
-    bytes -= evicted.bytes;
-    bindings.delete(oldest);
-    destroyBinding(evicted);
-  }
-  return binding;
+  engine.sizes.set(key, sizes);
+  if (engine.sizes.size > MOST_SIZES) engine.sizes.delete(engine.sizes.keys().next().value!);
+  return sizes;
 }
 
-/** Forgets the binding of these symbols, whose buffers turned out not to be valid. */
-export function dropBinding(engine: Engine, binding: Binding): void {
-  const key = binding.symbols.join();
-  if (engine.bindings.get(key) === binding) engine.bindings.delete(key);
-  destroyBinding(binding);
+/** Frees allocations, the least recently used first, until those that are kept are few and small enough. */
+function evictAllocations(engine: Engine, used: Allocation): void {
+  const { allocations, keptArenaBytes } = engine;
+  let bytes = 0;
+  for (const { bytes: more } of allocations) bytes += more;
+  for (const oldest of allocations) {
+    if (oldest === used) break;
+    if (allocations.size <= MOST_ALLOCATIONS && bytes <= keptArenaBytes) break;
+    bytes -= oldest.bytes;
+    dropAllocation(engine, oldest);
+  }
+}
+
+/** Memory for a run of these sizes: that most recently used which fits, else new. */
+export function allocationFor(engine: Engine, sizes: Sizes, outside: Outside): Allocation {
+  const { plan, program, memory, device, allocations } = engine;
+  const limits = {
+    binding: device.limit('maxStorageBufferBindingSize'),
+    buffer: device.limit('maxBufferSize'),
+  };
+  let allocation = [...allocations]
+    .reverse()
+    .find(
+      ({ capacities, fitting }) =>
+        fitting.get(sizes) === outside.key ||
+        (!engine.exactSizes && fits(plan, sizes.bytes, capacities, outside, limits.buffer)),
+    );
+  if (allocation) {
+    allocations.delete(allocation);
+  } else {
+    // Without symbols to round up, the capacities are the sizes.
+    const symbols = engine.exactSizes ? [] : sizes.symbols;
+    const { before } = engine;
+    const capacities = chooseCapacities(plan, symbols, before, sizes.bytes, outside, limits);
+    allocation = createAllocation(program, capacities, memory);
+  }
+  engine.before = sizes.symbols;
+  allocation.fitting.set(sizes, outside.key);
+  allocations.add(allocation);
+  evictAllocations(engine, allocation);
+  return allocation;
+}
+
+/** Forgets an allocation, at the latest because its buffers turned out not to be valid. */
+export function dropAllocation(engine: Engine, allocation: Allocation): void {
+  engine.allocations.delete(allocation);
+  destroyAllocation(allocation);
 }
 
 /** Ends the model: at once for later runs, and for the memory when the runs under way have ended. */
@@ -157,10 +191,8 @@ export function disposeEngine(engine: Engine): void {
 
 function releaseIfIdle(engine: Engine): void {
   if (engine.active > 0) return;
-  for (const binding of engine.bindings.values()) destroyBinding(binding);
-  engine.bindings.clear();
+  for (const allocation of [...engine.allocations]) dropAllocation(engine, allocation);
   for (const buffer of engine.weights.buffers.splice(0)) buffer.destroy();
-  engine.staging.close();
-  engine.kept.close();
+  for (const pool of [engine.uploads, engine.staging, ...engine.kept]) pool.close();
   if (engine.device.owned) engine.device.gpu.destroy();
 }

@@ -1,12 +1,14 @@
 // WebGPU's flags, by value: the globals that hold them are absent where a device is handed in without them.
 
 export const MAP_READ = 0x1;
+export const MAP_WRITE = 0x2;
 export const COPY_SRC = 0x4;
 export const COPY_DST = 0x8;
 export const UNIFORM = 0x40;
 export const STORAGE = 0x80;
 export const COMPUTE_STAGE = 0x4;
 export const MODE_READ = 0x1;
+export const MODE_WRITE = 0x2;
 
 /** The default, and so the largest, minimum alignment of uniform and storage buffer offsets. */
 export const ALIGNMENT = 256;
@@ -18,6 +20,11 @@ export function roundUp(value: number, multiple: number): number {
 /** Bytes to bind for `bytes` of content: whole vec4s, at least one, for any element type a kernel declares. */
 export function bindingBytes(bytes: number): number {
   return Math.max(16, roundUp(bytes, 16));
+}
+
+/** Bytes to copy for `bytes` of content: copies are of whole words. */
+export function copyBytes(bytes: number): number {
+  return roundUp(bytes, 4);
 }
 
 /** "1.5 MiB", for messages. */

@@ -1,6 +1,7 @@
 import { checkData, integerAt, typeName, type Data } from './dtype.js';
 import { SubbyteError, quoted } from './errors.js';
-import type { Plan, PlanInput } from './plan.js';
+import { copyBytes } from './gpu.js';
+import { portWidth, type Plan, type PlanInput } from './plan.js';
 import { isDisposed } from './tensor.js';
 
 /** An input that has been checked by itself; its dims are not yet compared with the others'. */
@@ -9,6 +10,8 @@ export interface Given {
   dims: number[];
   /** Values: the product of the dims. */
   count: number;
+  /** Bytes of a value on the GPU. */
+  width: number;
   data?: Data;
   gpu?: { buffer: GPUBuffer; offset: number };
 }
@@ -47,7 +50,12 @@ function checkDims(spec: PlanInput, dims: unknown): number[] {
 }
 
 /** GPUBufferUsage.COPY_SRC, and what a copy needs of offset and size. */
-function checkBuffer(spec: PlanInput, given: Record<string, unknown>, count: number): Given['gpu'] {
+function checkBuffer(
+  spec: PlanInput,
+  given: Record<string, unknown>,
+  count: number,
+  width: number,
+): Given['gpu'] {
   const label = labelOf(spec);
   const buffer = given.buffer as GPUBuffer;
   const offset = given.offset ?? 0;
@@ -72,10 +80,10 @@ function checkBuffer(spec: PlanInput, given: Record<string, unknown>, count: num
       `${label}: offset must be a multiple of 4 bytes from 0 on, not ${String(offset)}`,
     );
   }
-  if ((offset as number) + 4 * count > buffer.size) {
+  if ((offset as number) + copyBytes(width * count) > buffer.size) {
     throw new SubbyteError(
       'bad-shape',
-      `${label}: ${count} values of 4 bytes from byte ${offset} on are wanted, but the buffer has ${buffer.size} bytes`,
+      `${label}: ${count} values of ${width} bytes from byte ${offset} on are wanted, but the buffer has ${buffer.size} bytes`,
     );
   }
   if ((buffer.usage & 0x4) === 0) {
@@ -87,7 +95,7 @@ function checkBuffer(spec: PlanInput, given: Record<string, unknown>, count: num
   return { buffer, offset: offset as number };
 }
 
-function checkInput(spec: PlanInput, value: unknown): Given {
+function checkInput(spec: PlanInput, value: unknown, width: number): Given {
   const label = labelOf(spec);
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) {
     throw new SubbyteError(
@@ -100,14 +108,14 @@ function checkInput(spec: PlanInput, value: unknown): Given {
   const data = gpu ? undefined : checkData(spec.dtype, given.data, label);
   const dims = checkDims(spec, given.dims);
   const count = productOf(dims);
-  if (gpu) return { spec, dims, count, gpu: checkBuffer(spec, given, count)! };
+  if (gpu) return { spec, dims, count, width, gpu: checkBuffer(spec, given, count, width)! };
   if (data!.length !== count) {
     throw new SubbyteError(
       'bad-shape',
       `${label}: dims ${show(dims)} are ${count} values, but data has ${data!.length}`,
     );
   }
-  return { spec, dims, count, data: data! };
+  return { spec, dims, count, width, data: data! };
 }
 
 /** Checks names, types, ranks and lengths of everything that `run` was given, in the order of the model's inputs. */
@@ -135,7 +143,7 @@ export function checkInputs(plan: Plan, inputs: unknown): Given[] {
         `${labelOf(spec)} (${spec.dtype} ${show(spec.dims)}) is missing: the model's inputs are ${list}`,
       );
     }
-    return checkInput(spec, value);
+    return checkInput(spec, value, portWidth(plan, spec));
   });
 }
 

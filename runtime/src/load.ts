@@ -1,11 +1,15 @@
-import { acquireDevice } from './device.js';
-import { createEngine, disposeEngine, lossError, lossOr, type Engine } from './engine.js';
+import { acquireDevice, lossError, lossOr } from './device.js';
+import { createEngine, disposeEngine, type Engine } from './engine.js';
 import { SubbyteError, throwIfAborted, whenAborted } from './errors.js';
-import { compilePipelines } from './pipelines.js';
+import { checkOptions } from './options.js';
+import { createPipelines, type Pipelines } from './pipelines.js';
 import type { Plan } from './plan.js';
 import { run, type Outputs } from './run.js';
 import type { LoadOptions, RunOptions, TensorInfo } from './types.js';
+import { checkWarm, compileRest, likelyPipelines, likelySymbols } from './warm.js';
 import { loadWeights, type Weights } from './weights.js';
+
+const OPTIONS = ['device', 'onProgress', 'signal', 'weights', 'requestInit', 'warm', 'internal'];
 
 export interface Model {
   readonly inputs: readonly TensorInfo[];
@@ -71,6 +75,22 @@ function progressReports(plan: Plan, report: LoadOptions['onProgress']) {
   };
 }
 
+/** Compiles what the first run is likely to use. */
+async function compileLikely(
+  plan: Plan,
+  pipelines: Pipelines,
+  symbols: readonly number[],
+  onProgress: (loaded: number, total: number) => void,
+): Promise<void> {
+  const used = likelyPipelines(plan, pipelines, symbols);
+  let loaded = 0;
+  const compile = async (index: number): Promise<void> => {
+    await pipelines.need(index);
+    onProgress(++loaded, used.length);
+  };
+  await Promise.all(used.map(compile));
+}
+
 /** The `load` of a module: its plan, where its files are by default, and the files themselves where it carries them. */
 export function loader(
   plan: Plan,
@@ -78,8 +98,10 @@ export function loader(
   inline?: readonly string[],
 ): (options?: LoadOptions) => Promise<Model> {
   return async (options = {}) => {
+    checkOptions('load', options, OPTIONS);
     const { signal, internal = {} } = options;
     throwIfAborted(signal);
+    const symbols = likelySymbols(plan, checkWarm(plan, options.warm));
     const progress = progressReports(plan, options.onProgress);
     const device = await acquireDevice(plan, options.device, internal, signal);
     const { gpu } = device;
@@ -96,12 +118,15 @@ export function loader(
       progress.start();
       const stop = controller.signal;
       loading = loadWeights(plan, device, options, urls, inline, stop, progress.downloaded);
-      const compiling = compilePipelines(plan, device, progress.compiled);
+      const pipelines = createPipelines(plan, device);
+      const compiling = compileLikely(plan, pipelines, symbols, progress.compiled);
       // What is compiling cannot be stopped; nobody waits for it then.
       const all = Promise.all([loading, compiling]);
-      const [weights, pipelines] = await Promise.race([all, whenAborted(stop)]);
+      const [weights] = await Promise.race([all, whenAborted(stop)]);
       throwIfAborted(stop);
-      return modelOf(createEngine(plan, device, pipelines, weights, internal));
+      const engine = createEngine(plan, device, pipelines, weights, internal);
+      void compileRest(engine);
+      return modelOf(engine);
     } catch (error) {
       progress.stop();
       controller.abort(error);

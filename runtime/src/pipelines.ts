@@ -1,20 +1,19 @@
-import type { Device } from './device.js';
+import { lossOr, type Device } from './device.js';
 import { SubbyteError, messageOf } from './errors.js';
 import { COMPUTE_STAGE, scoped, type Scope } from './gpu.js';
 import type { ExprNode, Plan, PlanForm, PlanStep } from './plan.js';
 
-export interface CompiledPipeline {
-  pipeline: GPUComputePipeline;
-  layout: GPUBindGroupLayout;
-  /** Whether binding 0 is the parameters. */
-  params: boolean;
-}
-
 export interface Pipelines {
-  /** By index into the plan's pipelines; undefined where no form that this device runs uses it. */
-  compiled: (CompiledPipeline | undefined)[];
   /** For each step the forms that this device runs. */
   forms: PlanForm[][];
+  /** For each step what all its forms bind. */
+  layouts: GPUBindGroupLayout[];
+  /** Those that a form which this device runs names, by index into the plan's pipelines. */
+  all: number[];
+  /** By index into the plan's pipelines; undefined until it is compiled. */
+  compiled: (GPUComputePipeline | undefined)[];
+  /** Compiles a pipeline, once: a later call gives the outcome of the first. */
+  need(index: number): Promise<void>;
 }
 
 function applies(form: PlanForm, device: Device): boolean {
@@ -60,11 +59,12 @@ function layoutEntries(bindings: string): GPUBindGroupLayoutEntry[] {
 }
 
 async function explain(
+  gpu: GPUDevice,
   module: GPUShaderModule,
   step: string,
   error: unknown,
   errors: Scope,
-): Promise<SubbyteError> {
+): Promise<unknown> {
   const messages: string[] = [];
   try {
     for (const { type, message, lineNum, linePos } of (await module.getCompilationInfo())
@@ -75,7 +75,12 @@ async function explain(
     // A lost device gives no messages; the error below stands alone.
   }
   // Where the kernel is well, it is its layout that the device refuses.
-  const reason = messages.join('; ') || (await errors)?.message || messageOf(error);
+  let reason = messages.join('; ') || (await errors.catch(() => undefined))?.message;
+  if (!reason) {
+    const cause = await lossOr(gpu, error);
+    if (cause !== error) return cause;
+    reason = messageOf(error);
+  }
   return new SubbyteError(
     'compile',
     `the kernel of the step ${JSON.stringify(step)} does not compile on this device: ${reason}`,
@@ -83,60 +88,84 @@ async function explain(
   );
 }
 
-/** Compiles, all at once, each pipeline that a form which this device runs names. */
-export async function compilePipelines(
-  plan: Plan,
-  device: Device,
-  onProgress: (loaded: number, total: number) => void,
-): Promise<Pipelines> {
+/** Compiles the plan's pipelines as they are asked for. */
+export function createPipelines(plan: Plan, device: Device): Pipelines {
   const { gpu } = device;
   const forms = plan.steps.map((step) => usableForms(step, plan.exprs, device));
+  const layoutOf = layoutCache(gpu);
+  const layouts = plan.steps.map((step, i) => {
+    const kinds = new Set(forms[i]!.map(({ pipeline }) => plan.pipelines[pipeline]!.bindings));
+    const [bindings = ''] = kinds;
+    if (kinds.size !== 1 || bindings.startsWith('p') !== step.params.length > 0) {
+      throw new SubbyteError(
+        'internal',
+        `the forms of the step ${JSON.stringify(step.name)} bind differently`,
+      );
+    }
+    return layoutOf(bindings).group;
+  });
   const stepOf = new Map<number, string>();
   forms.forEach((list, i) => {
     for (const { pipeline } of list) {
       if (!stepOf.has(pipeline)) stepOf.set(pipeline, plan.steps[i]!.name);
     }
   });
-  let loaded = 0;
-  const total = stepOf.size;
-  const compiled: (CompiledPipeline | undefined)[] = plan.pipelines.map(() => undefined);
+  const compiled: (GPUComputePipeline | undefined)[] = plan.pipelines.map(() => undefined);
+  const started = new Map<number, Promise<void>>();
 
-  // Errors of modules and layouts come again from the pipelines, with more to say; the scope keeps them from the page.
-  const { result: pending, errors } = scoped(gpu, () => {
-    const layouts = new Map<string, [GPUBindGroupLayout, GPUPipelineLayout]>();
-    const modules = new Map<string, GPUShaderModule>();
-    const layoutOf = (bindings: string): [GPUBindGroupLayout, GPUPipelineLayout] => {
-      let layout = layouts.get(bindings);
-      if (!layout) {
-        const group = gpu.createBindGroupLayout({ entries: layoutEntries(bindings) });
-        layout = [group, gpu.createPipelineLayout({ bindGroupLayouts: [group] })];
-        layouts.set(bindings, layout);
-      }
-      return layout;
-    };
-    return [...stepOf].map(async ([index, step]) => {
-      const { pieces, bindings } = plan.pipelines[index]!;
-      const key = pieces.join();
-      let module = modules.get(key);
-      if (!module) {
-        const code = pieces.map((piece) => plan.pieces[piece]!).join('\n');
-        module = gpu.createShaderModule({ label: step, code });
-        modules.set(key, module);
-      }
-      const [layout, pipelineLayout] = layoutOf(bindings);
-      const pipeline = await gpu
-        .createComputePipelineAsync({
-          label: step,
-          layout: pipelineLayout,
-          compute: { module, entryPoint: 'main' },
-        })
-        .catch(async (error: unknown) => {
-          throw await explain(module, step, error, errors);
-        });
-      compiled[index] = { pipeline, layout, params: bindings.startsWith('p') };
-      onProgress(++loaded, total);
+  const compile = (index: number): Promise<void> => {
+    const step = stepOf.get(index)!;
+    const { pieces, bindings } = plan.pipelines[index]!;
+    // Errors of modules come again from the pipelines, with more to say; the scope keeps them from the page.
+    const { result } = scoped(gpu, () => {
+      const code = pieces.map((piece) => plan.pieces[piece]!).join('\n');
+      const module = gpu.createShaderModule({ label: step, code });
+      const { pipeline: layout, errors } = layoutOf(bindings);
+      const compute = { module, entryPoint: 'main' };
+      return gpu.createComputePipelineAsync({ label: step, layout, compute }).then(
+        (pipeline) => {
+          compiled[index] = pipeline;
+        },
+        async (error: unknown) => {
+          throw await explain(gpu, module, step, error, errors);
+        },
+      );
     });
-  });
-  await Promise.all(pending);
-  return { compiled, forms };
+    // A failure is that of the runs that need the form.
+    result.catch(() => {});
+    return result;
+  };
+  return {
+    forms,
+    layouts,
+    all: [...stepOf.keys()],
+    compiled,
+    need(index) {
+      let promise = started.get(index);
+      if (!promise) started.set(index, (promise = compile(index)));
+      return promise;
+    },
+  };
+}
+
+interface Layouts {
+  group: GPUBindGroupLayout;
+  pipeline: GPUPipelineLayout;
+  errors: Scope;
+}
+
+function layoutCache(gpu: GPUDevice): (bindings: string) => Layouts {
+  const made = new Map<string, Layouts>();
+  return (bindings) => {
+    let layouts = made.get(bindings);
+    if (!layouts) {
+      const { result, errors } = scoped(gpu, () => {
+        const group = gpu.createBindGroupLayout({ entries: layoutEntries(bindings) });
+        return { group, pipeline: gpu.createPipelineLayout({ bindGroupLayouts: [group] }) };
+      });
+      errors.catch(() => {});
+      made.set(bindings, (layouts = { ...result, errors }));
+    }
+    return layouts;
+  };
 }

@@ -1,19 +1,8 @@
 // The plan format of docs/plan.md. A number that stands for a size is an index into `exprs`.
 
-export type DType =
-  | 'float32'
-  | 'float16'
-  | 'bfloat16'
-  | 'float64'
-  | 'int64'
-  | 'int32'
-  | 'int16'
-  | 'int8'
-  | 'uint64'
-  | 'uint32'
-  | 'uint16'
-  | 'uint8'
-  | 'bool';
+import type { DType } from '../module';
+
+export type { DType };
 
 export type BinaryOp = '+' | '*' | '//' | '%' | 'min' | 'max' | '==' | '<';
 
@@ -59,7 +48,10 @@ export interface PlanOutput {
 }
 
 export interface PlanTensor {
-  words: number;
+  /** Elements. */
+  count: number;
+  /** Bytes of an element; 4 where it is absent. */
+  width?: number;
   first: number;
   last: number;
 }
@@ -116,6 +108,18 @@ export interface Plan {
   pipelines: PlanPipeline[];
   steps: PlanStep[];
 }
+
+export function widthOf(tensor: PlanTensor): number {
+  return tensor.width ?? WORD;
+}
+
+/** Bytes of an element on the GPU of an input or output; of one that no step touches, those of a 32-bit word. */
+export function portWidth(plan: Plan, { tensor }: { tensor?: number }): number {
+  return tensor === undefined ? WORD : widthOf(plan.tensors[tensor]!);
+}
+
+/** Bytes of what the GPU computes with. */
+const WORD = 4;
 
 /** Bytes that each entry of a file's `chunks` is the SHA-256 of; the last chunk may be shorter. */
 export const CHUNK_BYTES = 4 * 1024 * 1024;

@@ -1,54 +1,87 @@
-import { roundUp } from './gpu.js';
+import { MODE_WRITE, roundUp } from './gpu.js';
+import type { Memory } from './memory.js';
 
 /** GPU buffers of one usage that are lent and given back, so that runs in the steady state create none. */
 export interface BufferPool {
-  /** A buffer of at least `bytes`. */
-  take(bytes: number): GPUBuffer;
+  /** A buffer of at least `bytes`; one that must be made has `size`, of which the default is a little more. */
+  take(bytes: number, size?: number): GPUBuffer;
   give(buffer: GPUBuffer): void;
   /** Destroys the idle buffers; those lent are destroyed when they are given back. */
   close(): void;
 }
 
-/** Idle buffers kept; the one that has been idle longest goes first. */
-const MOST_IDLE = 16;
-/** A buffer serves a request for at least this part of its size: more would tie up memory. */
-const LEAST_USE = 1 / 4;
-
-/** Sizes are rounded up by at most a quarter, so that tensors which grow run by run find their buffers again. */
-export function pooledSize(bytes: number): number {
-  return roundUp(bytes, Math.max(256, 2 ** (Math.ceil(Math.log2(bytes)) - 3)));
+export interface PoolOptions {
+  label: string;
+  usage: number;
+  /** The most bytes of a buffer. */
+  limit: number;
+  /** Idle buffers kept; the one that has been idle longest goes first. */
+  mostIdle: number;
+  /** Whether buffers are made mapped, and given back so. */
+  mapped?: boolean;
 }
 
-export function bufferPool(
-  device: GPUDevice,
-  limit: number,
-  usage: number,
-  label: string,
-): BufferPool {
-  const idle: GPUBuffer[] = [];
+/** A buffer serves a request for at least this part of its size: more would tie up memory. */
+const LEAST_USE = 1 / 2;
+/** A buffer that so many requests have passed over goes: what grows has left it behind. */
+const MOST_PASSES = 16;
+/** Above this, sizes are rounded up by a sixteenth at most; below it by a quarter. */
+const LARGE_BYTES = 64 * 1024 * 1024;
+
+/** Sizes are rounded up, so that tensors which grow run by run find their buffers again. */
+export function pooledSize(bytes: number): number {
+  const parts = bytes > LARGE_BYTES ? 5 : 3;
+  return roundUp(bytes, Math.max(256, 2 ** (Math.ceil(Math.log2(bytes)) - parts)));
+}
+
+const idleBuffers = new WeakSet<GPUBuffer>();
+
+/** Whether a buffer lies idle in a pool: what is in it may be overwritten by the next run. */
+export function isIdle(buffer: GPUBuffer): boolean {
+  return idleBuffers.has(buffer);
+}
+
+export function bufferPool(memory: Memory, options: PoolOptions): BufferPool {
+  const { label, usage, limit, mostIdle, mapped = false } = options;
+  let idle: { buffer: GPUBuffer; passes: number }[] = [];
   let closed = false;
   return {
-    take(bytes) {
-      const size = Math.max(bytes, Math.min(pooledSize(bytes), limit));
-      let best = -1;
-      idle.forEach((buffer, i) => {
+    take(bytes, wanted = pooledSize(bytes)) {
+      const size = Math.max(bytes, Math.min(wanted, limit));
+      let best: GPUBuffer | undefined;
+      for (const { buffer } of idle) {
         const fits = buffer.size >= bytes && size >= buffer.size * LEAST_USE;
-        if (fits && (best < 0 || buffer.size < idle[best]!.size)) best = i;
+        if (fits && (!best || buffer.size < best.size)) best = buffer;
+      }
+      idle = idle.filter((one) => {
+        if (one.buffer === best) return false;
+        if (++one.passes <= MOST_PASSES) return true;
+        one.buffer.destroy();
+        return false;
       });
-      if (best >= 0) return idle.splice(best, 1)[0]!;
-      return device.createBuffer({ label, size, usage });
+      if (best) idleBuffers.delete(best);
+      return best ?? memory.make({ label, size, usage, mappedAtCreation: mapped });
     },
     give(buffer) {
       if (closed) {
         buffer.destroy();
         return;
       }
-      idle.push(buffer);
-      if (idle.length > MOST_IDLE) idle.shift()!.destroy();
+      idle.push({ buffer, passes: 0 });
+      idleBuffers.add(buffer);
+      if (idle.length > mostIdle) idle.shift()!.buffer.destroy();
     },
     close() {
       closed = true;
-      for (const buffer of idle.splice(0)) buffer.destroy();
+      for (const { buffer } of idle.splice(0)) buffer.destroy();
     },
   };
+}
+
+/** Gives a buffer back to its pool of mapped buffers when the GPU has done with it. */
+export function giveMapped(pool: BufferPool, buffer: GPUBuffer): void {
+  buffer.mapAsync(MODE_WRITE).then(
+    () => pool.give(buffer),
+    () => buffer.destroy(),
+  );
 }

@@ -1,45 +1,68 @@
-import type { Binding } from './binding.js';
+import { arenaSlot, type Allocation, type Slot } from './allocation.js';
 import { copyExact, decode, encode, fromNumbers, type Data } from './dtype.js';
-import { assertUsable, bindingFor, dropBinding, guarded, type Engine } from './engine.js';
-import { SubbyteError, quoted } from './errors.js';
-import { valueAt } from './expr.js';
-import { scoped, type Scope } from './gpu.js';
-import { bindSymbols, checkInputs, labelOf, productOf, type Given } from './inputs.js';
+import { encodePass, piecesOf } from './encode.js';
 import {
-  keepOutput,
+  allocationFor,
+  assertUsable,
+  dropAllocation,
+  guarded,
+  sizesFor,
+  type Engine,
+} from './engine.js';
+import { valueAt } from './expr.js';
+import { bindingBytes } from './gpu.js';
+import { bindSymbols, checkInputs, labelOf, productOf, type Given } from './inputs.js';
+import { checkLengths, checkRunOptions, type Destinations } from './options.js';
+import {
+  allSettled,
+  encodeReadback,
+  keptTensor,
   knownBuffers,
   outputLabel,
   planReadback,
   readStaging,
-  type GpuSource,
+  takeData,
+  type Readback,
+  type Wanted,
 } from './outputs.js';
-import type { Plan, PlanOutput } from './plan.js';
+import { portWidth, type PlanOutput } from './plan.js';
+import type { Sizes } from './sizes.js';
+import { slotsOf } from './slots.js';
 import type { GpuTensor } from './tensor.js';
 import type { RunOptions, Tensor } from './types.js';
+import { detachInputs, planUploads, writeInputs, type Upload } from './uploads.js';
 
 export type Outputs = Record<string, Tensor | GpuTensor>;
 
-function checkKeep(plan: Plan, options: RunOptions | undefined): Set<string> {
-  const keep = options?.keep ?? [];
-  if (!Array.isArray(keep)) {
-    throw new SubbyteError('bad-option', 'run(inputs, { keep }): keep must be an array of names');
-  }
-  const names = plan.outputs.map(({ name }) => name);
-  for (const name of keep as readonly string[]) {
-    if (names.includes(name)) continue;
-    throw new SubbyteError(
-      'bad-output',
-      `keep: the model has no output ${quoted(String(name))}: it has ${names.map(quoted).join(', ')}`,
-    );
-  }
-  return new Set(keep);
+/** What a run reads and writes, checked, before there is memory for it. */
+export interface Request extends Destinations {
+  sizes: Sizes;
+  given: readonly Given[];
+  /** The bytes of the inputs that are on the CPU and that a step reads. */
+  encoded: readonly (Uint8Array<ArrayBuffer> | undefined)[];
+  /** By output: the values that are known without the GPU, and the bytes of those that are kept. */
+  onCpu: readonly (Data | undefined)[];
+  keptBytes: readonly (Uint8Array<ArrayBuffer> | undefined)[];
+}
+
+/** The buffers of a run. */
+interface Job {
+  allocation: Allocation;
+  /** By tensor, where it lies if not in an arena. */
+  outside: Map<number, Slot>;
+  uploads: Upload[];
+  /** By output. */
+  kept: (GPUBuffer | undefined)[];
+  /** Of the kept ones, those that no step writes into. */
+  copies: { output: number; buffer: GPUBuffer }[];
+  readbacks: Readback[];
 }
 
 /** What of an output is known on the CPU: computed sizes, and inputs passed through. */
 function cpuData(
   spec: PlanOutput,
   dims: readonly number[],
-  binding: Binding,
+  sizes: Sizes,
   given: readonly Given[],
 ): Data | undefined {
   if (spec.content) {
@@ -47,7 +70,7 @@ function cpuData(
     const values = spec.content.map((value) =>
       typeof value === 'string'
         ? BigInt(value)
-        : valueAt(binding.values, value, `a value of ${label}`),
+        : valueAt(sizes.values, value, `a value of ${label}`),
     );
     return fromNumbers(spec.dtype, values, label);
   }
@@ -55,155 +78,216 @@ function cpuData(
   return spec.input === undefined ? undefined : given[spec.input]!.data;
 }
 
-function gpuSource(spec: PlanOutput, binding: Binding, given: readonly Given[]): GpuSource {
-  if (spec.input !== undefined) return given[spec.input]!.gpu!;
-  const { arena, offset } = binding.places[spec.tensor!]!;
-  return { buffer: binding.arenas[arena]!, offset };
-}
-
-function poisonArenas(engine: Engine, binding: Binding): void {
-  for (const arena of binding.arenas) {
-    const words = new Uint32Array(arena.size / 4).fill(0x7fc0dead);
-    engine.device.gpu.queue.writeBuffer(arena, 0, words);
-  }
-}
-
-function writeInputs(
-  engine: Engine,
-  encoder: GPUCommandEncoder,
-  binding: Binding,
-  given: readonly Given[],
-  words: readonly (Uint8Array<ArrayBuffer> | undefined)[],
-): void {
-  given.forEach(({ spec, count, gpu }, i) => {
-    if (spec.tensor === undefined || count === 0) return;
-    const { arena, offset } = binding.places[spec.tensor]!;
-    const target = binding.arenas[arena]!;
-    if (gpu) encoder.copyBufferToBuffer(gpu.buffer, gpu.offset, target, offset, 4 * count);
-    else engine.device.gpu.queue.writeBuffer(target, offset, words[i]!);
-  });
-}
-
-function encodePass(encoder: GPUCommandEncoder, binding: Binding): void {
-  if (binding.dispatches.length === 0) return;
-  const pass = encoder.beginComputePass();
-  let current: GPUComputePipeline | undefined;
-  for (const { pipeline, group, x, y } of binding.dispatches) {
-    if (pipeline !== current) pass.setPipeline((current = pipeline));
-    pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(x, y);
-  }
-  pass.end();
-}
-
-interface Submitted {
-  binding: Binding;
-  outputs: Outputs;
-  /** Fill in the outputs that are read back. */
-  pending: Promise<unknown>;
-}
-
-/** Writes the inputs, replays the dispatches and copies the outputs: one pass, one submit, nothing awaited. */
-function submit(
-  engine: Engine,
-  binding: Binding,
-  given: readonly Given[],
-  words: readonly (Uint8Array<ArrayBuffer> | undefined)[],
-  keep: ReadonlySet<string>,
-): Submitted {
-  const { gpu } = engine.device;
+/** Checks all that `run` was given: what may fail for these values does before anything is written. */
+function requestOf(engine: Engine, inputs: unknown, options: RunOptions | undefined): Request {
   const { plan } = engine;
-  // What may fail for the values given comes before anything is written.
-  const onCpu = plan.outputs.map((spec, i) => cpuData(spec, binding.outputs[i]!, binding, given));
-  const keptWords = plan.outputs.map((spec, i) =>
-    keep.has(spec.name) && onCpu[i] ? encode(spec.dtype, onCpu[i]!, outputLabel(spec)) : undefined,
+  const destinations = checkRunOptions(plan, options);
+  const given = checkInputs(plan, inputs);
+  const sizes = sizesFor(engine, bindSymbols(plan, given), given);
+  checkLengths(plan, destinations.into, sizes.outputs);
+  const encoded = given.map(({ spec, data, width }) =>
+    data && spec.tensor !== undefined ? encode(spec.dtype, data, labelOf(spec), width) : undefined,
   );
-
-  if (engine.poison) poisonArenas(engine, binding);
-  const encoder = gpu.createCommandEncoder({ label: 'subbyte run' });
-  writeInputs(engine, encoder, binding, given, words);
-  encodePass(encoder, binding);
-
-  const outputs = new Map<string, Tensor | GpuTensor>();
-  const sources: { output: number; source: GpuSource; count: number }[] = [];
-  plan.outputs.forEach((spec, i) => {
-    const dims = [...binding.outputs[i]!];
-    const { name, dtype } = spec;
-    // Every name has its place at once, so that the order is the model's.
-    if (keep.has(name)) {
-      const source = keptWords[i] ?? gpuSource(spec, binding, given);
-      outputs.set(name, keepOutput(engine, encoder, spec, dims, source));
-    } else if (onCpu[i]) {
-      outputs.set(name, { data: copyExact(dtype, onCpu[i]!), dims, dtype });
-    } else {
-      outputs.set(name, { data: new Float32Array(0), dims, dtype });
-      const source = gpuSource(spec, binding, given);
-      sources.push({ output: i, source, count: productOf(dims) });
-    }
-  });
-  const readbacks = planReadback(engine, sources);
-  const buffers = readbacks.map(({ bytes, reads }) => {
-    const staging = engine.staging.take(bytes);
-    for (const { source, offset, bytes: size } of reads) {
-      encoder.copyBufferToBuffer(source.buffer, source.offset, staging, offset, size);
-    }
-    return staging;
-  });
-  gpu.queue.submit([encoder.finish()]);
-  const pending = Promise.all(
-    readbacks.map((readback, i) =>
-      readStaging(engine, buffers[i]!, readback, (output, bytes) => {
-        const { name, dtype } = plan.outputs[output]!;
-        (outputs.get(name) as Tensor).data = decode(dtype, bytes);
-      }),
-    ),
+  const onCpu = plan.outputs.map((spec, i) => cpuData(spec, sizes.outputs[i]!, sizes, given));
+  const keptBytes = plan.outputs.map((spec, i) =>
+    destinations.keep.has(spec.name) && onCpu[i]
+      ? encode(spec.dtype, onCpu[i]!, outputLabel(spec), portWidth(plan, spec))
+      : undefined,
   );
-  // Any name may be that of an output: assigning to `__proto__` would lose it.
-  return { binding, outputs: Object.fromEntries(outputs), pending };
+  return { ...destinations, sizes, given, encoded, onCpu, keptBytes };
 }
 
-/** Throws what the error scopes of a run caught; its binding may then hold invalid buffers, so it is dropped. */
-async function checkErrors(engine: Engine, binding: Binding, errors: Scope): Promise<void> {
-  const error = await errors;
-  if (!error) return;
-  dropBinding(engine, binding);
-  if (error.outOfMemory) {
-    throw new SubbyteError(
-      'out-of-memory',
-      `the GPU has no room for these input sizes: ${error.message}`,
-    );
+/** Where the values of an output are that the GPU has. */
+function sourceOf(engine: Engine, request: Request, job: Job, spec: PlanOutput): Slot {
+  if (spec.input !== undefined) {
+    const { gpu, count, width } = request.given[spec.input]!;
+    return { ...gpu!, size: width * count };
   }
-  throw new SubbyteError('internal', `WebGPU refused the run: ${error.message}`);
+  const tensor = spec.tensor!;
+  return job.outside.get(tensor) ?? arenaSlot(job.allocation, tensor, engine.device);
+}
+
+function outputBytes(engine: Engine, { sizes }: Request, output: number): number {
+  return portWidth(engine.plan, engine.plan.outputs[output]!) * productOf(sizes.outputs[output]!);
+}
+
+/** Finds or makes the buffers of a run. */
+function prepare(engine: Engine, request: Request): Job {
+  const { plan } = engine;
+  const { sizes, given, keep, onCpu, keptBytes } = request;
+  const slots = slotsOf(engine, given, sizes, keep);
+  const allocation = allocationFor(engine, sizes, slots);
+  const outside = new Map(slots.inputs);
+  const job: Job = {
+    allocation,
+    outside,
+    uploads: planUploads(engine, request, allocation),
+    kept: [],
+    copies: [],
+    readbacks: [],
+  };
+  plan.outputs.forEach(({ name, tensor }, i) => {
+    if (!keep.has(name)) return;
+    const least = bindingBytes(outputBytes(engine, request, i));
+    const capacity = tensor === undefined ? undefined : allocation.capacities.bytes[tensor]!;
+    if (tensor !== undefined && slots.outputs.get(tensor) === i) {
+      const buffer = engine.kept[i]!.take(capacity!, capacity);
+      const size = Math.min(buffer.size, engine.device.limit('maxStorageBufferBindingSize'));
+      outside.set(tensor, { buffer, offset: 0, size });
+      job.kept[i] = buffer;
+      return;
+    }
+    const buffer = (job.kept[i] = engine.kept[i]!.take(least, capacity));
+    if (!keptBytes[i]) job.copies.push({ output: i, buffer });
+  });
+  const wanted = plan.outputs.flatMap((spec, output): Wanted[] => {
+    if (keep.has(spec.name) || onCpu[output]) return [];
+    const bytes = outputBytes(engine, request, output);
+    const source = sourceOf(engine, request, job, spec);
+    const capacity = spec.tensor === undefined ? bytes : allocation.capacities.bytes[spec.tensor]!;
+    return [{ output, source, bytes, capacity }];
+  });
+  job.readbacks = planReadback(engine, wanted);
+  return job;
+}
+
+function poison(engine: Engine, { given }: Request, { allocation, kept }: Job): void {
+  const read = new Set(given.map(({ gpu }) => gpu?.buffer));
+  for (const buffer of [...allocation.arenas, ...kept]) {
+    if (!buffer || read.has(buffer)) continue;
+    const words = new Uint32Array(buffer.size / 4).fill(0x7fc0dead);
+    engine.device.gpu.queue.writeBuffer(buffer, 0, words);
+  }
+}
+
+/** Writes what comes from the CPU, and encodes and submits a run piece by piece; nothing is awaited. */
+function submit(engine: Engine, request: Request, job: Job): void {
+  const { gpu } = engine.device;
+  const { sizes, keptBytes } = request;
+  const { allocation, outside } = job;
+  if (engine.poison) poison(engine, request, job);
+  if (allocation.params && allocation.written !== sizes) {
+    gpu.queue.writeBuffer(allocation.params, 0, sizes.params);
+    allocation.written = sizes;
+  }
+  keptBytes.forEach((bytes, i) => {
+    if (bytes && bytes.length > 0) gpu.queue.writeBuffer(job.kept[i]!, 0, bytes);
+  });
+  const pieces = piecesOf(sizes.dispatches);
+  pieces.forEach((dispatches, piece) => {
+    const encoder = gpu.createCommandEncoder({ label: 'subbyte run' });
+    if (piece === 0) writeInputs(engine, request, job, encoder);
+    encodePass(engine, encoder, allocation, outside, dispatches);
+    if (piece === pieces.length - 1) {
+      for (const { output, buffer } of job.copies) {
+        const source = sourceOf(engine, request, job, engine.plan.outputs[output]!);
+        const bytes = outputBytes(engine, request, output);
+        encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, 0, bytes);
+      }
+      for (const readback of job.readbacks) encodeReadback(encoder, readback);
+    }
+    gpu.queue.submit([encoder.finish()]);
+    if (piece === 0) for (const { giveBack } of job.uploads) giveBack();
+  });
+}
+
+/** The outputs of a run that has been submitted, and what fills in those that are read back. */
+function collect(engine: Engine, request: Request, job: Job) {
+  const { plan } = engine;
+  const { sizes, keep, into, onCpu } = request;
+  const outputs = new Map<string, Tensor | GpuTensor>();
+  plan.outputs.forEach((spec, i) => {
+    const dims = [...sizes.outputs[i]!];
+    const { name, dtype } = spec;
+    if (keep.has(name)) {
+      const bytes = outputBytes(engine, request, i);
+      const width = portWidth(plan, spec);
+      outputs.set(name, keptTensor(engine, i, job.kept[i]!, dims, bytes, width));
+      return;
+    }
+    let data: Data = new Float32Array(0);
+    if (onCpu[i]) {
+      data = copyExact(dtype, onCpu[i]!);
+      const target = into.get(name);
+      if (target) {
+        (target.set as (values: Data) => void).call(target, data);
+        data = target;
+      }
+    }
+    // Every name has its place at once, so that the order is the model's.
+    outputs.set(name, { data, dims, dtype });
+  });
+  const pending = job.readbacks.map((readback) =>
+    readStaging(engine, readback, (output, mapped, offset, bytes) => {
+      const spec = plan.outputs[output]!;
+      const target = into.get(spec.name);
+      const width = portWidth(plan, spec);
+      const data = takeData(spec, width, mapped, offset, bytes, target);
+      (outputs.get(spec.name) as Tensor).data = data;
+    }),
+  );
+  return { outputs, pending };
+}
+
+/** All buffers of a run that the runtime made. */
+function buffersOf({ allocation, uploads, kept, readbacks }: Job): GPUBuffer[] {
+  return [
+    ...allocation.arenas,
+    ...(allocation.params ? [allocation.params] : []),
+    ...uploads.map(({ staging }) => staging),
+    ...kept.filter((buffer) => buffer !== undefined),
+    ...readbacks.map(({ staging }) => staging),
+  ];
+}
+
+async function execute(engine: Engine, request: Request): Promise<Outputs> {
+  const job = prepare(engine, request);
+  // Errors come from new buffers and from buffers of the user's.
+  const foreign = request.given.some(
+    ({ gpu }) => gpu && knownBuffers.get(gpu.buffer) !== engine.device.gpu,
+  );
+  try {
+    const { result, checks } = engine.memory.checked(buffersOf(job), foreign, () => {
+      submit(engine, request, job);
+      return collect(engine, request, job);
+    });
+    await allSettled([
+      checks.catch((error: unknown) => refuse(engine, job, error)),
+      ...result.pending,
+    ]);
+    // Any name may be that of an output: assigning to `__proto__` would lose it.
+    return Object.fromEntries(result.outputs);
+  } catch (error) {
+    for (const buffer of job.kept) buffer?.destroy();
+    throw error;
+  }
+}
+
+/** Forgets what a run used whose buffers were refused. */
+function refuse(engine: Engine, job: Job, error: unknown): never {
+  dropAllocation(engine, job.allocation);
+  throw error;
+}
+
+/** The pipelines of a run's dispatches that have not been compiled yet. */
+function missingPipelines({ pipelines }: Engine, sizes: Sizes): number[] {
+  const used = new Set(sizes.dispatches.map(({ pipeline }) => pipeline));
+  return [...used].filter((pipeline) => !pipelines.compiled[pipeline]);
 }
 
 /** One run of the model. All inputs are read before the first await, so the caller may reuse its arrays at once. */
 export function run(engine: Engine, inputs: unknown, options?: RunOptions): Promise<Outputs> {
   return guarded(engine, async () => {
     assertUsable(engine);
-    const { plan, device } = engine;
-    const keep = checkKeep(plan, options);
-    const given = checkInputs(plan, inputs);
-    const symbols = bindSymbols(plan, given);
-    const words = given.map(({ spec, data }) =>
-      data && spec.tensor !== undefined ? encode(spec.dtype, data, labelOf(spec)) : undefined,
-    );
-    const start = (): Submitted =>
-      submit(engine, bindingFor(engine, symbols, given), given, words, keep);
-    // Errors can come from new buffers and from buffers of the user's; a repeated run has neither.
-    const foreign = given.some(({ gpu }) => gpu && knownBuffers.get(gpu.buffer) !== device.gpu);
-    if (!foreign && engine.bindings.get(symbols.join())?.valid) {
-      const { outputs, pending } = start();
-      await pending;
-      return outputs;
+    const request = requestOf(engine, inputs, options);
+    const missing = missingPipelines(engine, request.sizes);
+    if (missing.length === 0) return execute(engine, request);
+    const detached = detachInputs(engine, request);
+    try {
+      await allSettled([detached.checks, ...missing.map((index) => engine.pipelines.need(index))]);
+      return await execute(engine, detached.request);
+    } finally {
+      detached.release();
     }
-    const { result, errors } = scoped(device.gpu, start);
-    const { binding } = result;
-    const own = checkErrors(engine, binding, errors);
-    // Where another run made the buffers, what its scopes caught is the cause of what these catch.
-    binding.made ??= own;
-    const settled = await Promise.allSettled([binding.made, own, result.pending]);
-    for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
-    binding.valid = true;
-    return result.outputs;
   });
 }

@@ -2,7 +2,7 @@ import { decode } from './dtype.js';
 import type { DType } from './plan.js';
 import type { Tensor } from './types.js';
 
-/** An output that stays on the GPU: one 32-bit word for each value, from byte 0 of the buffer on. */
+/** An output that stays on the GPU, from byte 0 of the buffer on. */
 export interface GpuTensor {
   readonly buffer: GPUBuffer;
   readonly offset: number;
@@ -24,6 +24,7 @@ export function gpuTensor(
   buffer: GPUBuffer,
   dims: number[],
   dtype: DType,
+  width: number,
   read: (tensor: object) => Promise<ArrayBuffer>,
   release: () => void,
 ): GpuTensor {
@@ -32,7 +33,7 @@ export function gpuTensor(
     offset: 0,
     dims,
     dtype,
-    read: async () => ({ data: decode(dtype, await read(tensor)), dims: [...dims], dtype }),
+    read: async () => ({ data: decode(dtype, await read(tensor), width), dims: [...dims], dtype }),
     dispose() {
       if (disposed.has(tensor)) return;
       disposed.add(tensor);

@@ -1,13 +1,8 @@
-// What users see, typed loosely: runtime/module.d.ts is the same for the users of one model.
+// What users see, typed loosely where runtime/module.d.ts types it for one model.
+import type { DType, LoadOptions as ModuleLoadOptions } from '../module';
 import type { Data } from './dtype.js';
-import type { DType } from './plan.js';
 
-/** An input or output of a model; a dim with a name takes any size that the model allows. */
-export interface TensorInfo {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly dims: readonly (number | string)[];
-}
+export type { Progress, ReadWeights, TensorInfo, WeightSource } from '../module';
 
 export interface Tensor {
   data: Data;
@@ -15,41 +10,7 @@ export interface Tensor {
   dtype: DType;
 }
 
-/** A tensor on the GPU: one 32-bit word for each value, whatever the dtype (float16 as f32, int64 as i32). */
-export interface GpuTensorLike {
-  buffer: GPUBuffer;
-  offset?: number;
-  dims: readonly number[];
-  dtype?: DType;
-}
-
-export interface Progress {
-  /** `download` counts bytes of weights; then `compile` counts pipelines. */
-  phase: 'download' | 'compile';
-  loaded: number;
-  total: number;
-}
-
-export type ReadWeights = (
-  file: string,
-  offset: number,
-  bytes: number,
-  signal: AbortSignal,
-) => Promise<ArrayBuffer | ArrayBufferView> | ArrayBuffer | ArrayBufferView;
-
-export type WeightSource = URL | string | Response | Blob | ArrayBuffer | ArrayBufferView;
-
-export interface LoadOptions {
-  device?: GPUDevice | undefined;
-  onProgress?: ((progress: Progress) => void) | undefined;
-  signal?: AbortSignal | undefined;
-  weights?:
-    | WeightSource
-    | Promise<WeightSource>
-    | (WeightSource | Promise<WeightSource>)[]
-    | ReadWeights
-    | undefined;
-  requestInit?: RequestInit | undefined;
+export interface LoadOptions extends ModuleLoadOptions {
   internal?: InternalOptions | undefined;
 }
 
@@ -59,10 +20,13 @@ export interface InternalOptions {
   limits?: Record<string, number>;
   /** Fill the arenas with NaN before each run, so that a read of what was not written shows. */
   poison?: boolean;
+  /** Memory for exactly the sizes of a run, so that results can be compared. */
+  exactSizes?: boolean;
   /** In place of the bytes of arenas that may be kept for sizes not in use. */
   keptArenaBytes?: number;
 }
 
 export interface RunOptions {
   keep?: readonly string[];
+  into?: Record<string, Data>;
 }

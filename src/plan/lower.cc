@@ -35,7 +35,7 @@ std::uint32_t pipeline(Lowering& lowering, PlanPipeline wanted) {
 TensorId tensor_of(Lowering& lowering, ValueId value) {
   const auto next = static_cast<TensorId>(lowering.plan.tensors.size());
   const auto [it, added] = lowering.placement.tensors.try_emplace(value, next);
-  if (added) lowering.plan.tensors.push_back(PlanTensor{lowering.elements(value), 0, 0});
+  if (added) lowering.plan.tensors.push_back(PlanTensor{lowering.elements(value)});
   return it->second;
 }
 

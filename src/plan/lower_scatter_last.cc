@@ -104,7 +104,7 @@ Expected<void> lower_scatter_last(Lowering& lowering, const Kernel& kernel,
   const Node& node = lowering.graph().nodes[kernel.anchor];
   const Expr count = lowering.exprs().product(slots(scatter));
   const auto landed = static_cast<TensorId>(lowering.plan.tensors.size());
-  lowering.plan.tensors.push_back(PlanTensor{count, 0, 0});
+  lowering.plan.tensors.push_back(PlanTensor{count});
   clear(lowering, kernel, landed, count);
   SUBBYTE_CHECK_OK(land(lowering, kernel, node, scatter, landed));
   return take(lowering, kernel, node, scatter, landed);

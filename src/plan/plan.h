@@ -28,8 +28,12 @@ struct StoredWeight {
   ScaleSearch search = ScaleSearch::none;
 };
 
+// Bytes of what a kernel computes with where nothing else is said (gpu_type() in graph/dtype.h).
+inline constexpr std::int64_t kWordBytes = 4;
+
 struct PlanTensor {
-  Expr words;
+  Expr count;
+  std::int64_t width = kWordBytes;  // bytes of an element
   std::int64_t first = 0;
   std::int64_t last = 0;
 };

@@ -236,8 +236,11 @@ Json plan_json(const Model& model, const Plan& plan, const WeightPlaces& places)
   }
   Json tensors = Json::array();
   for (const auto& tensor : plan.tensors) {
-    tensors.push_back(
-        {{"words", exprs.index(tensor.words)}, {"first", tensor.first}, {"last", tensor.last}});
+    Json entry{{"count", exprs.index(tensor.count)}};
+    if (tensor.width != kWordBytes) entry["width"] = tensor.width;
+    entry["first"] = tensor.first;
+    entry["last"] = tensor.last;
+    tensors.push_back(std::move(entry));
   }
   std::vector<std::uint32_t> first_part;
   Json weights = weights_json(plan, places, first_part);

@@ -50,7 +50,10 @@ struct PlanPrinter {
   void storage() {
     for (std::size_t t = 0; t < plan.tensors.size(); ++t) {
       const PlanTensor& tensor = plan.tensors[t];
-      text += fmt::format("tensor t{}: {} words, steps {}..{}\n", t, expr(tensor.words),
+      const std::string unit = tensor.width == kWordBytes
+                                   ? std::string("words")
+                                   : fmt::format("elements of {} bytes", tensor.width);
+      text += fmt::format("tensor t{}: {} {}, steps {}..{}\n", t, expr(tensor.count), unit,
                           tensor.first, tensor.last);
     }
     for (std::size_t w = 0; w < plan.weights.size(); ++w) {

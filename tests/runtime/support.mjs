@@ -50,6 +50,8 @@ export function observe(device) {
     submits: 0,
     destroyed: 0,
     writes: 0,
+    /** Copies between buffers. */
+    copies: 0,
     /** The largest buffer made, by label. */
     largest: {},
   };
@@ -79,6 +81,10 @@ export function observe(device) {
   });
   wrap(device, 'createBindGroup', (group) => (++log.bindGroups, group));
   wrap(device, 'createComputePipelineAsync', (pipeline) => (++log.pipelines, pipeline));
+  wrap(device, 'createCommandEncoder', (encoder) => {
+    wrap(encoder, 'copyBufferToBuffer', () => void ++log.copies);
+    return encoder;
+  });
   wrap(device, 'destroy', () => void ++log.destroyed);
   const { queue } = device;
   const submit = queue.submit.bind(queue);
@@ -249,7 +255,8 @@ export function planBuilder() {
     e,
     symbol: (name, input, where) => plan.symbols.push({ name, input, ...where }),
     constraint: (condition, message) => plan.constraints.push({ condition: e(condition), message }),
-    tensor: (words, first, last) => plan.tensors.push({ words: e(words), first, last }) - 1,
+    tensor: (count, first, last, more) =>
+      plan.tensors.push({ count: e(count), first, last, ...more }) - 1,
     input: (name, dtype, dims, tensor) =>
       plan.inputs.push({
         name,

@@ -16,6 +16,7 @@ const options: LoadOptions = {
     ).arrayBuffer();
   },
   requestInit: { credentials: 'include' },
+  warm: { dims: { batch: 2 } },
 };
 const version: 1 = format;
 const features: string[] = requirements.features;
@@ -45,6 +46,18 @@ export async function sample(device: GPUDevice, buffer: GPUBuffer): Promise<void
   const cpu: Float32Array = kept.logits.data;
   kept.cache.dispose();
 
+  const into = { logits: new Float32Array(4), cache: new Uint16Array(16) };
+  const same: Float32Array = (await model.run({ ids, mask }, { into })).logits.data;
+  await model.run({ ids, mask }, { keep: ['cache'], into: { logits: into.logits } });
+
+  // @ts-expect-error: the wrong type of array
+  await model.run({ ids, mask }, { into: { logits: new Float64Array(4) } });
+  // @ts-expect-error: no such output
+  await model.run({ ids, mask }, { into: { hidden: new Float32Array(4) } });
+  // @ts-expect-error: kept, so not written into an array
+  await model.run({ ids, mask }, { keep: ['cache'], into: { cache: into.cache } });
+  // @ts-expect-error: no such option
+  await load({ cold: true });
   // @ts-expect-error: an input is missing
   await model.run({ ids });
   // @ts-expect-error: no such input
@@ -75,6 +88,7 @@ export async function sample(device: GPUDevice, buffer: GPUBuffer): Promise<void
     onGpu,
     read,
     cpu,
+    same,
     info.reason,
   );
 }

@@ -1,0 +1,116 @@
+import { checkTarget, typeName, type Data } from './dtype.js';
+import { SubbyteError, quoted } from './errors.js';
+import { productOf } from './inputs.js';
+import type { Plan } from './plan.js';
+
+/** What is known by name but not part of this version. */
+const PLANNED = ['profile', 'tune', 'cache', 'session', 'generate'];
+
+/** Checks that `options` is an object that has none but the options of `known`; what is undefined counts as absent. */
+export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new SubbyteError(
+      'bad-option',
+      `the options of ${call}() must be an object, not ${typeName(options)}`,
+    );
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || known.includes(name)) continue;
+    const list = known.filter((one) => one !== 'internal').join(', ');
+    throw new SubbyteError(
+      'bad-option',
+      PLANNED.includes(name)
+        ? `${call}: the option ${quoted(name)} is not supported by this version of subbyte; ${list} are: leave it out`
+        : `${call}: there is no option ${quoted(name)}; there are ${list}`,
+    );
+  }
+}
+
+function checkOutputName(plan: Plan, option: string, name: unknown): void {
+  const names = plan.outputs.map((output) => output.name);
+  if (names.includes(name as string)) return;
+  throw new SubbyteError(
+    'bad-output',
+    `${option}: the model has no output ${quoted(String(name))}: it has ${names.map(quoted).join(', ')}`,
+  );
+}
+
+/** What a run does with its outputs other than to return them in arrays of their own. */
+export interface Destinations {
+  /** The names of those that stay on the GPU. */
+  keep: ReadonlySet<string>;
+  /** By name, the caller's arrays. */
+  into: ReadonlyMap<string, Data>;
+}
+
+function checkKeep(plan: Plan, keep: unknown): ReadonlySet<string> {
+  if (!Array.isArray(keep)) {
+    throw new SubbyteError('bad-option', 'run(inputs, { keep }): keep must be an array of names');
+  }
+  for (const name of keep as readonly unknown[]) checkOutputName(plan, 'keep', name);
+  return new Set(keep);
+}
+
+function overlap(a: Data, b: Data): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  );
+}
+
+function checkInto(plan: Plan, into: unknown, keep: ReadonlySet<string>): Map<string, Data> {
+  if (typeof into !== 'object' || into === null || ArrayBuffer.isView(into)) {
+    throw new SubbyteError(
+      'bad-option',
+      `run(inputs, { into }): into must be an object with a typed array for each name, not ${typeName(into)}`,
+    );
+  }
+  const arrays = new Map<string, Data>();
+  for (const [name, array] of Object.entries(into)) {
+    if (array === undefined) continue;
+    checkOutputName(plan, 'into', name);
+    if (keep.has(name)) {
+      throw new SubbyteError(
+        'bad-option',
+        `output ${quoted(name)} is named by both keep and into: an output stays on the GPU or is written into an array`,
+      );
+    }
+    const { dtype } = plan.outputs.find((output) => output.name === name)!;
+    const data = checkTarget(dtype, array, `into: output ${quoted(name)}`);
+    for (const [other, taken] of arrays) {
+      if (!overlap(taken, data)) continue;
+      throw new SubbyteError(
+        'bad-option',
+        `into: the arrays of outputs ${quoted(other)} and ${quoted(name)} overlap`,
+      );
+    }
+    arrays.set(name, data);
+  }
+  return arrays;
+}
+
+/** Checks the options of `run`, but for the lengths of arrays, which the sizes of the inputs decide. */
+export function checkRunOptions(plan: Plan, options: unknown): Destinations {
+  if (options !== undefined) checkOptions('run', options, ['keep', 'into']);
+  const { keep = [], into = {} } = (options ?? {}) as { keep?: unknown; into?: unknown };
+  const names = checkKeep(plan, keep);
+  return { keep: names, into: checkInto(plan, into, names) };
+}
+
+/** Checks that each array of the caller's has as many values as its output has. */
+export function checkLengths(
+  plan: Plan,
+  into: ReadonlyMap<string, Data>,
+  dims: readonly (readonly number[])[],
+): void {
+  plan.outputs.forEach(({ name }, i) => {
+    const array = into.get(name);
+    const count = productOf(dims[i]!);
+    if (!array || array.length === count) return;
+    throw new SubbyteError(
+      'bad-shape',
+      `into: output ${quoted(name)} has dims [${dims[i]!.join(', ')}], ${count} values, but the array has ${array.length}`,
+    );
+  });
+}

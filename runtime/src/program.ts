@@ -1,0 +1,46 @@
+import { chunkEntries } from './expr.js';
+import { ALIGNMENT, bindingBytes, roundUp } from './gpu.js';
+import type { Layout, RowRange } from './layout.js';
+import type { Plan, PlanStep } from './plan.js';
+
+/** Bytes of a parameter in a uniform struct. */
+const PARAM_BYTES = 4;
+
+/** What is dispatched at most once in a run: a step, or a step for one chunk of the rows of a weight that it splits. */
+export interface Launch {
+  step: PlanStep;
+  /** The step's index in the plan. */
+  index: number;
+  /** Which chunk; undefined where the step's weights are whole. */
+  range: number | undefined;
+  rows: RowRange | undefined;
+  /** The uniform struct within the parameter buffer; undefined where the step has no parameters. */
+  params: { offset: number; bytes: number } | undefined;
+}
+
+/** The plan's steps as this device runs them, whatever the sizes: the one walk over them. */
+export interface Program {
+  launches: Launch[];
+  /** Bytes of the parameters of all launches. */
+  paramBytes: number;
+  /** The expressions that depend on the chunk. */
+  chunkEntries: number[];
+}
+
+export function programOf(plan: Plan, layout: Layout): Program {
+  const launches: Launch[] = [];
+  let paramBytes = 0;
+  plan.steps.forEach((step, index) => {
+    const ranges = layout.ranges[step.split?.weights[0] ?? -1];
+    for (const [range, rows] of ranges?.entries() ?? [[undefined, undefined]]) {
+      let params: Launch['params'];
+      if (step.params.length > 0) {
+        const bytes = bindingBytes(PARAM_BYTES * step.params.length);
+        params = { offset: paramBytes, bytes };
+        paramBytes += roundUp(bytes, ALIGNMENT);
+      }
+      launches.push({ step, index, range, rows, params });
+    }
+  });
+  return { launches, paramBytes, chunkEntries: chunkEntries(plan.exprs) };
+}

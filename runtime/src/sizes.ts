@@ -1,0 +1,163 @@
+import type { Device } from './device.js';
+import { SubbyteError, quoted } from './errors.js';
+import { evaluate, evaluateChunk, valueAt } from './expr.js';
+import { mebibytes } from './gpu.js';
+import type { Plan, PlanForm } from './plan.js';
+import { widthOf } from './plan.js';
+import type { Launch, Program } from './program.js';
+
+/** The dims of the inputs for given symbols, before anything else is computed from them. */
+export interface Shapes {
+  symbols: readonly number[];
+  /** Of the plan's expressions. */
+  values: Float64Array;
+  /** The dims that each input must have. */
+  inputs: number[][];
+}
+
+export interface Dispatch {
+  /** Index into the program's launches. */
+  launch: number;
+  /** Index into the plan's pipelines. */
+  pipeline: number;
+  x: number;
+  y: number;
+}
+
+/** All that the sizes of a run decide, and nothing that depends on memory. */
+export interface Sizes extends Shapes {
+  outputs: number[][];
+  /** Bytes of each tensor. */
+  bytes: number[];
+  /** The uniform structs of all launches, as they lie in a parameter buffer. */
+  params: Uint32Array<ArrayBuffer>;
+  dispatches: Dispatch[];
+}
+
+/** The plan's expressions for given symbols, and with them the dims of the inputs. */
+export function computeShapes(plan: Plan, symbols: readonly number[]): Shapes {
+  const values = evaluate(plan.exprs, symbols);
+  const inputs = plan.inputs.map(({ name, shape }) =>
+    // A shape that would be negative matches no dims, and is reported as such.
+    shape.map((index, axis) =>
+      valueAt(values, index, `dimension ${axis} of input ${quoted(name)}`),
+    ),
+  );
+  return { symbols, values, inputs };
+}
+
+function checkConstraints(plan: Plan, { values, symbols }: Shapes): void {
+  for (const { condition, message } of plan.constraints) {
+    if (valueAt(values, condition, `a condition (${message})`) !== 0) continue;
+    const named = plan.symbols.map(({ name }, i) => `${name} = ${symbols[i]}`).join(', ');
+    throw new SubbyteError('bad-shape', `${message}${named && ` (${named})`}`);
+  }
+}
+
+function outputDims(plan: Plan, values: Float64Array): number[][] {
+  return plan.outputs.map(({ name, shape }) =>
+    shape.map((index, axis) => {
+      const what = `output ${quoted(name)}`;
+      const dim = valueAt(values, index, `dimension ${axis} of ${what}`);
+      if (dim < 0) {
+        throw new SubbyteError(
+          'bad-shape',
+          `these input sizes give ${what} a negative size: dimension ${axis} would be ${dim}`,
+        );
+      }
+      return dim;
+    }),
+  );
+}
+
+function tensorBytes(plan: Plan, values: Float64Array, device: Device): number[] {
+  const most = Math.min(device.limit('maxStorageBufferBindingSize'), device.limit('maxBufferSize'));
+  return plan.tensors.map((tensor) => {
+    const bytes = widthOf(tensor) * valueAt(values, tensor.count, 'the size of a tensor');
+    if (bytes < 0) {
+      throw new SubbyteError('bad-shape', 'these input sizes give a tensor a negative size');
+    }
+    if (bytes > most) {
+      throw new SubbyteError(
+        'limits',
+        `these input sizes need a tensor of ${mebibytes(bytes)}, but this device takes ${mebibytes(most)} at most: use smaller inputs`,
+      );
+    }
+    return bytes;
+  });
+}
+
+/** Lays a count of workgroups out as x * y, both within the limit, with few to spare. */
+export function layOut(workgroups: number, limit: number, step: string): { x: number; y: number } {
+  const y = Math.ceil(workgroups / limit);
+  if (y > limit) {
+    throw new SubbyteError(
+      'limits',
+      `the step ${quoted(step)} needs ${workgroups} workgroups for these input sizes, but this device takes ${limit * limit}`,
+    );
+  }
+  return { x: Math.ceil(workgroups / y), y };
+}
+
+/** The first of a step's usable forms whose condition holds; undefined where a condition is not known, or none holds. */
+export function chooseForm(
+  forms: readonly PlanForm[],
+  values: Float64Array,
+  what: string,
+): PlanForm | undefined {
+  return forms.find(
+    ({ when }) => when === undefined || valueAt(values, when, `a condition of ${what}`) !== 0,
+  );
+}
+
+/** The dispatch of a launch, its parameters written into `params`; undefined where there is no work. */
+function dispatchOf(
+  plan: Plan,
+  program: Program,
+  launch: Launch,
+  forms: readonly PlanForm[],
+  { values, symbols }: Shapes,
+  params: Uint32Array,
+): { pipeline: number; workgroups: number } | undefined {
+  const { step } = launch;
+  const what = `the step ${quoted(step.name)}`;
+  if (step.split) {
+    const all = { first: 0, rows: valueAt(values, step.split.rows, `rows of ${what}`) };
+    const { first, rows } = launch.rows ?? all;
+    evaluateChunk(plan.exprs, program.chunkEntries, values, symbols, first, rows);
+  }
+  const form = chooseForm(forms, values, what);
+  if (!form) {
+    throw new SubbyteError('limits', `this device cannot run ${what} with these input sizes`);
+  }
+  const workgroups = valueAt(values, form.workgroups, `the size of ${what}`);
+  if (workgroups <= 0) return undefined;
+  // Storing a number into a Uint32Array takes it modulo 2^32.
+  step.params.forEach((param, i) => {
+    params[launch.params!.offset / 4 + i] = valueAt(values, param, `a parameter of ${what}`);
+  });
+  return { pipeline: form.pipeline, workgroups };
+}
+
+/** Computes all that the sizes decide. Throws where the model does not allow them, or the device has too small limits. */
+export function computeSizes(
+  plan: Plan,
+  program: Program,
+  forms: readonly PlanForm[][],
+  shapes: Shapes,
+  device: Device,
+): Sizes {
+  checkConstraints(plan, shapes);
+  const outputs = outputDims(plan, shapes.values);
+  const bytes = tensorBytes(plan, shapes.values, device);
+  const params = new Uint32Array(program.paramBytes / 4);
+  const most = device.limit('maxComputeWorkgroupsPerDimension');
+  const dispatches: Dispatch[] = [];
+  program.launches.forEach((launch, i) => {
+    const one = dispatchOf(plan, program, launch, forms[launch.index]!, shapes, params);
+    if (!one) return;
+    const grid = layOut(one.workgroups, most, launch.step.name);
+    dispatches.push({ launch: i, pipeline: one.pipeline, ...grid });
+  });
+  return { ...shapes, outputs, bytes, params, dispatches };
+}

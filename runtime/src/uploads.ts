@@ -1,0 +1,97 @@
+import { arenaSlot, type Allocation, type Slot } from './allocation.js';
+import type { Engine } from './engine.js';
+import { COPY_DST, COPY_SRC, STORAGE, copyBytes } from './gpu.js';
+import { knownBuffers } from './outputs.js';
+import { giveMapped } from './pool.js';
+import type { Request } from './run.js';
+
+/** An input that goes through a mapped buffer. */
+export interface Upload {
+  input: number;
+  staging: GPUBuffer;
+  /** To be called when the copy has been submitted. */
+  giveBack(): void;
+}
+
+/** Inputs from this size on are copied once, into mapped memory, where `writeBuffer` copies more often. */
+const LARGE_INPUT = 1024 * 1024;
+
+/** Takes a mapped buffer for each large input. */
+export function planUploads(engine: Engine, request: Request, allocation: Allocation): Upload[] {
+  return request.encoded.flatMap((bytes, input): Upload[] => {
+    if (!bytes || bytes.length < LARGE_INPUT) return [];
+    const tensor = request.given[input]!.spec.tensor!;
+    const staging = engine.uploads.take(bytes.length, allocation.capacities.bytes[tensor]!);
+    return [{ input, staging, giveBack: () => giveMapped(engine.uploads, staging) }];
+  });
+}
+
+/** Writes the inputs that a step reads where the run has them, but for those that are bound where they lie. */
+export function writeInputs(
+  engine: Engine,
+  { given, encoded }: Request,
+  job: { allocation: Allocation; outside: ReadonlyMap<number, Slot>; uploads: Upload[] },
+  encoder: GPUCommandEncoder,
+): void {
+  given.forEach(({ spec: { tensor }, count, width, gpu }, i) => {
+    if (tensor === undefined || count === 0 || job.outside.has(tensor)) return;
+    const target = arenaSlot(job.allocation, tensor, engine.device);
+    const bytes = copyBytes(width * count);
+    if (gpu) {
+      encoder.copyBufferToBuffer(gpu.buffer, gpu.offset, target.buffer, target.offset, bytes);
+      return;
+    }
+    const upload = job.uploads.find(({ input }) => input === i);
+    if (!upload) {
+      engine.device.gpu.queue.writeBuffer(target.buffer, target.offset, encoded[i]!);
+      return;
+    }
+    const { staging } = upload;
+    new Uint8Array(staging.getMappedRange(0, bytes)).set(encoded[i]!);
+    staging.unmap();
+    encoder.copyBufferToBuffer(staging, 0, target.buffer, target.offset, bytes);
+  });
+}
+
+/**
+ * The inputs of a run that has to wait, as they are now: the caller may change its arrays, and dispose of its tensors, as
+ * soon as `run` has returned.
+ */
+export function detachInputs(
+  engine: Engine,
+  request: Request,
+): { request: Request; checks: Promise<void>; release(): void } {
+  const { gpu } = engine.device;
+  const copies = request.given.map(({ gpu: source, count, width }) => {
+    if (!source || count === 0) return undefined;
+    const size = copyBytes(width * count);
+    const usage = STORAGE | COPY_SRC | COPY_DST;
+    return { source, size, buffer: engine.memory.make({ label: 'subbyte input', size, usage }) };
+  });
+  const buffers = copies.flatMap((copy) => copy?.buffer ?? []);
+  const { checks } = engine.memory.checked(buffers, buffers.length > 0, () => {
+    const encoder = gpu.createCommandEncoder();
+    for (const copy of copies) {
+      if (!copy) continue;
+      const { source, buffer, size } = copy;
+      encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, 0, size);
+      knownBuffers.set(buffer, gpu);
+    }
+    gpu.queue.submit([encoder.finish()]);
+  });
+  const given = request.given.map((one, i) => {
+    const copy = copies[i];
+    return copy ? { ...one, gpu: { buffer: copy.buffer, offset: 0 } } : one;
+  });
+  return {
+    request: {
+      ...request,
+      given,
+      encoded: request.encoded.map((bytes) => bytes?.slice()),
+      onCpu: request.onCpu.map((data) => data?.slice()),
+      keptBytes: request.keptBytes.map((bytes) => bytes?.slice()),
+    },
+    checks,
+    release: () => buffers.forEach((buffer) => buffer.destroy()),
+  };
+}
