@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <ranges>
+
 #include "base/text.h"
 #include "plan/family_code.h"
 #include "plan/index_code.h"
@@ -11,13 +13,11 @@ namespace subbyte {
 
 namespace {
 
-// The path of an element of a view, from the view's input.
-std::vector<ViewStep> path_from_input(Model& model, const Graph& graph, const Element& at) {
+std::vector<ViewStep> steps_to(Model& model, const Graph& graph, ValueId value) {
+  const Node& node = graph.nodes[graph.values[value].producer];
   std::size_t output = 0;
-  while (at.node.outputs[output] != at.value) ++output;
-  auto path = view_steps(model, graph, at.node, output);
-  path.insert(path.end(), at.path.begin(), at.path.end());
-  return path;
+  while (node.outputs[output] != value) ++output;
+  return view_steps(model, graph, node, output);
 }
 
 std::string frame_text(const Frame& frame) {
@@ -190,9 +190,9 @@ Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
     const std::string at = address(through(id, path), frame);
     return code_.read_weight(it->second, *type, value.constant->dims, at);
   }
-  if (const auto it = placement_.tensors.find(id);
-      it != placement_.tensors.end() && schedule_.materialized[id] && id != defining_) {
-    return code_.read_tensor(it->second, *type, address(through(id, path), frame));
+  if (is_placed(id) && id != defining_) {
+    const TensorId tensor = placement_.tensors.at(id);
+    return code_.read_tensor(tensor, *type, address(through(id, path), frame));
   }
   if (value.producer == kNone) {
     return fail("value {} is read by a kernel before anything computes it", quoted(value.name));
@@ -206,10 +206,36 @@ Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
   return element(*this, {node, id, frame, path});
 }
 
+bool Evaluator::is_seen_through(ValueId id) const {
+  const Value& value = graph_.values[id];
+  if (id == result_.value || is_placed(id) || is_immediate(value) || value.constant ||
+      value.producer == kNone)
+    return false;
+  const Node& node = graph_.nodes[value.producer];
+  return family_of(node.op).role == Role::view && !is_dropout_mask(node, id);
+}
+
+Evaluator::Source Evaluator::behind_views(ValueId id, const std::vector<ViewStep>& path) const {
+  std::vector<ValueId> views;  // nearest to the reader first
+  while (is_seen_through(id)) {
+    views.push_back(id);
+    id = graph_.nodes[graph_.values[id].producer].inputs[0];
+  }
+  std::vector<ViewStep> whole;
+  for (const ValueId view : views | std::views::reverse) {
+    const auto steps = steps_to(model_, graph_, view);
+    whole.insert(whole.end(), steps.begin(), steps.end());
+  }
+  whole.insert(whole.end(), path.begin(), path.end());
+  return {id, std::move(whole)};
+}
+
 Expected<Typed> element_view(Evaluator& evaluator, const Element& at) {
   if (is_dropout_mask(at.node, at.value)) return Typed{"1u", GpuType::u32};
-  return evaluator.value(at.node.inputs[0], at.frame,
-                         path_from_input(evaluator.model(), evaluator.graph(), at));
+  auto path = steps_to(evaluator.model(), evaluator.graph(), at.value);
+  path.insert(path.end(), at.path.begin(), at.path.end());
+  const auto source = evaluator.behind_views(at.node.inputs[0], path);
+  return evaluator.value(source.value, at.frame, source.path);
 }
 
 Expected<Typed> element_scalar(Evaluator& evaluator, const Element& at) {
@@ -235,18 +261,11 @@ Expected<Typed> element_scalar(Evaluator& evaluator, const Element& at) {
 
 std::optional<std::string> Evaluator::four(ValueId id, const Frame& frame,
                                            const std::vector<ViewStep>& path) {
-  std::vector<ViewStep> steps = path;
-  while (!(placement_.tensors.contains(id) && schedule_.materialized[id])) {
-    const NodeId producer = graph_.values[id].producer;
-    if (producer == kNone) return std::nullopt;
-    const Node& node = graph_.nodes[producer];
-    if (family_of(node.op).role != Role::view || is_dropout_mask(node, id)) return std::nullopt;
-    steps = path_from_input(model_, graph_, {node, id, frame, steps});
-    id = node.inputs[0];
-  }
-  if (gpu_type(graph_.values[id].dtype) != GpuType::f32) return std::nullopt;
+  const auto [source, steps] = behind_views(id, path);
+  if (!is_placed(source) || gpu_type(graph_.values[source].dtype) != GpuType::f32)
+    return std::nullopt;
   ExprPool& exprs = code_.exprs();
-  const Access access = through(id, steps);
+  const Access access = through(source, steps);
   if (access.views.size() != 1) return std::nullopt;
   const View& view = access.views.front();
   std::vector<Expr> sizes;
@@ -268,7 +287,7 @@ std::optional<std::string> Evaluator::four(ValueId id, const Frame& frame,
     }
   }
   const std::string at = address(access, frame);
-  return code_.read_four(placement_.tensors.at(id), fmt::format("({}) >> 2u", at));
+  return code_.read_four(placement_.tensors.at(source), fmt::format("({}) >> 2u", at));
 }
 
 }  // namespace subbyte

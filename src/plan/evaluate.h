@@ -87,6 +87,14 @@ class Evaluator {
   std::string position(const Element& at);
   std::vector<std::string> coordinates(const Element& at, std::span<const Expr> sizes);
 
+  // What a value is a view of, through any number of views that have no tensor, and the path from
+  // there.
+  struct Source {
+    ValueId value;
+    std::vector<ViewStep> path;
+  };
+  Source behind_views(ValueId value, const std::vector<ViewStep>& path) const;
+
   // The same evaluator that writes into a function of its own.
   Evaluator inside(Scope& scope) const { return {model_, schedule_, placement_, code_, scope}; }
 
@@ -100,6 +108,12 @@ class Evaluator {
   Expected<Typed> computed(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
   Typed content(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
   Access through(ValueId value, const std::vector<ViewStep>& path);
+  // Read by other kernels from where one has put it.
+  bool is_placed(ValueId value) const {
+    return placement_.tensors.contains(value) && schedule_.materialized[value];
+  }
+  // Nothing but another order of what its producer reads.
+  bool is_seen_through(ValueId value) const;
 
   Model& model_;
   Graph& graph_;

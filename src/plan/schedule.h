@@ -41,7 +41,8 @@ bool is_immediate(const Value& value);
 // compute them again. No kernel binds more than kMaxStorageBindings buffers (WebGPU's default
 // maxStorageBuffersPerShaderStage).
 // `alone` are values that get a kernel for themselves, which binds three parts of its first input.
-Expected<Schedule> schedule(const Model& model, std::set<ValueId> alone = {});
+// Counting elements makes expressions of `model`.
+Expected<Schedule> schedule(Model& model, std::set<ValueId> alone = {});
 
 inline constexpr std::size_t kMaxStorageBindings = 8;
 

@@ -24,7 +24,7 @@ Model model_of(const std::string& body) {
 }
 
 // "MatMul -> y" for a kernel with an anchor, "y" for one without.
-std::vector<std::string> kernels(const Model& model) {
+std::vector<std::string> kernels(Model model) {
   const auto scheduled = schedule(model);
   EXPECT_TRUE(scheduled) << scheduled.error().message;
   std::vector<std::string> result;
@@ -297,6 +297,42 @@ TEST(Schedule, LongChainsOfElementwiseNodesAreCut) {
   const Plan plan = plan_of(body + "  output %s200\n");
   EXPECT_GE(plan.steps.size(), 3u);
   EXPECT_LE(plan.steps.size(), 8u);
+}
+
+TEST(Schedule, LongChainsOfViewsAreCut) {
+  std::string body = "  input %s0 : float32 [n, 2]\n";
+  for (int i = 0; i < 200; ++i)
+    body += fmt::format("  %s{} = Transpose(%s{}) {{perm = [1, 0]}}\n", i + 1, i);
+  const Plan plan = plan_of(body + "  output %s200\n");
+  EXPECT_GE(plan.steps.size(), 3u);
+  EXPECT_LE(plan.steps.size(), 8u);
+}
+
+TEST(Schedule, ALongConcatThatOneKernelCannotReadIsStored) {
+  std::string body = inputs(10), parts;
+  for (int i = 0; i < 10; ++i) parts += fmt::format("{}%x{}", i == 0 ? "" : ", ", i);
+  const Plan plan =
+      plan_of(body + "  %c = Concat(" + parts + ") {axis = 0}\n  %y = Relu(%c)\n  output %y\n");
+  EXPECT_EQ(plan.steps.size(), 11u);
+  EXPECT_EQ(most_bindings(plan), 2u);
+}
+
+TEST(Schedule, WhatAGroupReadsIsStoredWhereItDoesNotFit) {
+  std::string body = inputs(9) + R"(
+  input %a : float32 [n, 4]
+  value %axes : int64 [1] = {1}
+  %r = ReduceSum(%a, %axes) {keepdims = 0}
+  %s0 = Add(%x0, %x1)
+)";
+  for (int i = 2; i < 7; ++i) body += fmt::format("  %s{} = Mul(%s{}, %x{})\n", i - 1, i - 2, i);
+  const Plan plan = plan_of(body + R"(
+  %y0 = Add(%r, %s5)
+  %y1 = Mul(%y0, %x7)
+  %y = Sub(%y1, %x8)
+  output %y
+)");
+  EXPECT_EQ(plan.steps.size(), 2u);
+  EXPECT_EQ(most_bindings(plan), kMaxStorageBindings);
 }
 
 }  // namespace

@@ -1,0 +1,158 @@
+// Kernels within the limits of the device: what one binds, and how much it computes.
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "graph/ops.h"
+#include "plan/scheduling.h"
+
+namespace subbyte {
+
+namespace {
+
+// Nodes that one kernel may compute for each element.
+constexpr std::size_t kMaxInlined = 64;
+
+// What a kernel that stores a value would read and compute besides it; both sorted.
+struct Reads {
+  std::vector<ValueId> leaves;   // have tensors, or are stored
+  std::vector<ValueId> inlined;  // have none
+  friend bool operator==(const Reads&, const Reads&) = default;
+};
+
+void insert(std::vector<ValueId>& sorted, ValueId v) {
+  const auto at = std::lower_bound(sorted.begin(), sorted.end(), v);
+  if (at == sorted.end() || *at != v) sorted.insert(at, v);
+}
+
+void merge(std::vector<ValueId>& into, const std::vector<ValueId>& from) {
+  std::vector<ValueId> both;
+  both.reserve(into.size() + from.size());
+  std::set_union(into.begin(), into.end(), from.begin(), from.end(), std::back_inserter(both));
+  into = std::move(both);
+}
+
+// Goes through the nodes in their order, so that what a node reads is within the limits before it;
+// where a value gets a tensor, its readers are looked at again.
+class Limits {
+ public:
+  explicit Limits(Scheduling& s)
+      : s_(s), reads_(s.graph.values.size()), work_(s.live.begin(), s.live.end()) {}
+
+  Expected<void> run() {
+    while (!work_.empty()) {
+      const NodeId n = *work_.begin();
+      work_.erase(work_.begin());
+      for (const ValueId out : s_.graph.nodes[n].outputs) {
+        if (s_.is_computed(out)) SUBBYTE_CHECK_OK(look_at(n, out));
+      }
+    }
+    return {};
+  }
+
+ private:
+  Expected<void> look_at(NodeId n, ValueId out) {
+    const Node& node = s_.graph.nodes[n];
+    const bool is_long = node.op == Op::Concat && node.inputs.size() > kMaxJoinedParts;
+    const bool part_by_part = is_long && s_.result.materialized[out];
+    Reads all;
+    for (const ValueId input : data_inputs(node)) {
+      Reads part;
+      add(input, part);
+      if (part_by_part && !fits(1, part)) return relieve(n, out, part);
+      if (part_by_part) continue;
+      merge(all.leaves, part.leaves);
+      merge(all.inlined, part.inlined);
+    }
+    if (!fits(results_of(s_, out), all)) {
+      if (!is_long) return relieve(n, out, all);
+      store(out);
+      work_.insert(n);
+      return {};
+    }
+    if (s_.result.materialized[out] || all == reads_[out]) return {};
+    reads_[out] = std::move(all);
+    work_.insert(s_.readers[out].begin(), s_.readers[out].end());
+    return {};
+  }
+
+  void add(ValueId v, Reads& reads) const {
+    const Value& value = s_.graph.values[v];
+    if (is_immediate(value)) return;
+    if (s_.result.materialized[v] || s_.is_source(v)) {
+      insert(reads.leaves, v);
+      return;
+    }
+    merge(reads.leaves, reads_[v].leaves);
+    merge(reads.inlined, reads_[v].inlined);
+    insert(reads.inlined, v);
+  }
+
+  std::size_t bindings(const Reads& reads) const {
+    std::size_t count = 0;
+    for (const ValueId leaf : reads.leaves) count += s_.bindings[leaf];
+    return count;
+  }
+  bool fits(std::size_t results, const Reads& reads) const {
+    return results + bindings(reads) <= kMaxStorageBindings && reads.inlined.size() <= kMaxInlined;
+  }
+
+  // Something that the kernel of `out` computes gets a tensor.
+  Expected<void> relieve(NodeId n, ValueId out, const Reads& reads) {
+    auto victim = split_point(reads);
+    if (!victim && reads.inlined.size() > kMaxInlined) victim = largest_view(reads);
+    if (!victim) {
+      return fail("{}: a kernel for it would bind {} buffers; {} is the most",
+                  describe(s_.graph, n), results_of(s_, out) + bindings(reads),
+                  kMaxStorageBindings);
+    }
+    store(*victim);
+    work_.insert(n);
+    return {};
+  }
+
+  void store(ValueId v) {
+    s_.result.materialized[v] = true;
+    reads_[v] = {};
+    work_.insert(s_.readers[v].begin(), s_.readers[v].end());
+  }
+
+  bool is_before(ValueId a, ValueId b) const {
+    return s_.graph.values[a].producer < s_.graph.values[b].producer;
+  }
+
+  // The value whose own tensor saves most: the one that computes most and still fits into one
+  // kernel.
+  std::optional<ValueId> split_point(const Reads& reads) const {
+    std::optional<ValueId> best;
+    std::size_t most = 1;
+    for (const ValueId v : reads.inlined) {
+      if (s_.inside[v] || s_.is_view(v) || is_anchor(s_.producer(v)) || !fits(1, reads_[v]))
+        continue;
+      const std::size_t size = std::max(reads_[v].leaves.size(), reads_[v].inlined.size() / 8);
+      if (size < most || size == 1 || (size == most && best && is_before(v, *best))) continue;
+      best = v;
+      most = size;
+    }
+    return best;
+  }
+
+  // Of views of views, one has a tensor now and then.
+  std::optional<ValueId> largest_view(const Reads& reads) const {
+    std::optional<ValueId> best;
+    for (const ValueId v : reads.inlined) {
+      if (!s_.inside[v] && s_.is_view(v) && (!best || is_before(*best, v))) best = v;
+    }
+    return best;
+  }
+
+  Scheduling& s_;
+  std::vector<Reads> reads_;  // by value, of those that have no tensor
+  std::set<NodeId> work_;
+};
+
+}  // namespace
+
+Expected<void> keep_within_limits(Scheduling& s) { return Limits(s).run(); }
+
+}  // namespace subbyte
