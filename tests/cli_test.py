@@ -171,12 +171,12 @@ def test_a_wrong_command_line_is_2(model, tmp_path, arguments, words):
         ),
         (
             ["convert", "small.onnx", "--target-format", "onnx", "--output", "small.onnx", "--force"],
-            1,
+            2,
             "--output 'small.onnx': this is the source itself; name another file\n",
         ),
         (
             ["convert", "small.onnx", "--output", "model.txt"],
-            1,
+            2,
             "--output 'model.txt': a module's name ends in .js, best in .webgpu.js\n",
         ),
     ],

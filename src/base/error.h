@@ -8,13 +8,31 @@
 #include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
+#include <vector>
 
 namespace subbyte {
+
+// What a caller may do about an error; a program maps it to an exit status.
+enum class ErrorKind {
+  bad_input,    // the model, or another file that was read, is not what it should be
+  unsupported,  // a valid model that subbyte cannot convert
+  io,           // a file cannot be read, created or written
+  usage,        // options that are wrong, or that contradict each other
+  cancelled,    // the caller asked for the end
+  internal,     // a fault of subbyte itself
+};
+// "bad input", "unsupported", ...
+std::string_view error_kind_name(ErrorKind kind);
 
 // One full sentence or two: the object, what was found, what is allowed, what to do. Names that
 // came from a file are already escaped by quoted() (text.h).
 struct Error {
-  std::string message;
+  std::string message{};
+  ErrorKind kind = ErrorKind::bad_input;
+  // What it is about, as the message names it: a path, an option, a node. "" where none is known.
+  std::string object{};
+  // Where several things are wrong, each of them; `message` then tells them all.
+  std::vector<Error> list{};
 };
 
 template <typename T>
@@ -29,7 +47,16 @@ template <typename... Args>
   return fail_formatted(format, fmt::make_format_args(args...));
 }
 
-// The same error with "context: " in front.
+// The same of another kind than bad_input.
+[[nodiscard]] tl::unexpected<Error> fail_formatted_as(ErrorKind kind, fmt::string_view format,
+                                                      fmt::format_args args);
+template <typename... Args>
+[[nodiscard]] tl::unexpected<Error> fail_as(ErrorKind kind, fmt::format_string<Args...> format,
+                                            Args&&... args) {
+  return fail_formatted_as(kind, format, fmt::make_format_args(args...));
+}
+
+// The same error with "context: " in front; the context is its object where it has none.
 [[nodiscard]] tl::unexpected<Error> within(std::string_view context, Error error);
 
 }  // namespace subbyte

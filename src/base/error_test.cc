@@ -35,5 +35,20 @@ TEST(Error, ContextStandsInFront) {
   EXPECT_EQ(result.error().message, "a.onnx: it is empty");
 }
 
+TEST(Error, KeepsItsKindItsObjectAndItsList) {
+  Error error{"2 nodes are wrong", ErrorKind::unsupported};
+  error.list = {Error{"node 1: no"}, Error{"node 2: no"}};
+  const Expected<void> inner = within("node 3", std::move(error));
+  const Expected<void> outer = within("a.onnx", inner.error());
+  EXPECT_EQ(outer.error().message, "a.onnx: node 3: 2 nodes are wrong");
+  EXPECT_EQ(outer.error().kind, ErrorKind::unsupported);
+  EXPECT_EQ(outer.error().object, "node 3");
+  ASSERT_EQ(outer.error().list.size(), 2u);
+  EXPECT_EQ(outer.error().list[1].message, "node 2: no");
+  const Expected<void> full = fail_as(ErrorKind::io, "{} is full", "disk");
+  EXPECT_EQ(full.error().message, "disk is full");
+  EXPECT_EQ(error_kind_name(full.error().kind), "io");
+}
+
 }  // namespace
 }  // namespace subbyte

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/disk_writer.h"
 #include "base/text.h"
 
 namespace subbyte {
@@ -50,49 +51,12 @@ class MappedFile final : public FileContent {
   std::size_t size_;
 };
 
-class DiskWriter final : public FileWriter {
- public:
-  DiskWriter(std::string path, std::string temporary, int descriptor)
-      : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
-  DiskWriter(const DiskWriter&) = delete;
-  DiskWriter& operator=(const DiskWriter&) = delete;
-  ~DiskWriter() override {
-    if (!committed_) ::unlink(temporary_.c_str());
-  }
-
-  Expected<void> write(Bytes bytes) override {
-    while (!bytes.empty()) {
-      // One write() takes at most 2 GiB less a page on Linux (write(2)).
-      const std::size_t most = std::min<std::size_t>(bytes.size(), std::size_t{1} << 30);
-      const ssize_t written = ::write(descriptor_.number(), bytes.data(), most);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) {
-        return fail("{}: the file cannot be written: {}", quoted(path_), reason(errno));
-      }
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
-  }
-
-  Expected<void> commit() override {
-    if (!descriptor_.close()) {
-      return fail("{}: the file cannot be written: {}", quoted(path_), reason(errno));
-    }
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-      return fail("{}: the file cannot be put in place: {}", quoted(path_), reason(errno));
-    }
-    committed_ = true;
-    return {};
-  }
-
-  void rename_to(const std::string& path) override { path_ = path; }
-
- private:
-  std::string path_;
-  std::string temporary_;
-  Descriptor descriptor_;
-  bool committed_ = false;
-};
+FileStatus::Kind kind_of(mode_t mode) {
+  if (S_ISREG(mode)) return FileStatus::Kind::regular;
+  if (S_ISDIR(mode)) return FileStatus::Kind::folder;
+  if (S_ISFIFO(mode) || S_ISCHR(mode)) return FileStatus::Kind::stream;
+  return FileStatus::Kind::other;
+}
 
 class Disk final : public FileSystem {
  public:
@@ -100,54 +64,59 @@ class Disk final : public FileSystem {
     // O_NONBLOCK: opening a named pipe must not wait for a writer.
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (file.number() < 0) {
-      return fail("{}: the file cannot be opened: {}", quoted(path), reason(errno));
+      return fail_as(ErrorKind::io, "{}: the file cannot be opened: {}", quoted(path),
+                     reason(errno));
     }
     struct stat status {};
     if (::fstat(file.number(), &status) != 0) {
-      return fail("{}: the file cannot be read: {}", quoted(path), reason(errno));
+      return fail_as(ErrorKind::io, "{}: the file cannot be read: {}", quoted(path), reason(errno));
     }
-    if (S_ISDIR(status.st_mode)) return fail("{}: this is a folder, not a file", quoted(path));
-    if (!S_ISREG(status.st_mode)) return fail("{}: this is not a regular file", quoted(path));
+    if (S_ISDIR(status.st_mode))
+      return fail_as(ErrorKind::io, "{}: this is a folder, not a file", quoted(path));
+    if (!S_ISREG(status.st_mode))
+      return fail_as(ErrorKind::io, "{}: this is not a regular file", quoted(path));
     const auto size = static_cast<std::size_t>(status.st_size);
     if (size == 0) return std::make_shared<const MappedFile>(nullptr, 0);
     void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
     if (address == MAP_FAILED) {
-      return fail("{}: the file cannot be read: {}", quoted(path), reason(errno));
+      return fail_as(ErrorKind::io, "{}: the file cannot be read: {}", quoted(path), reason(errno));
     }
     return std::make_shared<const MappedFile>(address, size);
   }
 
   Expected<std::unique_ptr<FileWriter>> create(const std::string& path) override {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) == 0) {
-      if (S_ISDIR(status.st_mode)) {
-        return fail("{}: this is a folder; name a file to write", quoted(path));
-      }
-      // Putting a file in the place of a device or a pipe would remove it for everybody.
-      if (!S_ISREG(status.st_mode)) {
-        return fail("{}: this is not a regular file; name a file to write", quoted(path));
-      }
-    }
-    constexpr int kAttempts = 1000;
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      std::string temporary =
-          fmt::format("{}/.subbyte-{}-{}.tmp", folder_of(path), ::getpid(), attempt);
-      const int file =
-          ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-      if (file >= 0) return std::make_unique<DiskWriter>(path, std::move(temporary), file);
-      if (errno != EEXIST) break;
-    }
-    return fail("{}: the file cannot be created: {}", quoted(path), reason(errno));
+    return create_on_disk(path);
   }
+
+  void remove_abandoned(const std::string& path) override { remove_abandoned_temporaries(path); }
 
   bool exists(const std::string& path) override {
     std::error_code ignored;
     return std::filesystem::exists(path, ignored);
   }
 
+  FileStatus status(const std::string& path) override {
+    FileStatus status;
+    struct stat found {};
+    if (::stat(path.c_str(), &found) == 0) {
+      status.kind = kind_of(found.st_mode);
+      status.device = found.st_dev;
+      status.inode = found.st_ino;
+    } else if (::lstat(path.c_str(), &found) == 0) {
+      status.kind = FileStatus::Kind::other;
+    } else if (::stat(folder_of(path).c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) {
+      status.kind = FileStatus::Kind::no_folder;
+    }
+    std::error_code failed;
+    status.path = std::filesystem::weakly_canonical(std::filesystem::absolute(path), failed);
+    if (failed) status.path = path;
+    return status;
+  }
+
   Expected<void> remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0) {
-      return fail("{}: the file cannot be removed: {}", quoted(path), reason(errno));
+      return fail_as(ErrorKind::io, "{}: the file cannot be removed: {}", quoted(path),
+                     reason(errno));
     }
     return {};
   }
@@ -165,6 +134,18 @@ class Disk final : public FileSystem {
 };
 
 }  // namespace
+
+bool same_file(const FileStatus& a, const FileStatus& b) {
+  if (a.inode != 0 && b.inode != 0) return a.device == b.device && a.inode == b.inode;
+  return a.path == b.path;
+}
+
+tl::unexpected<Error> disk_full(const std::string& path, std::uint64_t needed, std::uint64_t free) {
+  return fail_as(ErrorKind::io,
+                 "{}: the disk is full: the file needs {} bytes, and {} are free; make room, or "
+                 "write it elsewhere",
+                 quoted(path), needed, free);
+}
 
 FileSystem& disk() {
   static Disk real;

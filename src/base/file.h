@@ -28,12 +28,46 @@ class FileContent {
 class FileWriter {
  public:
   virtual ~FileWriter() = default;
+  // How many bytes will be written in all. Takes the room for them where the file system can, so
+  // that a full disk is found before the work; its error says how many are needed, and how many
+  // free.
+  virtual Expected<void> expect(std::uint64_t bytes) = 0;
   virtual Expected<void> write(Bytes bytes) = 0;
+  // Everything is on the disk and only its name is missing. commit() does it where it was not done.
+  virtual Expected<void> finish() = 0;
   virtual Expected<void> commit() = 0;
+  // After commit(), as long as the writer lives: what stood there before stands there again.
+  virtual void take_back() = 0;
   // Where commit() puts the file instead, in the same folder: for a name that depends on the
   // content.
   virtual void rename_to(const std::string& path) = 0;
+  virtual const std::string& path() const = 0;
 };
+
+// Makes files appear together, in their order: either all of them, or none. What they replaced is
+// gone afterwards.
+Expected<void> commit_together(std::span<const std::unique_ptr<FileWriter>> writers);
+
+// The error of a file that needs `needed` bytes where `free` are left.
+tl::unexpected<Error> disk_full(const std::string& path, std::uint64_t needed, std::uint64_t free);
+
+// What stands at a path, and which file it is.
+struct FileStatus {
+  enum class Kind {
+    missing,
+    no_folder,  // missing, and so is the folder that it would stand in
+    regular,
+    folder,
+    stream,  // a pipe or a character device: what is written there replaces nothing
+    other,   // a socket, a disk, a link that leads nowhere
+  };
+  Kind kind = Kind::missing;
+  std::string path;  // links resolved, also where nothing is there yet
+  // What tells two files apart, whatever their names; 0 where nothing is there.
+  std::uint64_t device = 0, inode = 0;
+};
+// Whether they are one file: hard links, links and other spellings of a path are.
+bool same_file(const FileStatus& a, const FileStatus& b);
 
 class FileSystem {
  public:
@@ -41,7 +75,10 @@ class FileSystem {
   // Maps the file. A missing file, a folder or an unreadable one is an error that names the path.
   virtual Expected<std::shared_ptr<const FileContent>> map(const std::string& path) = 0;
   virtual Expected<std::unique_ptr<FileWriter>> create(const std::string& path) = 0;
+  // Removes what writers of `path` left whose process ended before they could.
+  virtual void remove_abandoned(const std::string& path) = 0;
   virtual bool exists(const std::string& path) = 0;
+  virtual FileStatus status(const std::string& path) = 0;
   virtual Expected<void> remove(const std::string& path) = 0;
   // True when `path`, with links resolved, lies inside `folder`.
   virtual bool is_inside(const std::string& path, const std::string& folder) = 0;

@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+
+#include "base/temporaries.h"
 
 namespace subbyte {
 namespace {
@@ -73,6 +77,122 @@ TEST_F(DiskTest, WritesWhole) {
   struct stat status {};
   ASSERT_EQ(::stat(at("a").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0666u & ~mask);
+}
+
+TEST_F(DiskTest, AllAppearTogetherOrNone) {
+  std::ofstream(at("a")) << "old";
+  const auto writing = [&](const std::string& last) {
+    std::vector<std::unique_ptr<FileWriter>> writers;
+    for (const std::string& name : {std::string("a"), std::string("b"), last}) {
+      writers.push_back(disk().create(at(name)).value());
+      EXPECT_TRUE(writers.back()->expect(3));
+      EXPECT_TRUE(writers.back()->write(bytes_of("new")));
+    }
+    // Since the writer was made, a folder has got that name.
+    if (last == "c") fs::create_directory(at("c"));
+    return commit_together(writers);
+  };
+  EXPECT_EQ(writing("c").error().message,
+            "'" + at("c") + "': the file cannot be put in place: Is a directory");
+  EXPECT_EQ(read(at("a")), "old");
+  EXPECT_FALSE(fs::exists(at("b")));
+  EXPECT_EQ(entries(), 2u);
+  EXPECT_TRUE(writing("d"));
+  for (const char* name : {"a", "b", "d"}) EXPECT_EQ(read(at(name)), "new");
+  EXPECT_EQ(entries(), 4u);
+}
+
+// A process that is killed leaves its temporaries, and another finds them by its own name only.
+TEST_F(DiskTest, RemovesWhatTheDeadLeft) {
+  std::ofstream(at(".subbyte-0123456789abcdef-1-0.tmp")) << "of another name";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto a = disk().create(at("a"));
+    const auto b = disk().create(at("b"));
+    ::_exit(a && b ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  EXPECT_EQ(entries(), 3u);
+  const auto alive = disk().create(at("a")).value();
+  EXPECT_EQ(entries(), 4u);
+  disk().remove_abandoned(at("a"));
+  EXPECT_EQ(entries(), 3u);
+  ASSERT_TRUE(alive->commit());
+  disk().remove_abandoned(at("b"));
+  EXPECT_EQ(entries(), 2u);
+  EXPECT_TRUE(fs::exists(at("a")));
+  EXPECT_TRUE(fs::exists(at(".subbyte-0123456789abcdef-1-0.tmp")));
+}
+
+TEST_F(DiskTest, SignalsLeaveNothing) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGABRT, SIGSEGV}) {
+    int ready[2];
+    ASSERT_EQ(::pipe(ready), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (const int one : {SIGINT, SIGTERM, SIGHUP, SIGABRT, SIGSEGV}) ::signal(one, SIG_DFL);
+      remove_temporaries_on_signals();
+      const auto a = disk().create(at("a"));
+      const auto b = disk().create(at("b"));
+      ::write(ready[1], "x", 1);
+      for (;;) ::pause();
+    }
+    char byte = 0;
+    ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+    EXPECT_EQ(entries(), 2u);
+    ASSERT_EQ(::kill(child, number), 0);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(WTERMSIG(status), number);
+    EXPECT_EQ(entries(), 0u);
+    for (const int end : ready) ::close(end);
+  }
+}
+
+// A signal waits for the end of what must not be cut in two.
+TEST_F(DiskTest, SignalsWaitForACommit) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGTERM, SIG_DFL);
+    remove_temporaries_on_signals();
+    const auto a = disk().create(at("a")).value();
+    {
+      const SignalsWait wait;
+      ::raise(SIGTERM);
+      const auto committed = a->commit();
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_TRUE(fs::exists(at("a")));
+  EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(DiskTest, StatusTellsWhatStandsThere) {
+  using Kind = FileStatus::Kind;
+  std::ofstream(at("a")) << "x";
+  fs::create_symlink("a", at("link"));
+  fs::create_symlink("nowhere", at("dangling"));
+  fs::create_hard_link(at("a"), at("hard"));
+  ASSERT_EQ(::mkfifo(at("pipe").c_str(), 0600), 0);
+  const auto status = [&](const std::string& name) { return disk().status(at(name)); };
+  EXPECT_EQ(status("a").kind, Kind::regular);
+  EXPECT_EQ(status("link").kind, Kind::regular);
+  EXPECT_EQ(status("dangling").kind, Kind::other);
+  EXPECT_EQ(status("pipe").kind, Kind::stream);
+  EXPECT_EQ(status(".").kind, Kind::folder);
+  EXPECT_EQ(status("none").kind, Kind::missing);
+  EXPECT_EQ(status("no/file").kind, Kind::no_folder);
+  EXPECT_TRUE(same_file(status("a"), status("link")));
+  EXPECT_TRUE(same_file(status("a"), status("hard")));
+  EXPECT_TRUE(same_file(status("none"), status("./none")));
+  EXPECT_FALSE(same_file(status("a"), status("none")));
+  EXPECT_FALSE(same_file(status("a"), status("pipe")));
 }
 
 TEST_F(DiskTest, CreateNamesWhatIsWrong) {

@@ -1,7 +1,9 @@
 // A FileSystem in memory, for tests. Folders are not things of their own: any path may be created.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -23,6 +25,8 @@ class MemoryFileSystem final : public FileSystem {
 
   // Bytes that can still be written before the disk is full; no limit where it is empty.
   std::optional<std::size_t> capacity;
+  // The path at which nothing can be put in place; "" for none.
+  std::string refuses;
 
   // What a test puts in, or finds; text() is "" for a file that is not there.
   void put(const std::string& path, std::string_view text) {
@@ -58,9 +62,18 @@ class MemoryFileSystem final : public FileSystem {
   Expected<std::unique_ptr<FileWriter>> create(const std::string& path) override {
     return std::make_unique<Writer>(*this, path);
   }
+  void remove_abandoned(const std::string&) override {}
   bool exists(const std::string& path) override {
     const std::scoped_lock lock(mutex_);
     return files_.contains(normal(path));
+  }
+  FileStatus status(const std::string& path) override {
+    const std::scoped_lock lock(mutex_);
+    const std::string name = normal(path);
+    if (files_.contains(name)) return {FileStatus::Kind::regular, name};
+    const auto next = files_.lower_bound(name + "/");
+    const bool folder = next != files_.end() && next->first.starts_with(name + "/");
+    return {folder ? FileStatus::Kind::folder : FileStatus::Kind::missing, name};
   }
   Expected<void> remove(const std::string& path) override {
     const std::scoped_lock lock(mutex_);
@@ -88,28 +101,59 @@ class MemoryFileSystem final : public FileSystem {
   class Writer final : public FileWriter {
    public:
     Writer(MemoryFileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+    Expected<void> expect(std::uint64_t bytes) override {
+      expected_ = bytes;
+      const std::scoped_lock lock(files_.mutex_);
+      if (files_.capacity && *files_.capacity < bytes) {
+        return disk_full(path_, bytes, *files_.capacity);
+      }
+      return {};
+    }
     Expected<void> write(Bytes bytes) override {
       {
         const std::scoped_lock lock(files_.mutex_);
         if (files_.capacity && *files_.capacity < bytes.size()) {
-          return fail("{}: the file cannot be written: No space left on device", quoted(path_));
+          return disk_full(path_,
+                           std::max<std::uint64_t>(expected_, content_.size() + bytes.size()),
+                           *files_.capacity);
         }
         if (files_.capacity) *files_.capacity -= bytes.size();
       }
       content_.insert(content_.end(), bytes.begin(), bytes.end());
       return {};
     }
+    Expected<void> finish() override { return {}; }
     Expected<void> commit() override {
+      if (normal(path_) == files_.refuses) {
+        return fail_as(ErrorKind::io, "{}: the file cannot be put in place: Permission denied",
+                       quoted(path_));
+      }
+      {
+        const std::scoped_lock lock(files_.mutex_);
+        const auto found = files_.files_.find(normal(path_));
+        if (found != files_.files_.end()) before_ = found->second;
+      }
       files_.put(path_, std::move(content_));
       return {};
     }
+    void take_back() override {
+      const std::scoped_lock lock(files_.mutex_);
+      if (before_) {
+        files_.files_[normal(path_)] = before_;
+      } else {
+        files_.files_.erase(normal(path_));
+      }
+    }
 
     void rename_to(const std::string& path) override { path_ = path; }
+    const std::string& path() const override { return path_; }
 
    private:
     MemoryFileSystem& files_;
     std::string path_;
+    std::uint64_t expected_ = 0;
     Content content_;
+    std::shared_ptr<const Stored> before_;
   };
 
   static std::string normal(const std::string& path) {

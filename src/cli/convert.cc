@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/verbs.h"
 #include "cli/weights.h"
+#include "compile/file_claims.h"
 #include "emit/check.h"
 #include "emit/manifest.h"
 #include "emit/module.h"
@@ -33,21 +34,65 @@ std::string default_output(const ConvertOptions& options) {
       .string();
 }
 
-bool same_file(const std::string& a, const std::string& b) {
-  std::error_code ignored;
-  return std::filesystem::equivalent(a, b, ignored);
+Expected<void> check_replaceable_log(FileSystem& files, const std::string& path, bool force) {
+  if (path.empty() || force || files.status(path).kind != FileStatus::Kind::regular) return {};
+  SUBBYTE_TRY(const auto content, files.map(path));
+  const Bytes bytes = content->bytes();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with(kLogMark)) return {};
+  return fail_as(ErrorKind::io,
+                 "--log-file {}: a file that is no log of subbyte is there; name another, or pass "
+                 "--force to replace it",
+                 quoted(path));
 }
 
-Expected<void> check_output(FileSystem& files, const ConvertOptions& options,
-                            const std::string& output) {
-  if (same_file(options.source, output)) {
-    return fail("--output {}: this is the source itself; name another file", quoted(output));
+// Fails where a file would be written that another option names.
+Expected<void> claim_files(FileClaims& claims, const ConvertOptions& options,
+                           const std::string& output) {
+  SUBBYTE_CHECK_OK(claims.reads(options.source, "the source itself"));
+  if (!options.mixed_config.empty()) {
+    SUBBYTE_CHECK_OK(claims.reads(options.mixed_config, "the file of --mixed-precision-config"));
   }
-  if (options.target_format == "onnx") return check_replaceable_onnx(files, output, options.force);
-  if (!output.ends_with(".js") && !output.ends_with(".mjs")) {
-    return fail("--output {}: a module's name ends in .js, best in .webgpu.js", quoted(output));
+  const bool onnx = options.target_format == "onnx";
+  if (!onnx && !output.ends_with(".js") && !output.ends_with(".mjs")) {
+    return fail_as(ErrorKind::usage, "--output {}: a module's name ends in .js, best in .webgpu.js",
+                   quoted(output));
   }
-  return check_replaceable(files, output, options.force);
+  SUBBYTE_CHECK_OK(onnx ? claim_onnx(claims, output) : claim_module(claims, output));
+  if (options.log_file.empty()) return {};
+  return claims.writes("--log-file", options.log_file, "the log", true);
+}
+
+// Fails where a file would be replaced that subbyte did not write.
+Expected<void> check_replaced_files(FileSystem& files, const ConvertOptions& options,
+                                    const std::string& output) {
+  SUBBYTE_CHECK_OK(options.target_format == "onnx"
+                       ? check_replaceable_onnx(files, output, options.force)
+                       : check_replaceable(files, output, options.force));
+  return check_replaceable_log(files, options.log_file, options.force);
+}
+
+// The model, with every check of the files around it done before the first of them, the log, is
+// opened for writing.
+Expected<Model> read_source(FileSystem& files, const ConvertOptions& options,
+                            const std::string& output, Log& log) {
+  FileClaims claims(files);
+  SUBBYTE_CHECK_OK(claim_files(claims, options, output));
+  const bool logs = !options.log_file.empty();
+  if (logs) log.keep();
+  log.say(LogLevel::info, fmt::format("reading {}", quoted(options.source)));
+  auto model = read_onnx(files, options.source);
+  if (!model) {
+    // Which other files belong to the source is not known, so nothing but a log makes way for one.
+    if (logs && check_replaceable_log(files, options.log_file, false))
+      SUBBYTE_CHECK_OK(log.write_to(options.log_file));
+    return model;
+  }
+  for (const std::string& path : model->data_files)
+    SUBBYTE_CHECK_OK(claims.reads(path, "the source's own data"));
+  SUBBYTE_CHECK_OK(check_replaced_files(files, options, output));
+  if (logs) SUBBYTE_CHECK_OK(log.write_to(options.log_file));
+  return model;
 }
 
 Expected<SourceFile> source_file(FileSystem& files, const std::string& path) {
@@ -64,8 +109,7 @@ PassObserver dump_to(Log& log) {
 }
 
 // The model in standard operators, every shape known.
-Expected<Model> standard_model(FileSystem& files, const std::string& path, Log& log) {
-  SUBBYTE_TRY(Model model, read_onnx(files, path));
+Expected<Model> standard_model(Model model, const std::string& path, Log& log) {
   log.say(LogLevel::debug, to_text(model));
   SUBBYTE_CHECK_OK(check_supported(model));
   if (auto done = run_passes(model, standard_passes(), dump_to(log)); !done) {
@@ -94,12 +138,13 @@ void report_check(const Check& check, const std::string& precision, Log& log) {
 }
 
 Expected<void> emit_onnx(FileSystem& files, const Model& model, const WeightPlan& weights,
-                         const std::string& output) {
-  return write_onnx(files, output, model, [&](ValueId v) -> Expected<Tensor> {
+                         const std::string& output, bool force) {
+  const WeightSource decoded = [&](ValueId v) -> Expected<Tensor> {
     if (const auto it = weights.stored.find(v); it != weights.stored.end())
       return decoded_weight(model, it->second);
     return *model.main().values[v].constant;
-  });
+  };
+  return write_onnx(files, output, model, decoded, kLargestProtobuf, force);
 }
 
 Expected<void> emit_webgpu(FileSystem& files, const ConvertOptions& options,
@@ -125,6 +170,7 @@ Expected<void> emit_webgpu(FileSystem& files, const ConvertOptions& options,
   const auto progress = [&](std::size_t done, std::size_t count) {
     log.progress("quantizing", done, count);
   };
+  remove_abandoned(files, output);
   DiskSink disk_sink(files, output_stem(output));
   MemorySink memory_sink;
   WeightsSink& sink = options.single_file ? static_cast<WeightsSink&>(memory_sink) : disk_sink;
@@ -136,8 +182,7 @@ Expected<void> emit_webgpu(FileSystem& files, const ConvertOptions& options,
   text.types = typescript_types(model);
   const auto manifest = manifest_json(model, plan, packed, facts);
   text.manifest = manifest.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
-  SUBBYTE_CHECK_OK(disk_sink.commit());
-  SUBBYTE_CHECK_OK(write_text_files(files, output, text, packed.files));
+  SUBBYTE_CHECK_OK(write_module_files(files, output, text, disk_sink.take(), options.force));
   const auto& totals = manifest["totals"];
   fmt::print("{}: {} of weights, {:.2f} bits a weight ({} before)\n", quoted(output),
              bytes_text(totals["bytes"].get<std::int64_t>()),
@@ -162,13 +207,12 @@ Expected<WeightPlan> weights_of(FileSystem& files, const Model& model,
 
 Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log) {
   const std::string output = options.output.empty() ? default_output(options) : options.output;
-  log.say(LogLevel::info, fmt::format("reading {}", quoted(options.source)));
-  SUBBYTE_TRY(Model model, standard_model(files, options.source, log));
-  SUBBYTE_CHECK_OK(check_output(files, options, output));
+  SUBBYTE_TRY(Model imported, read_source(files, options, output, log));
+  SUBBYTE_TRY(Model model, standard_model(std::move(imported), options.source, log));
   SUBBYTE_TRY(WeightPlan weights, weights_of(files, model, options));
   for (const auto& note : weights.notes) log.say(LogLevel::debug, note);
   if (options.target_format == "onnx") {
-    SUBBYTE_CHECK_OK(emit_onnx(files, model, weights, output));
+    SUBBYTE_CHECK_OK(emit_onnx(files, model, weights, output, options.force));
     fmt::print("{}: written\n", quoted(output));
     return {};
   }

@@ -5,8 +5,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 
 #include "base/text.h"
+#include "emit/version.h"
 
 namespace subbyte {
 
@@ -42,14 +44,14 @@ Log::~Log() {
   if (file_ != nullptr) std::fclose(file_);
 }
 
-Expected<void> Log::open(LogLevel level, const std::string& path) {
-  level_ = level;
-  if (path.empty()) return {};
+Expected<void> Log::write_to(const std::string& path) {
   file_ = std::fopen(path.c_str(), "w");
   if (file_ == nullptr) {
-    return fail("--log-file {}: the file cannot be written: {}", quoted(path),
-                std::generic_category().message(errno));
+    return fail_as(ErrorKind::io, "--log-file {}: the file cannot be written: {}", quoted(path),
+                   std::generic_category().message(errno));
   }
+  fmt::print(file_, "{}{}\n{}", kLogMark, kVersion, std::exchange(kept_, {}));
+  keeps_ = false;
   return {};
 }
 
@@ -60,6 +62,7 @@ void Log::clear_bar() {
 
 void Log::say(LogLevel level, std::string_view message) {
   if (file_ != nullptr) fmt::print(file_, "{}{}\n", prefix(level, false), message);
+  if (keeps_) kept_ += fmt::format("{}{}\n", prefix(level, false), message);
   if (level > level_) return;
   clear_bar();
   fmt::print(stderr, "{}{}\n", prefix(level, colours_), message);

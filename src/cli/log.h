@@ -13,6 +13,9 @@ namespace subbyte {
 
 enum class LogLevel { error, warning, info, debug };
 
+// The first line of every log file, by which one is known again.
+inline constexpr std::string_view kLogMark = "# Log of subbyte ";
+
 class Log {
  public:
   Log();
@@ -20,8 +23,14 @@ class Log {
   Log& operator=(const Log&) = delete;
   ~Log();
 
-  // Lines above `level` are left out on stderr; the file, where `path` is not empty, gets them too.
-  Expected<void> open(LogLevel level, const std::string& path);
+  // Lines above `level` are left out on stderr.
+  void set_level(LogLevel level) { level_ = level; }
+  // From here on all lines are kept, those above the level too, for a file that may not be opened
+  // yet.
+  void keep() { keeps_ = true; }
+  // Creates or empties the file, and writes to it what was kept and all that follows. What stands
+  // there is the caller's to check.
+  Expected<void> write_to(const std::string& path);
 
   // With "error: " or "warning: " before it, in colour on a terminal unless NO_COLOR is set
   // (no-color.org).
@@ -36,6 +45,8 @@ class Log {
   const bool terminal_;
   const bool colours_;
   LogLevel level_ = LogLevel::info;
+  bool keeps_ = false;
+  std::string kept_;
   std::FILE* file_ = nullptr;
   bool bar_ = false;
   std::size_t tenths_ = 0;

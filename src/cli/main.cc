@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/temporaries.h"
 #include "base/text.h"
 #include "cli/verbs.h"
 #include "emit/version.h"
@@ -78,7 +79,8 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
                  "Put the weights inside the module (up to 100 MB)");
   verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
   verb->add_flag("--no-check", no_check, "Do not compare the quantized model with the float one");
-  verb->add_flag("--force", o.force, "Replace files that subbyte did not write");
+  verb->add_flag("--force", o.force,
+                 "Replace files that subbyte did not write, the log file included");
   verb->add_option("--log-level", log.level, "How much is told on stderr")
       ->check(one_of({"error", "warning", "info", "debug"}));
   verb->add_option("--log-file", log.file, "Write the log to this file too");
@@ -115,7 +117,8 @@ struct CommandLine {
 };
 
 Expected<void> run_convert(CommandLine& c, Log& log) {
-  SUBBYTE_CHECK_OK(log.open(log_level(c.log.level), c.log.file));
+  log.set_level(log_level(c.log.level));
+  c.convert.log_file = c.log.file;
   c.convert.check = !c.no_check;
   return convert(disk(), c.convert, log);
 }
@@ -253,11 +256,14 @@ int run(int argc, char** argv) {
   if (*find_verb) done = find_models(disk(), c.file);
   if (done) return 0;
   log.say(LogLevel::error, done.error().message);
-  return kFailed;
+  return done.error().kind == ErrorKind::usage ? kWrongCommand : kFailed;
 }
 
 }  // namespace
 
 }  // namespace subbyte
 
-int main(int argc, char** argv) { return subbyte::run(argc, argv); }
+int main(int argc, char** argv) {
+  subbyte::remove_temporaries_on_signals();
+  return subbyte::run(argc, argv);
+}

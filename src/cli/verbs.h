@@ -19,6 +19,7 @@ struct ConvertOptions {
   std::string output;  // "" for a name beside the source
   std::string model_type;
   std::string mixed_config;  // path of a mixed-precision file, or ""
+  std::string log_file;      // path of the log, or ""
   bool single_file = false;
   std::int64_t shard_bytes = 0;  // 0: one file
   bool check = true;

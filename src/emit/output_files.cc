@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "base/sha256.h"
 #include "base/text.h"
 #include "emit/module.h"
-#include "import/onnx.h"
+#include "emit/onnx/onnx.h"
 
 namespace subbyte {
 
@@ -33,17 +35,13 @@ nlohmann::json manifest_at(FileSystem& files, const std::string& path) {
   return ours ? std::move(json) : nlohmann::json(nullptr);
 }
 
-tl::unexpected<Error> not_ours(const std::string& path) {
-  return fail(
-      "{}: a file that subbyte did not write is there; name another output, or pass --force to "
-      "replace it",
-      quoted(path));
-}
-
-Expected<void> write_file(FileSystem& files, const std::string& path, const std::string& text) {
-  SUBBYTE_TRY(const auto writer, files.create(path));
+Expected<void> add_file(FileSystem& files, const std::string& path, const std::string& text,
+                        std::vector<std::unique_ptr<FileWriter>>& writers) {
+  SUBBYTE_TRY(auto writer, files.create(path));
+  SUBBYTE_CHECK_OK(writer->expect(text.size()));
   SUBBYTE_CHECK_OK(writer->write(bytes_of(text)));
-  return writer->commit();
+  writers.push_back(std::move(writer));
+  return {};
 }
 
 // Names of weight files in an old manifest, only those that this stem could have given.
@@ -53,15 +51,17 @@ std::vector<std::string> old_weights(const nlohmann::json& manifest, const std::
     return names;
   for (const auto& file : manifest["files"]) {
     if (!file.is_object() || !file.contains("name") || !file["name"].is_string()) continue;
-    const auto name = file["name"].get<std::string>();
-    const std::string prefix = base + "-";
-    if (!name.starts_with(prefix) || !name.ends_with(".bin")) continue;
-    const std::string hash = name.substr(prefix.size(), name.size() - prefix.size() - 4);
-    const bool hex =
-        std::all_of(hash.begin(), hash.end(), [](unsigned char c) { return std::isxdigit(c); });
-    if (hex && hash.size() == 16) names.push_back(name);
+    if (auto name = file["name"].get<std::string>(); is_weights_name(name, base))
+      names.push_back(std::move(name));
   }
   return names;
+}
+
+// Whether a file of weights holds what its name says.
+bool is_what_its_name_says(FileSystem& files, const std::string& path) {
+  const auto content = files.map(path);
+  return content &&
+         path.ends_with(fmt::format("-{}.bin", sha256((*content)->bytes()).substr(0, 16)));
 }
 
 std::string base64_of(const std::vector<std::byte>& bytes) {
@@ -88,6 +88,23 @@ std::string output_stem(const std::string& module_path) {
   return module_path.substr(0, module_path.rfind('.'));
 }
 
+tl::unexpected<Error> not_ours(const std::string& path) {
+  return fail_as(
+      ErrorKind::io,
+      "{}: a file that subbyte did not write is there; name another output, or pass --force to "
+      "replace it",
+      quoted(path));
+}
+
+bool is_weights_name(std::string_view name, std::string_view stem) {
+  constexpr std::string_view kEnd = ".bin";
+  constexpr std::size_t kDigits = 16;
+  if (name.size() != stem.size() + 1 + kDigits + kEnd.size()) return false;
+  const std::string_view hash = name.substr(stem.size() + 1, kDigits);
+  return name.starts_with(stem) && name[stem.size()] == '-' && name.ends_with(kEnd) &&
+         hash.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 Expected<void> check_replaceable(FileSystem& files, const std::string& module_path, bool force) {
   if (force) return {};
   const std::string stem = output_stem(module_path);
@@ -105,14 +122,19 @@ Expected<void> check_replaceable(FileSystem& files, const std::string& module_pa
 }
 
 Expected<void> check_replaceable_onnx(FileSystem& files, const std::string& path, bool force) {
-  if (force || !files.exists(path)) return {};
-  const auto model = read_onnx(files, path);
-  if (!model || model->producer != "subbyte") return not_ours(path);
-  return {};
+  if (force || !files.exists(path) || is_our_onnx(files, path)) return {};
+  return not_ours(path);
 }
 
-Expected<void> DiskSink::begin() {
+void remove_abandoned(FileSystem& files, const std::string& module_path) {
+  const std::string stem = output_stem(module_path);
+  for (const auto& path : {stem + ".bin", stem + ".d.ts", stem + ".json", module_path})
+    files.remove_abandoned(path);
+}
+
+Expected<void> DiskSink::begin(std::int64_t bytes) {
   SUBBYTE_TRY(auto writer, files_.create(stem_ + ".bin"));
+  SUBBYTE_CHECK_OK(writer->expect(static_cast<std::uint64_t>(bytes)));
   writers_.push_back(std::move(writer));
   return {};
 }
@@ -125,12 +147,7 @@ Expected<std::string> DiskSink::end(const std::string& sha256) {
   return base_name_of(path);
 }
 
-Expected<void> DiskSink::commit() {
-  for (const auto& writer : writers_) SUBBYTE_CHECK_OK(writer->commit());
-  return {};
-}
-
-Expected<void> MemorySink::begin() {
+Expected<void> MemorySink::begin(std::int64_t) {
   contents_.emplace_back();
   return {};
 }
@@ -156,18 +173,27 @@ std::vector<std::string> MemorySink::base64() const {
   return texts;
 }
 
-Expected<void> write_text_files(FileSystem& files, const std::string& module_path,
-                                const TextFiles& text, const std::vector<WeightsFile>& weights) {
+Expected<void> write_module_files(FileSystem& files, const std::string& module_path,
+                                  const TextFiles& text,
+                                  std::vector<std::unique_ptr<FileWriter>> weights, bool force) {
   const std::string stem = output_stem(module_path);
   const auto before = old_weights(manifest_at(files, stem + ".json"), base_name_of(stem));
-  SUBBYTE_CHECK_OK(write_file(files, stem + ".d.ts", text.types));
-  SUBBYTE_CHECK_OK(write_file(files, stem + ".json", text.manifest));
-  SUBBYTE_CHECK_OK(write_file(files, module_path, text.module));
+  std::set<std::string> current;
+  for (const auto& writer : weights) {
+    const std::string name = base_name_of(writer->path());
+    current.insert(name);
+    const bool ours = std::find(before.begin(), before.end(), name) != before.end();
+    if (ours || force || !files.exists(writer->path())) continue;
+    if (!is_what_its_name_says(files, writer->path())) return not_ours(writer->path());
+  }
+  std::vector<std::unique_ptr<FileWriter>> writers = std::move(weights);
+  SUBBYTE_CHECK_OK(add_file(files, stem + ".d.ts", text.types, writers));
+  SUBBYTE_CHECK_OK(add_file(files, stem + ".json", text.manifest, writers));
+  SUBBYTE_CHECK_OK(add_file(files, module_path, text.module, writers));
+  SUBBYTE_CHECK_OK(commit_together(writers));
   for (const auto& name : before) {
-    const bool current =
-        std::any_of(weights.begin(), weights.end(), [&](const auto& w) { return w.name == name; });
     const std::string path = folder_of(module_path) + "/" + name;
-    if (!current && files.exists(path)) SUBBYTE_CHECK_OK(files.remove(path));
+    if (!current.contains(name) && files.exists(path)) SUBBYTE_CHECK_OK(files.remove(path));
   }
   return {};
 }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -18,18 +19,25 @@ std::string output_stem(const std::string& module_path);
 // Fails where a file that subbyte did not write stands at the place of the module, its types or its
 // manifest, unless `force`.
 Expected<void> check_replaceable(FileSystem& files, const std::string& module_path, bool force);
-// The same for --target-format onnx; never true of the source itself.
+// The same for the file of --target-format onnx; of its data, write_onnx() knows whether any are
+// written.
 Expected<void> check_replaceable_onnx(FileSystem& files, const std::string& path, bool force);
 
-// Weights to DIR/NAME.webgpu-HASH.bin, where HASH is the first 16 digits of the SHA-256; they
-// appear on commit().
+// The error of a file that is not replaced without --force.
+tl::unexpected<Error> not_ours(const std::string& path);
+
+// Removes what conversions to this module left whose process was killed.
+void remove_abandoned(FileSystem& files, const std::string& module_path);
+
+// Weights to DIR/NAME.webgpu-HASH.bin, where HASH is the first 16 digits of the SHA-256.
 class DiskSink final : public WeightsSink {
  public:
   DiskSink(FileSystem& files, std::string stem) : files_(files), stem_(std::move(stem)) {}
-  Expected<void> begin() override;
+  Expected<void> begin(std::int64_t bytes) override;
   Expected<void> write(Bytes bytes) override;
   Expected<std::string> end(const std::string& sha256) override;
-  Expected<void> commit();
+  // The files, whole but not yet under their names.
+  std::vector<std::unique_ptr<FileWriter>> take() { return std::move(writers_); }
 
  private:
   FileSystem& files_;
@@ -40,7 +48,7 @@ class DiskSink final : public WeightsSink {
 // Weights kept for --single-file, at most kMaxSingleFile bytes in all.
 class MemorySink final : public WeightsSink {
  public:
-  Expected<void> begin() override;
+  Expected<void> begin(std::int64_t bytes) override;
   Expected<void> write(Bytes bytes) override;
   Expected<std::string> end(const std::string& sha256) override;
   std::vector<std::string> base64() const;
@@ -52,12 +60,19 @@ class MemorySink final : public WeightsSink {
 
 inline constexpr std::int64_t kMaxSingleFile = 100'000'000;
 
-// Writes the module's text files; the module last. Weights of an earlier conversion under the same
-// name that `weights` does not list are removed afterwards.
 struct TextFiles {
   std::string module, types, manifest;
 };
-Expected<void> write_text_files(FileSystem& files, const std::string& module_path,
-                                const TextFiles& text, const std::vector<WeightsFile>& weights);
+// Makes all files of a conversion appear together, the weights first and the module last. Weights
+// of an earlier conversion under the same name that are not among them are removed afterwards. A
+// file at the place of weights that is neither listed in the manifest that stands there nor what
+// its name says is an error, unless `force`.
+Expected<void> write_module_files(FileSystem& files, const std::string& module_path,
+                                  const TextFiles& text,
+                                  std::vector<std::unique_ptr<FileWriter>> weights, bool force);
+
+// Whether the name without folder is one that weights of the output `stem` (without folder) may
+// have: "STEM-" and 16 hexadecimal digits and ".bin".
+bool is_weights_name(std::string_view name, std::string_view stem);
 
 }  // namespace subbyte

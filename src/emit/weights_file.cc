@@ -60,6 +60,20 @@ Expected<void> write_matrix(FileInProgress& file, const PackedMatrix& matrix) {
   return {};
 }
 
+// Whether weight `w` of the plan begins a new file, after one of `bytes` bytes.
+bool begins_file(const Plan& plan, std::size_t w, std::int64_t bytes, std::int64_t shard_bytes) {
+  return shard_bytes > 0 && bytes > 0 &&
+         aligned(bytes) + stored_bytes(plan.weights[w]) > shard_bytes;
+}
+
+// The size of the file that begins with weight `w`.
+std::int64_t file_bytes(const Plan& plan, std::size_t w, std::int64_t shard_bytes) {
+  std::int64_t bytes = 0;
+  for (; w < plan.weights.size() && !begins_file(plan, w, bytes, shard_bytes); ++w)
+    bytes = aligned(bytes) + stored_bytes(plan.weights[w]);
+  return bytes;
+}
+
 }  // namespace
 
 Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& stored) {
@@ -82,15 +96,13 @@ Expected<PackedWeights> write_weights(const Model& model, const Plan& plan,
   std::optional<FileInProgress> file;
   for (std::size_t w = 0; w < plan.weights.size(); ++w) {
     const StoredWeight& stored = plan.weights[w];
-    const bool full = file && shard_bytes > 0 && file->bytes() > 0 &&
-                      aligned(file->bytes()) + stored_bytes(stored) > shard_bytes;
-    if (full) {
+    if (file && begins_file(plan, w, file->bytes(), shard_bytes)) {
       SUBBYTE_TRY(WeightsFile done, file->end());
       result.files.push_back(std::move(done));
       file.reset();
     }
     if (!file) {
-      SUBBYTE_CHECK_OK(sink.begin());
+      SUBBYTE_CHECK_OK(sink.begin(file_bytes(plan, w, shard_bytes)));
       file.emplace(sink);
     }
     SUBBYTE_TRY(const PackedMatrix matrix, pack_weight(model, stored));

@@ -35,7 +35,8 @@ struct PackedWeights {
 class WeightsSink {
  public:
   virtual ~WeightsSink() = default;
-  virtual Expected<void> begin() = 0;
+  // A file of `bytes` bytes in all.
+  virtual Expected<void> begin(std::int64_t bytes) = 0;
   virtual Expected<void> write(Bytes bytes) = 0;
   // The file's SHA-256 is known: gives it its name and keeps it.
   virtual Expected<std::string> end(const std::string& sha256) = 0;

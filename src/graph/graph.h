@@ -107,6 +107,8 @@ Uses find_uses(const Graph& graph);
 
 struct Model {
   std::string source_name;  // file name without folder, for messages and the manifest
+  // Paths of the other files that constants lie in.
+  std::vector<std::string> data_files;
   std::string producer;
   std::int64_t ir_version = 0;
   std::int64_t opset = 0;                                          // of ai.onnx

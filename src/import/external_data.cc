@@ -84,6 +84,12 @@ Expected<std::shared_ptr<const FileContent>> ExternalData::open(std::string_view
   return content;
 }
 
+std::vector<std::string> ExternalData::paths() const {
+  std::vector<std::string> paths;
+  for (const auto& [location, content] : open_) paths.push_back(folder_ + "/" + location);
+  return paths;
+}
+
 Expected<ExternalBytes> ExternalData::find(const wire::TensorProto& tensor, std::uint64_t size) {
   SUBBYTE_TRY(const Entries entries, read_entries(tensor));
   SUBBYTE_TRY(const std::shared_ptr<const FileContent> content, open(entries.location));

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -26,6 +27,8 @@ class ExternalData {
   // The bytes of `tensor`, which needs `size` of them. Errors leave it to the caller to name the
   // tensor.
   Expected<ExternalBytes> find(const wire::TensorProto& tensor, std::uint64_t size);
+  // The files that were read so far.
+  std::vector<std::string> paths() const;
 
  private:
   Expected<std::shared_ptr<const FileContent>> open(std::string_view location);

@@ -1,6 +1,8 @@
 // ONNX in: wire format to Graph, nothing interpreted beyond it.
 #pragma once
 
+#include <functional>
+#include <set>
 #include <string>
 
 #include "base/error.h"
@@ -19,6 +21,14 @@ Expected<Model> read_onnx(FileSystem& files, const std::string& path);
 // The same from bytes in memory; external data are looked for in `folder`.
 Expected<Model> parse_onnx(FileSystem& files, Bytes bytes, const std::string& folder,
                            const std::string& source_name, std::shared_ptr<const void> owner);
+
+// Who wrote an ONNX file, and the files beside it that its initializers name, for the question
+// whose file it is: nothing else of it is read, and those files need not be there.
+struct OnnxOrigin {
+  std::string producer;
+  std::set<std::string, std::less<>> locations;
+};
+Expected<OnnxOrigin> read_onnx_origin(FileSystem& files, const std::string& path);
 
 inline constexpr std::int64_t kOldestOpset = 7;
 inline constexpr std::int64_t kNewestOpset = 28;

@@ -64,6 +64,7 @@ Expected<Model> read_model(Bytes bytes, TensorSource source, const std::string& 
   model.ir_version = proto->ir_version;
   SUBBYTE_CHECK_OK(read_opsets(*proto, model));
   SUBBYTE_CHECK_OK(build_graphs(proto->graphs.front(), proto->functions, source, model));
+  model.data_files = source.external.paths();
   if (source.owner) model.owners.push_back(source.owner);
   return model;
 }
@@ -81,6 +82,23 @@ Expected<Model> parse_onnx(FileSystem& files, Bytes bytes, const std::string& fo
 Expected<Model> read_onnx(FileSystem& files, const std::string& path) {
   SUBBYTE_TRY(const std::shared_ptr<const FileContent> content, files.map(path));
   return parse_onnx(files, content->bytes(), folder_of(path), base_name_of(path), content);
+}
+
+Expected<OnnxOrigin> read_onnx_origin(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(const std::shared_ptr<const FileContent> content, files.map(path));
+  const Bytes bytes = content->bytes();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  SUBBYTE_TRY(const wire::ModelProto proto, wire::read_model(text));
+  OnnxOrigin origin{std::string(proto.producer_name), {}};
+  for (const std::string_view graph : proto.graphs) {
+    SUBBYTE_TRY(const wire::GraphProto main, wire::read_graph(graph));
+    for (const wire::TensorProto& tensor : main.initializers) {
+      for (const wire::StringStringEntry& entry : tensor.external_data) {
+        if (entry.key == "location") origin.locations.insert(std::string(entry.value));
+      }
+    }
+  }
+  return origin;
 }
 
 }  // namespace subbyte

@@ -25,8 +25,17 @@ inline constexpr std::uint64_t kLargestProtobuf = 0x7fffffff;
 // opset is the model's or 18, whichever is newer. Values that nothing uses are left out. Dimensions
 // that are expressions become dim_params of their text. Errors: constants of strings, values whose
 // dtype must be known and is not, tensors from `weights` that do not fit, and a graph that is above
-// `largest` without its constants.
+// `largest` without its constants. Unless `force`, a file at "PATH.data" that no ONNX file of
+// subbyte's at `path` names is an error too, where one would be written. One that subbyte wrote and
+// that is not needed any more is removed, and so is what a killed process left of them.
 Expected<void> write_onnx(FileSystem& files, const std::string& path, const Model& model,
-                          const WeightSource& weights, std::uint64_t largest = kLargestProtobuf);
+                          const WeightSource& weights, std::uint64_t largest = kLargestProtobuf,
+                          bool force = false);
+
+// Whether subbyte wrote the ONNX file at `path`: its producer says so.
+bool is_our_onnx(FileSystem& files, const std::string& path);
+// Whether "PATH.data" is the data of an ONNX file at `path` that subbyte wrote: an initializer of
+// it lies there.
+bool is_our_onnx_data(FileSystem& files, const std::string& path);
 
 }  // namespace subbyte

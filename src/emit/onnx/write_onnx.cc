@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "emit/onnx/messages.h"
 #include "emit/onnx/onnx.h"
+#include "import/onnx.h"
 
 namespace subbyte {
 
@@ -15,6 +16,7 @@ namespace {
 
 using namespace onnx_messages;
 
+constexpr std::string_view kProducer = "subbyte";
 constexpr std::int64_t kOldestWritten = 18;        // what canonicalize() leaves
 constexpr std::uint64_t kSmallestExternal = 1024;  // constants up to this size stay in the model
 constexpr std::uint64_t kExternalAlignment = 64;   // of an element in the data file, for any reader
@@ -54,6 +56,13 @@ struct Layout {
     for (const Initializer& initializer : initializers) total += initializer.field_bytes();
     return total;
   }
+  std::uint64_t data_bytes() const {
+    std::uint64_t end = 0;
+    for (const Initializer& initializer : initializers) {
+      if (initializer.external) end = initializer.offset + initializer.bytes;
+    }
+    return end;
+  }
   std::uint64_t file_bytes() const {
     return before.size() + field_header(kModelGraph, graph_bytes()).size() + graph_bytes();
   }
@@ -65,7 +74,7 @@ std::string model_fields(const Model& model) {
   std::string out;
   protozero::pbf_writer writer(out);
   writer.add_int64(kModelIrVersion, std::min(std::max(model.ir_version, std::int64_t{8}), newest));
-  writer.add_string(kModelProducerName, "subbyte");
+  writer.add_string(kModelProducerName, std::string(kProducer));
 
   const auto add_opset = [&](std::string_view domain, std::int64_t version) {
     protozero::pbf_writer import(writer, kModelOpsetImport);
@@ -147,7 +156,9 @@ Expected<void> write_initializers(FileWriter& out, FileWriter* data, const Layou
                                   const Model& model, const WeightSource& weights) {
   std::uint64_t position = 0;  // in the data file
   for (const Initializer& initializer : layout.initializers) {
-    SUBBYTE_TRY(const Tensor tensor, weight(model, weights, initializer.value));
+    auto tensor_to_write = weight(model, weights, initializer.value);
+    if (!tensor_to_write) return within(quoted(out.path()), std::move(tensor_to_write.error()));
+    const Tensor tensor = std::move(*tensor_to_write);
     SUBBYTE_CHECK_OK(write_text(out, field_header(kGraphInitializer, initializer.message_bytes())));
     SUBBYTE_CHECK_OK(write_text(out, initializer.head));
     if (initializer.external) {
@@ -164,27 +175,50 @@ Expected<void> write_initializers(FileWriter& out, FileWriter* data, const Layou
 
 }  // namespace
 
+bool is_our_onnx(FileSystem& files, const std::string& path) {
+  const auto origin = read_onnx_origin(files, path);
+  return origin && origin->producer == kProducer;
+}
+
+bool is_our_onnx_data(FileSystem& files, const std::string& path) {
+  const auto origin = read_onnx_origin(files, path);
+  return origin && origin->producer == kProducer &&
+         origin->locations.contains(base_name_of(path) + ".data");
+}
+
 Expected<void> write_onnx(FileSystem& files, const std::string& path, const Model& model,
-                          const WeightSource& weights, std::uint64_t largest) {
+                          const WeightSource& weights, std::uint64_t largest, bool force) {
   const std::string data_path = path + ".data";
   auto layout = lay_out(model, base_name_of(data_path), largest);
   if (!layout) return within(quoted(path), std::move(layout.error()));
-
-  SUBBYTE_TRY(const std::unique_ptr<FileWriter> out, files.create(path));
-  std::unique_ptr<FileWriter> data;
-  if (layout->has_data_file) {
-    SUBBYTE_TRY(data, files.create(data_path));
+  const bool data_is_ours = is_our_onnx_data(files, path);
+  if (layout->has_data_file && files.exists(data_path) && !data_is_ours && !force) {
+    return fail_as(
+        ErrorKind::io,
+        "{}: the model's data would go there, where a file is that subbyte did not write; name "
+        "another output, or pass --force to replace it",
+        quoted(data_path));
   }
-  SUBBYTE_CHECK_OK(write_text(*out, layout->before));
-  SUBBYTE_CHECK_OK(write_text(*out, field_header(kModelGraph, layout->graph_bytes())));
-  SUBBYTE_CHECK_OK(write_text(*out, layout->body));
-  auto written = write_initializers(*out, data.get(), *layout, model, weights);
-  if (!written) return within(quoted(path), std::move(written.error()));
+
+  for (const std::string& one : {data_path, path}) files.remove_abandoned(one);
   // The data first: a model that is there has its weights.
-  if (data) SUBBYTE_CHECK_OK(data->commit());
-  auto committed = out->commit();
-  if (!committed && data) SUBBYTE_CHECK_OK(files.remove(data_path));
-  return committed;
+  std::vector<std::unique_ptr<FileWriter>> writers;
+  FileWriter* data = nullptr;
+  if (layout->has_data_file) {
+    SUBBYTE_TRY(writers.emplace_back(), files.create(data_path));
+    data = writers.back().get();
+    SUBBYTE_CHECK_OK(data->expect(layout->data_bytes()));
+  }
+  SUBBYTE_TRY(writers.emplace_back(), files.create(path));
+  FileWriter& out = *writers.back();
+  SUBBYTE_CHECK_OK(out.expect(layout->file_bytes()));
+  SUBBYTE_CHECK_OK(write_text(out, layout->before));
+  SUBBYTE_CHECK_OK(write_text(out, field_header(kModelGraph, layout->graph_bytes())));
+  SUBBYTE_CHECK_OK(write_text(out, layout->body));
+  SUBBYTE_CHECK_OK(write_initializers(out, data, *layout, model, weights));
+  SUBBYTE_CHECK_OK(commit_together(writers));
+  if (data_is_ours && data == nullptr && files.exists(data_path)) return files.remove(data_path);
+  return {};
 }
 
 }  // namespace subbyte
