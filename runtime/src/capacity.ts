@@ -99,28 +99,14 @@ export function fits(
   return total <= sum(packInside(plan, bytes, outside, limit).totals) * (1 + WASTE);
 }
 
-/**
- * The symbols at the end of their class: of `parts` classes between a power of two and the next. One that has changed since
- * the run before goes a little further: sizes that grow together, as a cache and the cache with what is new, then meet
- * the end of their classes together.
- */
-function roundedSymbols(
-  symbols: readonly number[],
-  before: readonly number[],
-  parts: number,
-): number[] {
-  return symbols.map((symbol, s) => {
-    if (symbol < 1) return symbol;
-    const unit = Math.max(1, 2 ** Math.ceil(Math.log2(symbol)) / parts);
-    const further = unit >= 4 && symbol !== (before[s] ?? symbol) ? Math.ceil(unit / 8) : 0;
-    return roundUp(symbol + further, unit);
-  });
-}
+/** By how much less room the next attempt leaves, where one leaves too much. */
+const LESS = 0.8;
 
 /**
- * Memory for a run that needs `bytes`, and for as many others as may share it: the sizes at symbols that are rounded up as
- * coarsely as the bound on what is wasted allows. Tensors need not grow with the symbols, so none is below its own need.
- * `before` are the symbols of the run before.
+ * Memory for a run that needs `bytes`, and for as many others as may share it: the sizes at larger symbols, as much larger as
+ * the bound on what is wasted allows, all by the same part, so that sizes which grow together, as a cache and the cache with
+ * what is new, outgrow it together. Only symbols that are not what they were in the run `before` are made larger: sizes that stay
+ * waste nothing. Tensors need not grow with the symbols, so none is below its own need.
  */
 export function chooseCapacities(
   plan: Plan,
@@ -133,13 +119,14 @@ export function chooseCapacities(
   const most = Math.min(limits.binding, limits.buffer);
   const exact = packInside(plan, bytes, outside, limits.buffer);
   const allowed = sum(exact.totals) * (1 + WASTE);
-  let last = '';
-  for (let parts = 1; ; parts *= 2) {
-    const rounded = roundedSymbols(symbols, before, parts);
-    if (symbols.every((symbol, s) => symbol === rounded[s])) break;
-    if (rounded.join() === last) continue;
-    last = rounded.join();
-    const values = evaluate(plan.exprs, rounded);
+  let last = symbols;
+  for (let part = 1; symbols.some((symbol) => symbol * part >= 1); part *= LESS) {
+    const roomy = symbols.map((symbol, s) =>
+      symbol > 0 && symbol !== (before[s] ?? symbol) ? symbol + Math.floor(symbol * part) : symbol,
+    );
+    if (roomy.every((symbol, s) => symbol === last[s])) continue;
+    last = roomy;
+    const values = evaluate(plan.exprs, roomy);
     const larger = plan.tensors.map((tensor, t) => {
       const size = widthOf(tensor) * values[tensor.count]!;
       return Number.isFinite(size) ? Math.max(bytes[t]!, size) : bytes[t]!;

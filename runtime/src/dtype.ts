@@ -1,7 +1,7 @@
 import { SubbyteError } from './errors.js';
 import { roundUp } from './gpu.js';
 import { floatToHalf, halfToFloat } from './half.js';
-import type { DType } from './plan.js';
+import { WORD, type DType } from './plan.js';
 
 /** Tensor data as a user hands it in or gets it back. */
 export type Data =
@@ -123,7 +123,7 @@ function toBfloat16(words: Uint32Array): Uint16Array {
 
 /** The bytes of a tensor whose elements are `width` bytes wide. */
 function checkWidth(dtype: DType, width: number): 'words' | 'own' {
-  if (width === 4) return 'words';
+  if (width === WORD) return 'words';
   if (width === GIVEN[dtype].BYTES_PER_ELEMENT) return 'own';
   throw new SubbyteError('internal', `the plan has ${dtype} in elements of ${width} bytes`);
 }
@@ -157,7 +157,7 @@ export function encode(
   dtype: DType,
   data: Data,
   label: string,
-  width = 4,
+  width = WORD,
 ): Uint8Array<ArrayBuffer> {
   if (checkWidth(dtype, width) === 'own') return encodeOwn(dtype, data);
   let words: Float32Array | Int32Array | Uint32Array;
@@ -201,7 +201,7 @@ export function encode(
 }
 
 /** The values of `bytes`, which hold one element of `width` bytes each and become the result's own. */
-export function decode(dtype: DType, bytes: ArrayBuffer, width = 4): Data {
+export function decode(dtype: DType, bytes: ArrayBuffer, width = WORD): Data {
   if (checkWidth(dtype, width) === 'own') return new GIVEN[dtype](bytes);
   switch (dtype) {
     case 'float32':

@@ -118,8 +118,8 @@ export function portWidth(plan: Plan, { tensor }: { tensor?: number }): number {
   return tensor === undefined ? WORD : widthOf(plan.tensors[tensor]!);
 }
 
-/** Bytes of what the GPU computes with. */
-const WORD = 4;
+/** Bytes of what the GPU computes with where a tensor says nothing else. */
+export const WORD = 4;
 
 /** Bytes that each entry of a file's `chunks` is the SHA-256 of; the last chunk may be shorter. */
 export const CHUNK_BYTES = 4 * 1024 * 1024;

@@ -4,7 +4,7 @@ import type { Layout, RowRange } from './layout.js';
 import type { Plan, PlanStep } from './plan.js';
 
 /** Bytes of a parameter in a uniform struct. */
-const PARAM_BYTES = 4;
+export const PARAM_BYTES = 4;
 
 /** What is dispatched at most once in a run: a step, or a step for one chunk of the rows of a weight that it splits. */
 export interface Launch {

@@ -4,7 +4,7 @@ import { evaluate, evaluateChunk, valueAt } from './expr.js';
 import { mebibytes } from './gpu.js';
 import type { Plan, PlanForm } from './plan.js';
 import { widthOf } from './plan.js';
-import type { Launch, Program } from './program.js';
+import { PARAM_BYTES, type Launch, type Program } from './program.js';
 
 /** The dims of the inputs for given symbols, before anything else is computed from them. */
 export interface Shapes {
@@ -99,42 +99,36 @@ export function layOut(workgroups: number, limit: number, step: string): { x: nu
   return { x: Math.ceil(workgroups / y), y };
 }
 
-/** The first of a step's usable forms whose condition holds; undefined where a condition is not known, or none holds. */
-export function chooseForm(
-  forms: readonly PlanForm[],
-  values: Float64Array,
-  what: string,
-): PlanForm | undefined {
-  return forms.find(
-    ({ when }) => when === undefined || valueAt(values, when, `a condition of ${what}`) !== 0,
-  );
-}
-
 /** The dispatch of a launch, its parameters written into `params`; undefined where there is no work. */
 function dispatchOf(
   plan: Plan,
   program: Program,
-  launch: Launch,
+  { step, rows, params: struct }: Launch,
   forms: readonly PlanForm[],
   { values, symbols }: Shapes,
   params: Uint32Array,
 ): { pipeline: number; workgroups: number } | undefined {
-  const { step } = launch;
-  const what = `the step ${quoted(step.name)}`;
+  // The error's text is made for an error only: this is the hot part of a run of new sizes.
+  const at = (index: number, part: string): number =>
+    Number.isFinite(values[index])
+      ? values[index]!
+      : valueAt(values, index, `${part} of the step ${quoted(step.name)}`);
   if (step.split) {
-    const all = { first: 0, rows: valueAt(values, step.split.rows, `rows of ${what}`) };
-    const { first, rows } = launch.rows ?? all;
-    evaluateChunk(plan.exprs, program.chunkEntries, values, symbols, first, rows);
+    const chunk = rows ?? { first: 0, rows: at(step.split.rows, 'rows') };
+    evaluateChunk(plan.exprs, program.chunkEntries, values, symbols, chunk.first, chunk.rows);
   }
-  const form = chooseForm(forms, values, what);
+  const form = forms.find(({ when }) => when === undefined || at(when, 'a condition') !== 0);
   if (!form) {
-    throw new SubbyteError('limits', `this device cannot run ${what} with these input sizes`);
+    throw new SubbyteError(
+      'limits',
+      `this device cannot run the step ${quoted(step.name)} with these input sizes`,
+    );
   }
-  const workgroups = valueAt(values, form.workgroups, `the size of ${what}`);
+  const workgroups = at(form.workgroups, 'the size');
   if (workgroups <= 0) return undefined;
-  // Storing a number into a Uint32Array takes it modulo 2^32.
   step.params.forEach((param, i) => {
-    params[launch.params!.offset / 4 + i] = valueAt(values, param, `a parameter of ${what}`);
+    // Storing a number into a Uint32Array takes it modulo 2^32.
+    params[struct!.offset / PARAM_BYTES + i] = at(param, 'a parameter');
   });
   return { pipeline: form.pipeline, workgroups };
 }
@@ -150,7 +144,7 @@ export function computeSizes(
   checkConstraints(plan, shapes);
   const outputs = outputDims(plan, shapes.values);
   const bytes = tensorBytes(plan, shapes.values, device);
-  const params = new Uint32Array(program.paramBytes / 4);
+  const params = new Uint32Array(program.paramBytes / PARAM_BYTES);
   const most = device.limit('maxComputeWorkgroupsPerDimension');
   const dispatches: Dispatch[] = [];
   program.launches.forEach((launch, i) => {

@@ -70,6 +70,7 @@ export function detachInputs(
   });
   const buffers = copies.flatMap((copy) => copy?.buffer ?? []);
   const { checks } = engine.memory.checked(buffers, buffers.length > 0, () => {
+    if (buffers.length === 0) return;
     const encoder = gpu.createCommandEncoder();
     for (const copy of copies) {
       if (!copy) continue;

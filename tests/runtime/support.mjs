@@ -52,8 +52,9 @@ export function observe(device) {
     writes: 0,
     /** Copies between buffers. */
     copies: 0,
-    /** The largest buffer made, by label. */
+    /** The largest buffer made, and how many were, by label. */
     largest: {},
+    count: {},
   };
   const live = new Map();
   device.addEventListener?.('uncapturederror', (event) => {
@@ -69,6 +70,7 @@ export function observe(device) {
   };
   wrap(device, 'createBuffer', (buffer) => {
     ++log.buffersMade;
+    log.count[buffer.label] = (log.count[buffer.label] ?? 0) + 1;
     log.largest[buffer.label] = Math.max(log.largest[buffer.label] ?? 0, buffer.size);
     live.set(buffer, buffer.size);
     log.liveBytes += buffer.size;
