@@ -130,7 +130,7 @@ export type OutputsOf<List extends readonly TensorInfo[], Keep extends string = 
 };
 
 export interface Progress {
-  /** `download` counts bytes of weights; then `compile` counts pipelines. */
+  /** `download` counts bytes of weights; then `compile` counts the pipelines that `load` waits for. */
   phase: 'download' | 'compile';
   loaded: number;
   total: number;

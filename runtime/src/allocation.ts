@@ -143,7 +143,7 @@ export function groupOf(
   const { launches } = engine.program;
   const launch = launches[index]!;
   const { groups, outsideGroups } = allocation;
-  const key = outsideKey(index, launch, outside);
+  const key = outside.size > 0 ? outsideKey(index, launch, outside) : '';
   if (!key) return (groups[index] ??= createGroup(engine, allocation, launch, outside));
   const group = outsideGroups.get(key) ?? createGroup(engine, allocation, launch, outside);
   outsideGroups.delete(key);

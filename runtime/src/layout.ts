@@ -167,18 +167,6 @@ export function spanOf(
   return { ...first, bytes: last.offset + last.bytes - first.offset };
 }
 
-/** The row ranges that a step runs over: one of all `rows` where none of the weights that it splits is cut. */
-export function stepRanges(
-  layout: Layout,
-  split: readonly number[],
-  rows: number,
-): { range: number | undefined; rows: RowRange }[] {
-  const ranges = layout.ranges[split[0] ?? -1];
-  return ranges
-    ? ranges.map((range, i) => ({ range: i, rows: range }))
-    : [{ range: undefined, rows: { first: 0, rows } }];
-}
-
 /** Throws where a step binds weights that this layout cannot give it, so that a run need not. */
 function checkBindings(plan: Plan, layout: Layout): void {
   for (const { bindings, split } of plan.steps) {
