@@ -6,26 +6,24 @@
 // dims given; a dim of an input that is not given is 1, but for the one that grows and those that hold its name and "+".
 // A round decodes `steps` tokens at a fixed past, `steps` with a past that grows from there, and prints the times of a token
 // and their ratio; the last line is the median of the ratios. With several modules each round takes them in turn.
-import { appendFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
+import { appendFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    past: { type: "string", default: "256" },
-    steps: { type: "string", default: "64" },
-    rounds: { type: "string", default: "5" },
-    busy: { type: "string", default: "200" },
-    state: { type: "string", multiple: true, default: [] },
-    dim: { type: "string", multiple: true, default: [] },
-    out: { type: "string" },
+    past: { type: 'string', default: '256' },
+    steps: { type: 'string', default: '64' },
+    rounds: { type: 'string', default: '5' },
+    busy: { type: 'string', default: '200' },
+    state: { type: 'string', multiple: true, default: [] },
+    dim: { type: 'string', multiple: true, default: [] },
+    out: { type: 'string' },
   },
 });
-const [past, steps, rounds] = [options.past, options.steps, options.rounds].map(
-  Number,
-);
+const [past, steps, rounds] = [options.past, options.steps, options.rounds].map(Number);
 const ARRAYS = {
   float32: Float32Array,
   float16: Uint16Array,
@@ -46,27 +44,23 @@ async function open(path) {
   const started = performance.now();
   const { load } = await import(pathToFileURL(resolve(path)));
   const model = await load();
-  const given = options.state.map((pair) => pair.split("="));
+  const given = options.state.map((pair) => pair.split('='));
   const named = model.inputs
     .filter(({ name }) => /^past/.test(name))
-    .map(({ name }) => [
-      name,
-      name.replace(/^past_key_values|^past/, "present"),
-    ]);
+    .map(({ name }) => [name, name.replace(/^past_key_values|^past/, 'present')]);
   const states = given.length > 0 ? given : named;
-  if (states.length === 0)
-    throw new Error(`${path} has no input named past*: give --state`);
+  if (states.length === 0) throw new Error(`${path} has no input named past*: give --state`);
   const { dims } = model.inputs.find(({ name }) => name === states[0][0]);
-  const growing = dims.find((dim, axis) => axis > 0 && typeof dim === "string");
+  const growing = dims.find((dim, axis) => axis > 0 && typeof dim === 'string');
   return { path, model, states, growing, load_ms: performance.now() - started };
 }
 
 const fixedDims = new Map(
-  options.dim.map((pair) => pair.split("=")).map(([k, v]) => [k, Number(v)]),
+  options.dim.map((pair) => pair.split('=')).map(([k, v]) => [k, Number(v)]),
 );
 
 function sizeOf(dim, growing, length) {
-  if (typeof dim === "number") return dim;
+  if (typeof dim === 'number') return dim;
   if (fixedDims.has(dim)) return fixedDims.get(dim);
   if (dim === growing) return length;
   // The mask has one place more than the cache: "past + 1", or a name of its own such as "total_sequence_length".
@@ -81,9 +75,7 @@ function inputsAt({ model, states, growing }, length) {
     const count = shape.reduce((a, b) => a * b, 1);
     const value = /mask/.test(name) ? 1 : 0;
     inputs[name] = {
-      data: new ARRAYS[dtype](count).fill(
-        dtype === "int64" ? BigInt(value) : value,
-      ),
+      data: new ARRAYS[dtype](count).fill(dtype === 'int64' ? BigInt(value) : value),
       dims: shape,
     };
   }
@@ -95,10 +87,7 @@ function emptyStates({ model, states, growing }, length) {
     const { dtype, dims } = model.inputs.find((input) => input.name === name);
     const shape = dims.map((dim) => sizeOf(dim, growing, length));
     const bytes = Math.max(16, 4 * shape.reduce((a, b) => a * b, 1));
-    const usage =
-      GPUBufferUsage.STORAGE |
-      GPUBufferUsage.COPY_SRC |
-      GPUBufferUsage.COPY_DST;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const buffer = model.device.createBuffer({
       size: Math.ceil(bytes / 16) * 16,
       usage,
@@ -137,8 +126,7 @@ const { adapterInfo: info } = contenders[0].model.device;
 report({
   gpu: `${info.vendor} ${info.architecture} ${info.device} ${info.description}`.trim(),
 });
-for (const { path, load_ms } of contenders)
-  report({ contender: path, load_ms });
+for (const { path, load_ms } of contenders) report({ contender: path, load_ms });
 const ratios = new Map(contenders.map(({ path }) => [path, []]));
 for (const one of contenders) {
   await decode(one, false);
@@ -163,6 +151,5 @@ for (let round = 0; round < rounds; ++round) {
     });
   }
 }
-for (const [path, list] of ratios)
-  report({ contender: path, past, steps, ratio: median(list) });
+for (const [path, list] of ratios) report({ contender: path, past, steps, ratio: median(list) });
 process.exit(0);

@@ -77,7 +77,9 @@ async function growingState() {
         .map((input) => [input.name, makeInput(input, sizes)]),
     );
     inputs.push(
-      Object.fromEntries(Object.entries(fresh).map(([name, { data }]) => [name, [...data].map(Number)])),
+      Object.fromEntries(
+        Object.entries(fresh).map(([name, { data }]) => [name, [...data].map(Number)]),
+      ),
     );
     const before = [log.buffersMade, log.bindGroups, log.pipelines];
     outputs = await model.run({ ...fresh, ...states }, { keep: presents });
