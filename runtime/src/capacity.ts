@@ -99,14 +99,14 @@ export function fits(
   return total <= sum(packInside(plan, bytes, outside, limit).totals) * (1 + WASTE);
 }
 
-/** By how much less room the next attempt leaves, where one leaves too much. */
-const LESS = 0.8;
+/** Attempts to leave room until half of it is left. */
+const ATTEMPTS = 4;
 
 /**
  * Memory for a run that needs `bytes`, and for as many others as may share it: the sizes at larger symbols, as much larger as
  * the bound on what is wasted allows, all by the same part, so that sizes which grow together, as a cache and the cache with
- * what is new, outgrow it together. Only symbols that are not what they were in the run `before` are made larger: sizes that stay
- * waste nothing. Tensors need not grow with the symbols, so none is below its own need.
+ * what is new, outgrow it together. Symbols that are what they were in the run `before` stay: the room is for those that
+ * change. Tensors need not grow with the symbols, so none is below its own need.
  */
 export function chooseCapacities(
   plan: Plan,
@@ -120,9 +120,11 @@ export function chooseCapacities(
   const exact = packInside(plan, bytes, outside, limits.buffer);
   const allowed = sum(exact.totals) * (1 + WASTE);
   let last = symbols;
-  for (let part = 1; symbols.some((symbol) => symbol * part >= 1); part *= LESS) {
+  for (let attempt = 0; ; ++attempt) {
+    const part = 2 ** (-attempt / ATTEMPTS);
+    if (!symbols.some((symbol) => symbol * part >= 1)) return exact;
     const roomy = symbols.map((symbol, s) =>
-      symbol > 0 && symbol !== (before[s] ?? symbol) ? symbol + Math.floor(symbol * part) : symbol,
+      symbol > 0 && symbol !== before[s] ? symbol + Math.floor(symbol * part) : symbol,
     );
     if (roomy.every((symbol, s) => symbol === last[s])) continue;
     last = roomy;
@@ -137,5 +139,4 @@ export function chooseCapacities(
     const capacities = packInside(plan, larger, outside, limits.buffer);
     if (sum(capacities.totals) <= allowed) return capacities;
   }
-  return exact;
 }

@@ -127,7 +127,7 @@ test('a tensor above 64 MiB has at most a sixteenth to spare', () => {
     assert.ok(capacities[0] <= bytes[0] * (length * 4 > 64 ? 17 / 16 : 5 / 4), `${length}`);
   }
   const bytes = bytesOf(plan, [20, 1, 1]);
-  const twenty = chooseCapacities(plan, [20, 1, 1], [], bytes, nothing, limits);
+  const twenty = chooseCapacities(plan, [20, 1, 1], [20, 1, 1], bytes, nothing, limits);
   assert.equal(fits(plan, bytesOf(plan, [18, 1, 1]), twenty, nothing, limits.buffer), false);
   assert.equal(fits(plan, bytesOf(plan, [19, 1, 1]), twenty, nothing, limits.buffer), true);
 });

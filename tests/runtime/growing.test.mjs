@@ -91,6 +91,21 @@ deviceTest('a cache that grows makes nothing within a class of sizes', async ({ 
   assert.equal(log.liveBytes, 0);
 });
 
+deviceTest('what grows from the first run on finds room', async ({ device, log }) => {
+  const { load } = await makeModule(cachePlan());
+  const model = await load({ device, internal: { poison: true } });
+  const run = (rows) =>
+    model.run({
+      past: { data: new Float32Array(rows * WIDTH), dims: [rows, WIDTH] },
+      row: rowOf(0),
+    });
+  await run(200);
+  const { buffersMade, bindGroups } = log;
+  for (let rows = 201; rows < 230; ++rows) await run(rows);
+  assert.deepEqual([log.buffersMade, log.bindGroups], [buffersMade, bindGroups]);
+  assert.equal(log.count['subbyte arena'], 1);
+});
+
 /** A chain over [L, 64] that also has [L, L], [H, W] and sizes that fall where L rises; two forms, by parity. */
 function mixedPlan() {
   const b = planBuilder();
