@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ranges>
+#include <utility>
 
 #include "base/text.h"
 #include "plan/family_code.h"
 #include "plan/index_code.h"
 #include "plan/scalar_wgsl.h"
+#include "plan/wide_constants.h"
 
 namespace subbyte {
 
@@ -154,7 +157,15 @@ Expected<Typed> Evaluator::value(ValueId id, const Frame& frame,
   for (const Known& known : known_[id]) {
     if (known.frame == where && known.path == path) return known.typed;
   }
-  SUBBYTE_TRY(Typed typed, computed(id, frame, path));
+  const Value& read = graph_.values[id];
+  if (read.constant || is_immediate(read)) {
+    if (auto fits = fits_words(code_.exprs(), read); !fits)
+      return within(describe_reader(id), std::move(fits.error()));
+  }
+  const NodeId reader = std::exchange(reader_, read.producer);
+  auto computed_here = computed(id, frame, path);
+  reader_ = reader;
+  SUBBYTE_TRY(Typed typed, std::move(computed_here));
   typed.text = scope_.let(typed.text);
   known_[id].push_back(Known{where, path, typed});
   return typed;
@@ -164,9 +175,20 @@ Expected<Typed> Evaluator::definition(ValueId id, const Frame& frame,
                                       const std::vector<ViewStep>& path) {
   if (id == result_.value) return Typed{result_.name, result_.type};
   defining_ = id;
+  reader_ = graph_.values[id].producer;
   SUBBYTE_TRY(Typed typed, computed(id, frame, path));
   typed.text = scope_.let(typed.text);
   return typed;
+}
+
+std::string Evaluator::describe_reader(ValueId id) const {
+  if (reader_ != kNone) return describe(graph_, reader_);
+  const auto reads = [&](const Node& node) {
+    return std::ranges::find(node.inputs, id) != node.inputs.end();
+  };
+  const auto first = std::ranges::find_if(graph_.nodes, reads);
+  if (first == graph_.nodes.end()) return "an output";
+  return describe(graph_, static_cast<NodeId>(first - graph_.nodes.begin()));
 }
 
 Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
@@ -241,10 +263,17 @@ Expected<Typed> element_view(Evaluator& evaluator, const Element& at) {
 Expected<Typed> element_scalar(Evaluator& evaluator, const Element& at) {
   const Graph& graph = evaluator.graph();
   const auto& shape = evaluator.shape(at.value);
+  ExprPool& exprs = evaluator.code().exprs();
+  if (auto decided = decided_comparison(exprs, graph, at.node)) return *decided;
   std::vector<std::optional<ScalarArgument>> arguments;
-  for (const ValueId input : at.node.inputs) {
+  for (std::size_t i = 0; i < at.node.inputs.size(); ++i) {
+    const ValueId input = at.node.inputs[i];
     if (input == kNone) {
       arguments.emplace_back(std::nullopt);
+      continue;
+    }
+    if (auto limit = outer_limit(exprs, graph, at.node, i)) {
+      arguments.emplace_back(ScalarArgument{*limit, graph.values[input].dtype});
       continue;
     }
     std::vector<ViewStep> inner = at.path;

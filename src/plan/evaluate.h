@@ -107,6 +107,8 @@ class Evaluator {
  private:
   Expected<Typed> computed(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
   Typed content(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
+  // The node whose computation reads `value` now, for messages.
+  std::string describe_reader(ValueId value) const;
   Access through(ValueId value, const std::vector<ViewStep>& path);
   // Read by other kernels from where one has put it.
   bool is_placed(ValueId value) const {
@@ -123,6 +125,7 @@ class Evaluator {
   Scope& scope_;
   KernelResult result_;
   ValueId defining_ = kNone;
+  NodeId reader_ = kNone;
   struct Known {
     std::string frame;
     std::vector<ViewStep> path;

@@ -3,6 +3,7 @@
 
 #include "plan/evaluate.h"
 #include "plan/index_code.h"
+#include "plan/wide_constants.h"
 
 namespace subbyte {
 
@@ -16,10 +17,13 @@ Expected<Typed> element_eye_like(Evaluator& evaluator, const Element& element) {
       type};
 }
 
-Expected<Typed> element_fill(Evaluator&, const Element& element) {
+Expected<Typed> element_fill(Evaluator& evaluator, const Element& element) {
+  const Typed zero{"0.0f", GpuType::f32};
   const Tensor* fill = element.node.tensor("value");
-  return fill == nullptr ? Typed{"0.0f", GpuType::f32}
-                         : scalar_literal(*fill).value_or(Typed{"0.0f", GpuType::f32});
+  if (fill == nullptr) return zero;
+  const Graph& graph = evaluator.graph();
+  SUBBYTE_CHECK_OK(fits_words(describe(graph, graph.values[element.value].producer), *fill));
+  return scalar_literal(*fill).value_or(zero);
 }
 
 Expected<Typed> element_range(Evaluator& evaluator, const Element& element) {

@@ -12,6 +12,7 @@
 #include "plan/lowering.h"
 #include "plan/repeat_by_views.h"
 #include "plan/split_variadic.h"
+#include "plan/wide_constants.h"
 
 namespace subbyte {
 
@@ -108,11 +109,13 @@ void list_inputs_and_outputs(Lowering& lowering) {
     lowering.plan.inputs.push_back(input);
   }
   for (const ValueId v : graph.outputs) {
-    PlanOutput output{v, std::nullopt, std::nullopt};
+    PlanOutput output{v};
     const ValueId source = same_order_source(graph, v);
     const auto input = std::find(graph.inputs.begin(), graph.inputs.end(), source);
     if (input != graph.inputs.end()) {
       output.input = static_cast<std::uint32_t>(input - graph.inputs.begin());
+    } else if (is_wide_constant(graph.values[source]) && !graph.values[v].content) {
+      output.constant = source;
     } else if (const auto it = lowering.placement.tensors.find(source);
                it != lowering.placement.tensors.end() && !graph.values[v].content) {
       output.tensor = it->second;

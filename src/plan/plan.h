@@ -43,11 +43,13 @@ struct PlanInput {
   std::optional<TensorId> tensor;
 };
 
-// From a tensor, from an input passed through, or (both absent) from the value's content.
+// From a tensor, from an input passed through, from the value's content (all absent), or, without
+// one, from a constant that the GPU's words do not hold.
 struct PlanOutput {
   ValueId value = kNone;
-  std::optional<TensorId> tensor;
-  std::optional<std::uint32_t> input;
+  std::optional<TensorId> tensor{};
+  std::optional<std::uint32_t> input{};
+  ValueId constant = kNone;
 };
 
 enum class Part : std::uint8_t { values, scales, zero_points };

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "graph/integers.h"
 #include "plan/weight_code.h"
 
 namespace subbyte {
@@ -125,6 +126,8 @@ Json ports_json(const Model& model, Expressions& exprs, const Plan& plan, Json& 
       entry["tensor"] = *output.tensor;
     } else if (output.input) {
       entry["input"] = *output.input;
+    } else if (output.constant != kNone) {
+      entry["content"] = integer_texts(*graph.values[output.constant].constant);
     } else {
       entry["content"] = content_json(
           model, exprs, graph.values[output.value].content.value_or(std::vector<Expr>{}));

@@ -5,6 +5,7 @@
 #include "graph/ops.h"
 #include "plan/scheduling.h"
 #include "plan/view_steps.h"
+#include "plan/wide_constants.h"
 
 namespace subbyte {
 
@@ -76,7 +77,8 @@ void find_live(Scheduling& s) {
   for (const ValueId input : graph.inputs) is_input[input] = true;
   for (const ValueId output : graph.outputs) {
     const ValueId source = same_order_source(graph, output);
-    if (is_input[source] || graph.values[output].content) continue;
+    if (is_input[source] || graph.values[output].content || is_wide_constant(graph.values[source]))
+      continue;
     s.is_output[source] = true;
     s.result.materialized[source] = true;
     need(s, source);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "graph/integers.h"
 #include "plan/embedded_kernels.h"
 #include "plan/kernel_files.h"
 
@@ -41,6 +42,9 @@ struct PlanPrinter {
         text += fmt::format("t{}\n", *output.tensor);
       } else if (output.input) {
         text += fmt::format("input {}\n", *output.input);
+      } else if (output.constant != kNone) {
+        const Tensor& constant = *model.main().values[output.constant].constant;
+        text += fmt::format("constant {}\n", fmt::join(integer_texts(constant), ", "));
       } else {
         text += exprs(*model.main().values[output.value].content) + "\n";
       }

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/threads.h"
+#include "graph/integers.h"
 #include "quantize/affine_block.h"
 #include "quantize/bits.h"
 #include "quantize/half.h"
@@ -168,19 +169,15 @@ Expected<PackedMatrix> pack_integers(const Tensor& tensor, std::int64_t rows, st
     return fail("{}: its elements are {}; only integers and bools can be stored as 32-bit words",
                 name, dtype_name(tensor.dtype));
   }
+  if (const auto wide = first_wide_element(tensor)) {
+    const WordRange range = word_range(*gpu_type(tensor.dtype));
+    return fail(
+        "{}: element {} is {}, which does not fit the 32 bits that the GPU has; {} to {} do", name,
+        *wide, integer_text(tensor, *wide), range.least, range.most);
+  }
   PackedMatrix matrix = allocate(rows, k, IntegerEncoding{});
-  const bool is_unsigned = gpu_type(tensor.dtype) == GpuType::u32;
-  const std::int64_t least = is_unsigned ? 0 : std::numeric_limits<std::int32_t>::min();
-  const std::int64_t most = is_unsigned ? std::int64_t{std::numeric_limits<std::uint32_t>::max()}
-                                        : std::int64_t{std::numeric_limits<std::int32_t>::max()};
   for (std::size_t i = 0; i < values->size() && 4 * i < matrix.values.size(); ++i) {
-    const std::int64_t value = (*values)[i];
-    if (value < least || value > most) {
-      return fail(
-          "{}: element {} is {}, which does not fit the 32 bits that the GPU has; {} to {} do",
-          name, i, value, least, most);
-    }
-    const auto word = static_cast<std::uint32_t>(value);
+    const auto word = static_cast<std::uint32_t>((*values)[i]);
     std::memcpy(matrix.values.data() + 4 * i, &word, sizeof(word));
   }
   return matrix;

@@ -5,6 +5,7 @@
 #include "graph/families.h"
 #include "graph/infer/input_symbols.h"
 #include "graph/infer/node_infer.h"
+#include "graph/integers.h"
 #include "graph/ops.h"
 
 namespace subbyte {
@@ -73,7 +74,7 @@ void set_constant(ExprPool& exprs, Value& value) {
   value.shape.emplace();
   for (const std::int64_t dim : value.constant->dims) value.shape->push_back(exprs.constant(dim));
   if (!small_dims(exprs, *value.shape)) return;
-  if (const auto elements = integer_values(*value.constant)) {
+  if (const auto elements = exact_integers(*value.constant)) {
     value.content.emplace();
     for (const std::int64_t element : *elements) value.content->push_back(exprs.constant(element));
   }

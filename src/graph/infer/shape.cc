@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "graph/infer/node_infer.h"
+#include "graph/integers.h"
 
 namespace subbyte {
 namespace {
@@ -42,7 +43,7 @@ Expected<void> infer_constant(NodeInfer& c) {
   for (const std::int64_t dim : tensor->dims) shape.push_back(c.exprs.constant(dim));
   std::optional<Content> content;
   const auto dims = small_dims(c.exprs, shape);
-  if (const auto elements = dims ? integer_values(*tensor) : std::nullopt) {
+  if (const auto elements = dims ? exact_integers(*tensor) : std::nullopt) {
     content.emplace();
     for (const std::int64_t element : *elements) content->push_back(c.exprs.constant(element));
   }
@@ -68,7 +69,7 @@ Expected<void> infer_constant_of_shape(NodeInfer& c) {
   }
   std::optional<Content> content;
   const auto dims = small_dims(c.exprs, shape);
-  const auto value = tensor == nullptr ? std::nullopt : integer_values(*tensor);
+  const auto value = tensor == nullptr ? std::nullopt : exact_integers(*tensor);
   if (dims && value) {
     content.emplace();
     const Expr element = c.exprs.constant(value->front());
