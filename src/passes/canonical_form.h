@@ -7,6 +7,8 @@
 
 namespace subbyte {
 
+// Whether what is known of the node's inputs is all that its form needs, and it has it.
+bool is_canonical(const Graph& graph, const Node& node);
 // An error naming the first node that is not in canonical form.
 Expected<void> check_canonical(const Model& model);
 

@@ -50,21 +50,39 @@ void remove_attribute(Node& node, std::string_view name) {
   std::erase_if(node.attributes, [&](const Attribute& a) { return a.name == name; });
 }
 
+void set_attribute(Node& node, std::string_view name, AttributeValue value) {
+  for (Attribute& attribute : node.attributes) {
+    if (attribute.name != name) continue;
+    attribute.value = std::move(value);
+    return;
+  }
+  node.attributes.push_back({std::string(name), std::move(value)});
+}
+
 void set_input(Node& node, std::size_t position, ValueId value) {
   if (node.inputs.size() <= position) node.inputs.resize(position + 1, kNone);
   node.inputs[position] = value;
 }
 
+Expected<bool> canonicalize_known(Model& model) {
+  SUBBYTE_CHECK_OK(canonicalize_windows(model));
+  bool any = false;
+  for (const auto rule : {canonicalize_norms, canonicalize_forms}) {
+    SUBBYTE_TRY(const bool changed, rule(model));
+    if (changed) SUBBYTE_CHECK_OK(infer(model));
+    any = any || changed;
+  }
+  return any;
+}
+
 Expected<void> canonicalize(Model& model) {
   name_outputs(model);
   for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_attributes(model, graph));
-  if (needs_shapes(model)) {
-    SUBBYTE_CHECK_OK(infer(model));
-    for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_shaped(model, graph));
-    SUBBYTE_CHECK_OK(canonicalize_windows(model));
-    SUBBYTE_CHECK_OK(canonicalize_norms(model));
-  }
+  SUBBYTE_CHECK_OK(infer(model));
+  for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_shaped(model, graph));
   model.opset = std::max<std::int64_t>(model.opset, 18);
+  SUBBYTE_CHECK_OK(infer(model));
+  SUBBYTE_CHECK_OK(canonicalize_known(model));
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
+#include "reference/element.h"
 
 namespace subbyte {
 namespace {
@@ -49,14 +50,11 @@ void split_to_input(ConstantMaker& make, Node& node) {
   }
 }
 
-Tensor scalar(float value) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-  return make_tensor(DType::float32, {}, {bytes, bytes + sizeof(value)});
-}
-
 void dropout_to_input(ConstantMaker& make, Node& node) {
   if (node.find("ratio") == nullptr) return;
-  set_input(node, 1, make.add(node, "ratio", scalar(node.float_or("ratio", 0.5f))));
+  set_input(node, 1,
+            make.add(node, "ratio",
+                     reference::scalar_from(DType::float32, node.float_or("ratio", 0.5f))));
   remove_attribute(node, "ratio");
 }
 
@@ -64,12 +62,8 @@ Expected<void> pad_to_inputs(ConstantMaker& make, Node& node) {
   const auto pads = node.ints("pads");
   if (!pads) return fail("its attribute 'pads' is missing");
   set_input(node, 1, make.add_int64s(node, "pads", *pads));
-  // Without a value it is 0, of whatever type the data have.
-  if (node.float_or("value", 0) != 0) {
-    set_input(node, 2, make.add(node, "value", scalar(node.float_or("value", 0))));
-  }
+  // The value stays until the type of the data is known: canonicalize_forms().
   remove_attribute(node, "pads");
-  remove_attribute(node, "value");
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include "graph/ops.h"
 #include "passes/spell_out.h"
+#include "reference/element.h"
 
 namespace subbyte {
 namespace {
@@ -159,7 +160,8 @@ Expected<bool> spell_hardmax(Speller& s) {
       s.add(Op::Gather, "depth", {sizes, s.int64s("depth_axis", Numbers{position})},
             {integer("axis", 0)});
   const double off_and_on[] = {0, 1};
-  const ValueId levels = s.constant("levels", float_tensor(DType::float32, {2}, off_and_on));
+  const ValueId levels =
+      s.constant("levels", reference::tensor_from(DType::float32, {2}, off_and_on));
   if (s.dtype() == DType::float32) {
     s.finish(Op::OneHot, {place, depth, levels}, {integer("axis", axis)});
   } else {
@@ -195,16 +197,9 @@ Expected<bool> spell_norm(Speller& s) {
   }
 }
 
-bool is_norm(const Node& node) {
-  // What fold_batch_norms removes is left to it.
-  return node.op != Op::Unknown && family_of(node.op).role == Role::none &&
-         node.op != Op::BatchNormalization;
-}
-
 }  // namespace
 
-bool has_norms(const Model& model) { return std::ranges::any_of(model.main().nodes, is_norm); }
-
-Expected<void> canonicalize_norms(Model& model) { return spell_out(model, spell_norm); }
+// What fold_batch_norms removes is left to it.
+Expected<bool> canonicalize_norms(Model& model) { return spell_out(model, spell_norm); }
 
 }  // namespace subbyte

@@ -33,6 +33,8 @@ class ConstantMaker {
 
 // Removes the attribute, where the node has it.
 void remove_attribute(Node& node, std::string_view name);
+// Gives the attribute that value, in its place where the node has it.
+void set_attribute(Node& node, std::string_view name, AttributeValue value);
 // Makes `value` input `position` of the node; inputs between are absent.
 void set_input(Node& node, std::size_t position, ValueId value);
 
@@ -45,23 +47,26 @@ Expected<void> canonicalize_attributes(Model& model, Graph& graph);
 // Upsample, and Resize of any opset. A part of canonicalize_attributes().
 Expected<void> canonicalize_resizes(Model& model, Graph& graph);
 
-// Whether canonicalize_shaped() has something to do, for which shapes must have been inferred.
-bool needs_shapes(const Model& model);
-// Clip before opset 11 (limits of the data's type), Softmax and LogSoftmax before opset 13 (the
-// tensor seen as a matrix).
+// After shapes have been inferred: Clip before opset 11 (limits of the data's type), Softmax and
+// LogSoftmax before opset 13 (the tensor seen as a matrix).
 Expected<void> canonicalize_shaped(Model& model, Graph& graph);
 
-// Whether the node is a convolution or a pool without all of its attributes, or with auto_pad.
-bool is_open_window(const Node& node);
-// Gives convolutions and pools of the main graph kernel_shape, strides, dilations, group and pads
-// as attributes, after shapes have been inferred; auto_pad and output_shape stay where pads depend
-// on sizes that are not known.
+// The rules of the main graph that need to know ranks: all below, with shapes inferred between
+// them. To be called again where a rank that was not known may have become so; true where a node
+// changed.
+Expected<bool> canonicalize_known(Model& model);
+
+// Gives convolutions and pools kernel_shape, strides, dilations, group and pads as attributes;
+// auto_pad and output_shape stay where pads depend on sizes that are not known.
 Expected<void> canonicalize_windows(Model& model);
 
-// Whether the main graph has operators that canonicalize_norms() spells out in others:
-// normalisations other than LayerNormalization, RMSNormalization and BatchNormalization, pools over
-// whole images, Hardmax.
-bool has_norms(const Model& model);
-Expected<void> canonicalize_norms(Model& model);
+// Spells out in other operators what has no lowering of its own: normalisations other than
+// LayerNormalization, RMSNormalization and BatchNormalization, pools over whole images, Hardmax.
+// True where there was such a node, whose spelling has no shapes yet.
+Expected<bool> canonicalize_norms(Model& model);
+
+// Gives every other node the attributes and operands of its canonical form: axes, pads, steps. True
+// where a node changed.
+Expected<bool> canonicalize_forms(Model& model);
 
 }  // namespace subbyte

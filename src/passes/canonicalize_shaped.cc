@@ -1,10 +1,9 @@
 // Older operators whose canonical form depends on the type or rank of their input.
-#include <cstring>
 #include <utility>
 
-#include "graph/half.h"
 #include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
+#include "reference/element.h"
 
 namespace subbyte {
 namespace {
@@ -19,26 +18,6 @@ bool is_old_softmax(const Node& node, std::int64_t opset) {
          opset < 13;
 }
 
-Tensor scalar_of(DType dtype, float value) {
-  std::vector<std::byte> bytes(dtype_size(dtype));
-  const auto store = [&](auto v) { std::memcpy(bytes.data(), &v, sizeof(v)); };
-  switch (dtype) {
-    case DType::float64:
-      store(static_cast<double>(value));
-      break;
-    case DType::float16:
-      store(float_to_half(value));
-      break;
-    case DType::bfloat16:
-      store(float_to_bfloat16(value));
-      break;
-    default:
-      store(value);
-      break;
-  }
-  return make_tensor(dtype, {}, std::move(bytes));
-}
-
 void clip_to_inputs(ConstantMaker& make, const Graph& graph, Node& node) {
   // Before opset 11 Clip took floats only; one whose type is not known is refused elsewhere.
   const DType known = graph.values[node.inputs[0]].dtype;
@@ -46,14 +25,10 @@ void clip_to_inputs(ConstantMaker& make, const Graph& graph, Node& node) {
   const std::pair<std::string_view, std::size_t> limits[] = {{"min", 1}, {"max", 2}};
   for (const auto& [name, position] : limits) {
     if (node.find(name) == nullptr) continue;
-    set_input(node, position, make.add(node, name, scalar_of(dtype, node.float_or(name, 0))));
+    set_input(node, position,
+              make.add(node, name, reference::scalar_from(dtype, node.float_or(name, 0))));
     remove_attribute(node, name);
   }
-}
-
-void set_axis(Node& node, std::int64_t axis) {
-  remove_attribute(node, "axis");
-  node.attributes.push_back({"axis", axis});
 }
 
 // Before opset 13 the softmax was that of a matrix: the axes from `axis` on are one. Where that is
@@ -63,7 +38,7 @@ void softmax_of_matrix(ConstantMaker& make, Graph& graph, Node node) {
   std::int64_t axis = node.int_or("axis", 1);
   if (shape && axis >= 0) axis -= static_cast<std::int64_t>(shape->size());
   if (axis == -1) {
-    set_axis(node, -1);
+    set_attribute(node, "axis", std::int64_t{-1});
     graph.add_node(std::move(node));
     return;
   }
@@ -90,18 +65,6 @@ void softmax_of_matrix(ConstantMaker& make, Graph& graph, Node node) {
 }
 
 }  // namespace
-
-bool needs_shapes(const Model& model) {
-  if (has_norms(model)) return true;
-  for (const Graph& graph : model.graphs) {
-    for (const Node& node : graph.nodes) {
-      if (is_old_clip(node, model.opset) || is_old_softmax(node, model.opset) ||
-          is_open_window(node))
-        return true;
-    }
-  }
-  return false;
-}
 
 Expected<void> canonicalize_shaped(Model& model, Graph& graph) {
   ConstantMaker make(model.exprs, graph);

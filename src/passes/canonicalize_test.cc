@@ -40,10 +40,13 @@ graph "main" {
   value %y_axes_1 : int64 [1] = {0}
   value %z_axes : int64 [2] = {-1, 0}
   value %r_axes : int64 [1] = {-2}
+  value %z_axes_1 : int64 [2] = {0, 3}
+  value %r_axes_1 : int64 [1] = {2}
+  value %s_axes : int64 [4] = {0, 1, 2, 3}
   %y : float32 [B, 3] = Squeeze(%x, %y_axes_1)
-  %z : float32 [1, B, 3, 1] = Unsqueeze(%y, %z_axes) "u"
-  %r : float32 [1, B, 1] = ReduceMean(%z, %r_axes) {keepdims = 0}
-  %s : float32 [] = ReduceSum(%z) {keepdims = 0}
+  %z : float32 [1, B, 3, 1] = Unsqueeze(%y, %z_axes_1) "u"
+  %r : float32 [1, B, 1] = ReduceMean(%z, %r_axes_1) {keepdims = 0}
+  %s : float32 [] = ReduceSum(%z, %s_axes) {keepdims = 0}
   output %s
 }
 )");
@@ -64,8 +67,8 @@ graph "main" {
             R"(  input %x : float32 [B, 3]
   value %axes : int64 [1] = {1}
   value %b_axes : int64 [1] = {0}
-  %a : float32 [B, 1] = ReduceSum(%x, %axes)
-  %b : float32 [1, 3] = ReduceMean(%x, %b_axes)
+  %a : float32 [B, 1] = ReduceSum(%x, %axes) {keepdims = 1}
+  %b : float32 [1, 3] = ReduceMean(%x, %b_axes) {keepdims = 1}
   %c : float32 [B, 2], %d : float32 [B, 1] = Split(%x) {axis = 1, num_outputs = 2}
   %e : float32 [B, 3] = Softmax(%x) {axis = 0}
   output %a
@@ -96,8 +99,11 @@ graph "main" {
   value %c_min : float16 [] = {0}
   value %c_max : float16 [] = {6}
   value %upper_max : float16 [] = {6}
-  %y : float16 [B, 6] = Slice(%x, %y_starts, %y_ends, %y_axes)
-  %z : float16 [min(B, 5), 7] = Slice(%x, %z_starts, %z_ends)
+  value %y_steps : int64 [1] = {1}
+  value %z_axes : int64 [2] = {0, 1}
+  value %z_steps : int64 [2] = {1, 1}
+  %y : float16 [B, 6] = Slice(%x, %y_starts, %y_ends, %y_axes, %y_steps)
+  %z : float16 [min(B, 5), 7] = Slice(%x, %z_starts, %z_ends, %z_axes, %z_steps)
   %a : float16 [B, 2], %b : float16 [B, 6] = Split(%x, %a_split) {axis = 1}
   %d : float16 [B, 2] = Dropout(%a, %d_ratio)
   %c : float16 [B, 2] = Clip(%d, %c_min, %c_max)
@@ -117,13 +123,140 @@ graph "main" {
   output %default
 })"),
             R"(  input %x : float32 [B, 4, S]
-  %last : float32 [B, 4, S] = Softmax(%x) {axis = -1}
-  %negative : float32 [B, 4, S] = LogSoftmax(%x) {axis = -1}
+  %last : float32 [B, 4, S] = Softmax(%x) {axis = 2}
+  %negative : float32 [B, 4, S] = LogSoftmax(%x) {axis = 2}
   %default_shape : int64 [3] <B, 4, S> = Shape(%x) "s"
-  %default_matrix : float32 [B, S*4] = Flatten(%x) {axis = -2} "s"
-  %default_rows : float32 [B, S*4] = Softmax(%default_matrix) {axis = -1} "s"
+  %default_matrix : float32 [B, S*4] = Flatten(%x) {axis = 1} "s"
+  %default_rows : float32 [B, S*4] = Softmax(%default_matrix) {axis = 1} "s"
   %default : float32 [B, 4, S] = Reshape(%default_rows, %default_shape) "s"
   output %default
+}
+)");
+}
+
+// Each rule sees the shapes of what the rules before it have added.
+TEST(CanonicalizeTest, HardmaxOfMatrix) {
+  EXPECT_EQ(canonical(R"(model "m" opset 11
+graph "main" {
+  input %x : float32 [2, 3, 4]
+  %y = Hardmax(%x) {axis = 1}
+  output %y
+})"),
+            R"(  input %x : float32 [2, 3, 4]
+  value %y_rows_depth_axis : int64 [1] = {1}
+  value %y_rows_levels : float32 [2] = {0, 1}
+  %y_shape : int64 [3] <2, 3, 4> = Shape(%x)
+  %y_matrix : float32 [2, 12] = Flatten(%x) {axis = 1}
+  %y_rows_place : int64 [2] = ArgMax(%y_matrix) {axis = 1, keepdims = 0}
+  %y_rows_sizes : int64 [2] <2, 12> = Shape(%y_matrix)
+  %y_rows_depth : int64 [1] <12> = Gather(%y_rows_sizes, %y_rows_depth_axis) {axis = 0}
+  %y_rows : float32 [2, 12] = OneHot(%y_rows_place, %y_rows_depth, %y_rows_levels) {axis = 1}
+  %y : float32 [2, 3, 4] = Reshape(%y_rows, %y_shape)
+  output %y
+}
+)");
+}
+
+TEST(CanonicalizeTest, PadsAreThoseOfAllAxes) {
+  EXPECT_EQ(canonical(R"(model "m" opset 10
+graph "main" {
+  input %x : float16 [B, 3]
+  %y = Pad(%x) {pads = [0, 1, 0, 2], value = 1.5f}
+  output %y
+})"),
+            R"(  input %x : float16 [B, 3]
+  value %y_pads : int64 [4] = {0, 1, 0, 2}
+  value %y_value : float16 [] = {1.5}
+  %y : float16 [B, 6] = Pad(%x, %y_pads, %y_value) {mode = "constant"}
+  output %y
+}
+)");
+  EXPECT_EQ(canonical(R"(model "m" opset 18
+graph "main" {
+  input %x : int32 [B, 3, 4]
+  input %p : int64 [2]
+  value %two : int64 [4] = {1, 2, 3, 4}
+  value %axes : int64 [2] = {-1, 0}
+  value %last : int64 [1] = {-1}
+  %a = Pad(%x, %two, -, %axes)
+  %b = Pad(%x, %two, -, %axes) {mode = "edge"}
+  %c = Pad(%x, %p, -, %last)
+  output %a
+  output %b
+  output %c
+})"),
+            R"(  input %x : int32 [B, 3, 4]
+  input %p : int64 [2] <`p[0]`, `p[1]`>
+  value %two : int64 [4] = {1, 2, 3, 4}
+  value %axes : int64 [2] = {-1, 0}
+  value %last : int64 [1] = {-1}
+  value %a_pads : int64 [6] = {2, 0, 1, 4, 0, 3}
+  value %a_value : int32 [] = {0}
+  value %b_pads : int64 [6] = {2, 0, 1, 4, 0, 3}
+  value %c_no_pad : int64 [1] = {0}
+  value %c_places : int64 [6] = {2, 2, 0, 2, 2, 1}
+  value %c_value : int32 [] = {0}
+  %a : int32 [B + 6, 3, 8] = Pad(%x, %a_pads, %a_value) {mode = "constant"}
+  %b : int32 [B + 6, 3, 8] = Pad(%x, %b_pads) {mode = "edge"}
+  %c_pads_and_0 : int64 [3] <`p[0]`, `p[1]`, 0> = Concat(%p, %c_no_pad) {axis = 0}
+  %c_pads : int64 [6] <0, 0, `p[0]`, 0, 0, `p[1]`> = Gather(%c_pads_and_0, %c_places) {axis = 0}
+  %c : int32 [B, 3, `p[0]` + `p[1]` + 4] = Pad(%x, %c_pads, %c_value) {mode = "constant"}
+  output %a
+  output %b
+  output %c
+}
+)");
+}
+
+TEST(CanonicalizeTest, AxesCountFromTheFront) {
+  EXPECT_EQ(canonical(R"(model "m" opset 18
+graph "main" {
+  input %x : float32 [B, 3, 1]
+  input %i : int64 [2]
+  value %starts : int32 [1] = {-2}
+  value %ends : int32 [1] = {7}
+  value %last : int32 [1] = {-2}
+  value %axis : int64 [] = {-3}
+  value %none : int64 [0] = {}
+  value %depth : int64 [] = {3}
+  value %levels : float32 [2] = {0, 1}
+  value %sizes : int64 [2] = {4, 5}
+  %a = Transpose(%x)
+  %b = Slice(%x, %starts, %ends, %last)
+  %c = CumSum(%x, %axis)
+  %d = ReduceSum(%x, %none) {noop_with_empty_axes = 1}
+  %e = OneHot(%i, %depth, %levels)
+  %f = ArgMax(%x)
+  %g = Concat(%x, %x) {axis = -2}
+  %h = Resize(%x, -, -, %sizes) {axes = [-1, 1]}
+  %j = Flatten(%x) {axis = 3}
+  %k = Squeeze(%x)
+  output %a
+})"),
+            R"(  input %x : float32 [B, 3, 1]
+  input %i : int64 [2]
+  value %starts : int32 [1] = {-2}
+  value %ends : int32 [1] = {7}
+  value %last : int32 [1] = {-2}
+  value %axis : int64 [] = {-3}
+  value %none : int64 [0] = {}
+  value %depth : int64 [] = {3}
+  value %levels : float32 [2] = {0, 1}
+  value %sizes : int64 [2] = {4, 5}
+  value %b_axes : int32 [1] = {1}
+  value %b_steps : int32 [1] = {1}
+  value %c_axis : int64 [] = {0}
+  %a : float32 [1, 3, B] = Transpose(%x) {perm = [2, 1, 0]}
+  %b : float32 [B, 2, 1] = Slice(%x, %starts, %ends, %b_axes, %b_steps)
+  %c : float32 [B, 3, 1] = CumSum(%x, %c_axis)
+  %d : float32 [B, 3, 1] = ReduceSum(%x, %none) {noop_with_empty_axes = 1, keepdims = 1}
+  %e : float32 [2, 3] = OneHot(%i, %depth, %levels) {axis = 1}
+  %f : int64 [1, 3, 1] = ArgMax(%x) {axis = 0, keepdims = 1}
+  %g : float32 [B, 6, 1] = Concat(%x, %x) {axis = 1}
+  %h : float32 [B, 5, 4] = Resize(%x, -, -, %sizes) {axes = [2, 1]}
+  %j : float32 [B*3, 1] = Flatten(%x) {axis = 3}
+  %k : float32 [B, 3] = Squeeze(%x)
+  output %a
 }
 )");
 }

@@ -96,8 +96,7 @@ Expected<void> open_transposed_window(Model& model, Node& node) {
   return {};
 }
 
-}  // namespace
-
+// Without all of its attributes, or with auto_pad.
 bool is_open_window(const Node& node) {
   if (!is_window(node)) return false;
   const bool complete = node.find("kernel_shape") != nullptr && node.find("strides") != nullptr &&
@@ -108,6 +107,8 @@ bool is_open_window(const Node& node) {
   return !complete || node.find("group") == nullptr ||
          (node.op == Op::ConvTranspose && node.find("output_padding") == nullptr);
 }
+
+}  // namespace
 
 Expected<void> canonicalize_windows(Model& model) {
   Graph& graph = model.main();

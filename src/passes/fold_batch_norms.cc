@@ -110,7 +110,7 @@ class Folder {
   // something else reads it too.
   void set_floats(Node& node, std::size_t i, std::string_view what, DType dtype,
                   std::vector<std::int64_t> dims, std::span<const double> values) {
-    Tensor tensor = float_tensor(dtype, std::move(dims), values);
+    Tensor tensor = reference::tensor_from(dtype, std::move(dims), values);
     const ValueId old = node.has_input(i) ? node.inputs[i] : kNone;
     if (old == kNone || is_shared(old)) {
       set_input(node, i, constants_.add(node, what, std::move(tensor)));
@@ -227,8 +227,8 @@ class Folder {
     }
     const DType dtype = graph_.values[node.inputs[1]].dtype;
     Node& last = graph_.nodes[chain.nodes.back()];
-    const ValueId offset =
-        constants_.add(last, "bias", float_tensor(dtype, {channels.count()}, affine.offset));
+    const ValueId offset = constants_.add(
+        last, "bias", reference::tensor_from(dtype, {channels.count()}, affine.offset));
     const ValueId product = node.outputs[0];
     last.op = Op::Add;
     last.op_type = "Add";
@@ -336,7 +336,8 @@ Expected<bool> spell_batch_normalization(Speller& s) {
 Expected<void> fold_batch_norms(Model& model) {
   // Graphs inside nodes may read any value.
   if (model.graphs.size() == 1) Folder(model).run();
-  return spell_out(model, spell_batch_normalization);
+  SUBBYTE_CHECK_OK(spell_out(model, spell_batch_normalization));
+  return {};
 }
 
 }  // namespace subbyte

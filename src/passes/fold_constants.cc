@@ -3,7 +3,9 @@
 
 #include "graph/arithmetic.h"
 #include "graph/families.h"
+#include "graph/infer.h"
 #include "graph/ops.h"
+#include "passes/canonical_form.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/compact.h"
 #include "passes/passes.h"
@@ -60,9 +62,10 @@ void set_constant(ExprPool& exprs, Value& value, Tensor tensor) {
 
 bool can_fold(const Graph& graph, const Node& node) {
   return node.op != Op::Unknown && !reference::carries_graph(node) &&
-         std::ranges::all_of(node.inputs, [&](ValueId input) {
-           return input == kNone || graph.constant(input) != nullptr;
-         });
+         std::ranges::all_of(
+             node.inputs,
+             [&](ValueId input) { return input == kNone || graph.constant(input) != nullptr; }) &&
+         is_canonical(graph, node);
 }
 
 // Bytes of a value whose shape is all numbers, saturated; nullopt where it is not.
@@ -204,11 +207,8 @@ std::vector<bool> fold_contents(Model& model) {
   return keep;
 }
 
-}  // namespace
-
-Expected<void> fold_constants(Model& model) {
+Expected<void> fold_known(Model& model, std::int64_t& budget) {
   Graph& graph = model.main();
-  std::int64_t budget = initial_budget(graph);
   std::vector<bool> keep = fold_contents(model);
   ConstantReaders readers(model);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
@@ -225,6 +225,19 @@ Expected<void> fold_constants(Model& model) {
     if (!keep[n]) readers.release(graph, node);
   }
   compact(graph, keep, readers.keep);
+  return {};
+}
+
+}  // namespace
+
+// Where a rank follows from what was folded, nodes get their canonical form only then.
+Expected<void> fold_constants(Model& model) {
+  std::int64_t budget = initial_budget(model.main());
+  for (bool changed = true; changed;) {
+    SUBBYTE_CHECK_OK(fold_known(model, budget));
+    SUBBYTE_CHECK_OK(infer(model));
+    SUBBYTE_TRY(changed, canonicalize_known(model));
+  }
   return {};
 }
 

@@ -21,35 +21,19 @@ bool is_zero(const Tensor& tensor) {
 std::optional<Numbers> spatial_pads(const Graph& graph, const Node& pad) {
   const auto& shape = graph.values[pad.inputs[0]].shape;
   const Tensor* amounts = graph.constant(pad.inputs[1]);
-  if (pad.string_or("mode", "constant") != "constant" || !shape || shape->size() < 3 ||
-      amounts == nullptr)
+  if (pad.string_or("mode", "") != "constant" || !shape || shape->size() < 3 || amounts == nullptr)
     return std::nullopt;
-  if (pad.has_input(2)) {
-    const Tensor* value = graph.constant(pad.inputs[2]);
-    if (value == nullptr || !is_zero(*value)) return std::nullopt;
-  }
+  const Tensor* value = graph.constant(pad.inputs[2]);
+  if (value == nullptr || !is_zero(*value)) return std::nullopt;
   const std::size_t rank = shape->size();
-  Numbers axes(rank);
-  for (std::size_t i = 0; i < rank; ++i) axes[i] = static_cast<std::int64_t>(i);
-  if (pad.has_input(3)) {
-    const Tensor* given = graph.constant(pad.inputs[3]);
-    const auto listed = given == nullptr ? std::nullopt : integer_values(*given);
-    if (!listed) return std::nullopt;
-    axes = *listed;
-  }
   const auto list = integer_values(*amounts);
-  if (!list || list->size() != 2 * axes.size()) return std::nullopt;
-  Numbers result(2 * (rank - 2), 0);
+  if (!list || list->size() != 2 * rank) return std::nullopt;
+  Numbers result;
   for (std::size_t i = 0; i < list->size(); ++i) {
-    const bool after = i >= axes.size();
-    std::int64_t axis = axes[i % axes.size()];
-    if (axis < 0) axis += static_cast<std::int64_t>(rank);
+    const bool spatial = i % rank >= 2;
     const std::int64_t amount = (*list)[i];
-    if (amount < 0 || amount > INT32_MAX || axis < 0 || axis >= static_cast<std::int64_t>(rank))
-      return std::nullopt;
-    if (amount == 0) continue;
-    if (axis < 2) return std::nullopt;
-    result[static_cast<std::size_t>(axis) - 2 + (after ? rank - 2 : 0)] = amount;
+    if (amount < 0 || amount > INT32_MAX || (!spatial && amount != 0)) return std::nullopt;
+    if (spatial) result.push_back(amount);
   }
   return result;
 }

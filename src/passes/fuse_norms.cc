@@ -2,34 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
-#include "graph/half.h"
 #include "graph/ops.h"
+#include "reference/element.h"
 
 namespace subbyte {
 namespace {
 
 // The constant [1], which broadcasts to any scale.
 Tensor one(DType dtype) {
-  const double wide = 1;
-  const float single = 1;
-  const std::uint16_t narrow =
-      dtype == DType::float16 ? float_to_half(single) : float_to_bfloat16(single);
-  std::vector<std::byte> bytes(dtype_size(dtype));
-  const void* from = bytes.size() == sizeof wide     ? static_cast<const void*>(&wide)
-                     : bytes.size() == sizeof single ? static_cast<const void*>(&single)
-                                                     : static_cast<const void*>(&narrow);
-  std::memcpy(bytes.data(), from, bytes.size());
-  return make_tensor(dtype, {1}, std::move(bytes));
+  const double value = 1;
+  return reference::tensor_from(dtype, {1}, std::span(&value, 1));
 }
 
-// The first of the axes where they are the last ones of x, counted from the end (-1: the last).
-std::optional<std::int64_t> first_of_last(const std::vector<std::int64_t>& axes, std::size_t rank) {
+// The first of the axes where they are the last ones of x.
+std::optional<std::size_t> first_of_last(const std::vector<std::size_t>& axes, std::size_t rank) {
   if (axes.empty() || axes.size() > rank) return std::nullopt;
   for (std::size_t i = 0; i < axes.size(); ++i)
-    if (axes[i] != static_cast<std::int64_t>(rank - axes.size() + i)) return std::nullopt;
-  return -static_cast<std::int64_t>(axes.size());
+    if (axes[i] != rank - axes.size() + i) return std::nullopt;
+  return axes.front();
 }
 
 // Whether the value has the dtype of x and the sizes of its last `count` axes; an absent one does.
@@ -80,7 +71,8 @@ std::optional<Node> make_norm(Op op, const Fusing& fusing, const Match& match) {
   std::vector<ValueId> inputs{
       x, scale != kNone ? scale : fusing.constants.add(last, "scale", one(fusing.value(x).dtype))};
   if (bias != kNone) inputs.push_back(bias);
-  return make_node(op, std::move(inputs), {{"axis", *axis}, {"epsilon", epsilon}});
+  return make_node(op, std::move(inputs),
+                   {{"axis", static_cast<std::int64_t>(*axis)}, {"epsilon", epsilon}});
 }
 
 }  // namespace subbyte

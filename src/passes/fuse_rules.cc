@@ -1,9 +1,7 @@
 #include "passes/fuse_rules.h"
 
-#include <algorithm>
-#include <numeric>
-
 #include "graph/families.h"
+#include "graph/node_form.h"
 #include "passes/compact.h"
 
 namespace subbyte {
@@ -60,30 +58,14 @@ Node make_node(Op op, std::vector<ValueId> inputs, std::vector<Attribute> attrib
   return made;
 }
 
-std::optional<std::vector<std::int64_t>> kept_axes(const Fusing& fusing, ValueId reduced) {
+std::optional<std::vector<std::size_t>> kept_axes(const Fusing& fusing, ValueId reduced) {
   const NodeId id = fusing.value(reduced).producer;
   if (id == kNone) return std::nullopt;
   const Node& node = fusing.graph.nodes[id];
   const auto& shape = fusing.value(node.inputs[0]).shape;
-  if (op_info(node.op).infer != ShapeRule::reduce || node.int_or("keepdims", 1) == 0 || !shape)
+  if (op_info(node.op).infer != ShapeRule::reduce || node.int_or("keepdims", 0) == 0 || !shape)
     return std::nullopt;
-  const auto rank = static_cast<std::int64_t>(shape->size());
-
-  std::vector<std::int64_t> axes;
-  if (node.has_input(1)) {
-    const Tensor* given = fusing.graph.constant(node.inputs[1]);
-    auto elements = given == nullptr ? std::nullopt : integer_values(*given);
-    if (!elements) return std::nullopt;
-    axes = std::move(*elements);
-  }
-  if (axes.empty()) {
-    if (node.int_or("noop_with_empty_axes", 0) != 0) return std::nullopt;
-    axes.resize(shape->size());
-    std::iota(axes.begin(), axes.end(), 0);
-  }
-  for (std::int64_t& axis : axes) axis += axis < 0 ? rank : 0;
-  std::ranges::sort(axes);
-  return axes;
+  return axes_operand(fusing.graph, node, 1);
 }
 
 }  // namespace subbyte

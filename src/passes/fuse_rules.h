@@ -38,8 +38,8 @@ Expected<void> fuse(Model& model, std::span<const FusionRule> rules);
 // A node of an operator of the table in ai.onnx.
 Node make_node(Op op, std::vector<ValueId> inputs, std::vector<Attribute> attributes);
 
-// The axes, counted from the first and in order, of a reduction that keeps them as 1; nullopt for
-// any other node and where rank or axes are not known.
-std::optional<std::vector<std::int64_t>> kept_axes(const Fusing& fusing, ValueId reduced);
+// The axes, in order, of a reduction that keeps them as 1; nullopt for any other node and where the
+// rank is not known.
+std::optional<std::vector<std::size_t>> kept_axes(const Fusing& fusing, ValueId reduced);
 
 }  // namespace subbyte

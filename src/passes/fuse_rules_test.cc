@@ -11,10 +11,11 @@ namespace {
 
 // x -> exp(x - max) / sum, behind as many values as the caller has made.
 void add_softmax(TestModel& t, ValueId x) {
-  const ValueId axes = t.constant("axes", int64s({1}, {-1}));
-  const ValueId largest = t.node(Op::ReduceMax, {x, axes}, "largest");
+  const ValueId axes = t.constant("axes", int64s({1}, {1}));
+  const ValueId largest =
+      t.node(Op::ReduceMax, {x, axes}, "largest", {{"keepdims", std::int64_t{1}}});
   const ValueId power = t.node(Op::Exp, {t.node(Op::Sub, {x, largest}, "shifted")}, "power");
-  const ValueId sum = t.node(Op::ReduceSum, {power, axes}, "sum");
+  const ValueId sum = t.node(Op::ReduceSum, {power, axes}, "sum", {{"keepdims", std::int64_t{1}}});
   t.output(t.node(Op::Div, {power, sum}, "y"));
 }
 
@@ -30,7 +31,7 @@ TEST(FuseRules, ValuesKeepTheirIds) {
   EXPECT_EQ(t.model.main().nodes.size(), 2);
   for (std::size_t v = 0; v < before.size(); ++v)
     EXPECT_EQ(t.model.main().values[v].name, before[v]);
-  EXPECT_EQ(listing(t.model), "(x) -> (y, z); axes = -1; w = 3; y = Softmax(x); z = Mul(y, w)");
+  EXPECT_EQ(listing(t.model), "(x) -> (y, z); axes = 1; w = 3; y = Softmax(x); z = Mul(y, w)");
 }
 
 TEST(FuseRules, NodesKeepTheirNames) {

@@ -1,3 +1,4 @@
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "passes/fuse_rules.h"
 #include "passes/passes.h"
@@ -13,8 +14,7 @@ std::optional<Node> make_over_axis(Op op, const Fusing& fusing, const Match& mat
   if (const ValueId largest = match["largest"];
       largest != kNone && kept_axes(fusing, largest) != axes)
     return std::nullopt;
-  const auto rank = static_cast<std::int64_t>(fusing.value(x).shape->size());
-  return make_node(op, {x}, {{"axis", axes->front() - rank}});
+  return make_node(op, {x}, {{"axis", static_cast<std::int64_t>(axes->front())}});
 }
 
 std::optional<Node> make_softmax(const Fusing& fusing, const Match& match) {
@@ -27,7 +27,8 @@ std::optional<Node> make_log_softmax(const Fusing& fusing, const Match& match) {
 
 std::optional<Node> make_log_of_softmax(const Fusing& fusing, const Match& match) {
   const Node& softmax = fusing.graph.nodes[fusing.value(match["softmax"]).producer];
-  return make_node(Op::LogSoftmax, {match["x"]}, {{"axis", softmax.int_or("axis", -1)}});
+  return make_node(Op::LogSoftmax, {match["x"]},
+                   {{"axis", static_cast<std::int64_t>(axis_of(softmax))}});
 }
 
 }  // namespace

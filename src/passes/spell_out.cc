@@ -1,5 +1,6 @@
 #include "passes/spell_out.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "graph/ops.h"
@@ -35,13 +36,27 @@ void Speller::finish(Op op, std::vector<ValueId> inputs, std::vector<Attribute> 
   append(op, std::move(inputs), node_.outputs[0], std::move(attributes));
 }
 
+std::optional<std::vector<std::int64_t>> Speller::numbers(ValueId id) const {
+  if (id == kNone) return std::nullopt;
+  if (const Tensor* tensor = constant(id)) return integer_values(*tensor);
+  const auto& content = value(id).content;
+  if (!content) return std::nullopt;
+  std::vector<std::int64_t> elements;
+  for (const Expr e : *content) {
+    const auto element = exprs_.value(e);
+    if (!element) return std::nullopt;
+    elements.push_back(*element);
+  }
+  return elements;
+}
+
 ValueId Speller::int64s(std::string_view what, std::span<const std::int64_t> values) {
   return constants_.add_int64s(node_, what, values);
 }
 
 ValueId Speller::floats(std::string_view what, std::vector<std::int64_t> dims,
                         std::span<const double> values) {
-  return constants_.add(node_, what, float_tensor(dtype(), std::move(dims), values));
+  return constants_.add(node_, what, reference::tensor_from(dtype(), std::move(dims), values));
 }
 
 ValueId Speller::number(std::string_view what, double value) {
@@ -62,21 +77,11 @@ ValueId Speller::reshaped(std::string_view what, ValueId value, std::vector<std:
   return constants_.add(node_, what, std::move(tensor));
 }
 
-Tensor float_tensor(DType dtype, std::vector<std::int64_t> dims, std::span<const double> values) {
-  std::vector<std::byte> bytes(values.size() * dtype_size(dtype));
-  reference::with_floats(dtype, [&]<typename T>(T) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const T element = reference::narrow<T>(values[i]);
-      std::memcpy(bytes.data() + i * sizeof(T), &element, sizeof(T));
-    }
-  });
-  return make_tensor(dtype, std::move(dims), std::move(bytes));
-}
-
-Expected<void> spell_out(Model& model, SpellOut spell) {
+Expected<bool> spell_out(Model& model, SpellOut spell) {
   Graph& graph = model.main();
   ConstantMaker constants(model.exprs, graph);
   const std::vector<Node> nodes = std::exchange(graph.nodes, {});
+  bool any = false;
   for (std::size_t n = 0; n < nodes.size(); ++n) {
     Speller speller(model.exprs, graph, constants, nodes[n]);
     auto done = spell(speller);
@@ -88,11 +93,14 @@ Expected<void> spell_out(Model& model, SpellOut spell) {
       graph.add_node(nodes[n]);
       continue;
     }
-    // Nothing reads the others; check_supported() has seen to it.
+    any = true;
+    // Nothing reads those that the spelling does not compute; check_supported() has seen to it.
+    const auto added = static_cast<NodeId>(graph.nodes.size() - 1);
     for (const ValueId output : std::span(nodes[n].outputs).subspan(1))
-      graph.values[output].producer = kNone;
+      if (std::ranges::count(graph.nodes[added].outputs, output) == 0)
+        graph.values[output].producer = kNone;
   }
-  return {};
+  return any;
 }
 
 }  // namespace subbyte

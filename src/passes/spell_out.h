@@ -29,6 +29,8 @@ class Speller {
   // where that is not said.
   ValueId add(Op op, std::string_view what, std::vector<ValueId> inputs,
               std::vector<Attribute> attributes = {});
+  // The node itself, changed; it has its outputs.
+  void replace(Node node) { graph_.add_node(std::move(node)); }
   // The value that the node computed.
   void finish(Op op, std::vector<ValueId> inputs, std::vector<Attribute> attributes = {});
 
@@ -42,7 +44,10 @@ class Speller {
   ValueId constant(std::string_view what, Tensor tensor) {
     return constants_.add(node_, what, std::move(tensor));
   }
+  // The elements of an integer value where all are known; none for one that is absent.
+  std::optional<std::vector<std::int64_t>> numbers(ValueId value) const;
   const Tensor* constant(ValueId value) const { return graph_.constant(value); }
+  bool known(Expr e) const { return exprs_.value(e).has_value(); }
   bool is_size(Expr e, std::int64_t size) const { return exprs_.is(e, size); }
 
  private:
@@ -55,12 +60,9 @@ class Speller {
   const Node& node_;
 };
 
-// A float tensor of that dtype from doubles, each rounded once.
-Tensor float_tensor(DType dtype, std::vector<std::int64_t> dims, std::span<const double> values);
-
 // Replaces each node of the main graph for which `spell` appends others. `spell` gives true where
-// it has done so.
+// it has done so, and so does spell_out() where there was such a node.
 using SpellOut = Expected<bool> (*)(Speller& speller);
-Expected<void> spell_out(Model& model, SpellOut spell);
+Expected<bool> spell_out(Model& model, SpellOut spell);
 
 }  // namespace subbyte

@@ -7,6 +7,7 @@
 
 #include "graph/infer.h"
 #include "graph/text.h"
+#include "passes/canonical_form.h"
 #include "plan/lower.h"
 #include "plan/text.h"
 #include "quantize/uses.h"
@@ -38,6 +39,8 @@ std::string lowered(const std::string& text) {
   if (!model) return "parse error: " + model.error().message + "\n";
   if (auto done = infer(*model); !done) return "infer error: " + done.error().message + "\n";
   if (auto done = verify(*model); !done) return "verify error: " + done.error().message + "\n";
+  if (auto done = check_canonical(*model); !done)
+    return "not canonical: " + done.error().message + "\n";
   const auto plan = lower(*model, stored_weights(*model, text));
   return plan ? plan_text(*model, *plan) : "error: " + plan.error().message + "\n";
 }

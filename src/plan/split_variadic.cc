@@ -1,35 +1,16 @@
 #include "plan/split_variadic.h"
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 
 #include "base/text.h"
-#include "graph/half.h"
 #include "graph/infer.h"
 #include "graph/ops.h"
+#include "reference/element.h"
 
 namespace subbyte {
 
 namespace {
-
-Tensor scalar_of(DType dtype, double value) {
-  const auto make = [&](auto number) {
-    std::vector<std::byte> bytes(sizeof(number));
-    std::memcpy(bytes.data(), &number, sizeof(number));
-    return make_tensor(dtype, {}, std::move(bytes));
-  };
-  switch (dtype) {
-    case DType::float16:
-      return make(float_to_half(static_cast<float>(value)));
-    case DType::bfloat16:
-      return make(float_to_bfloat16(static_cast<float>(value)));
-    case DType::float64:
-      return make(value);
-    default:
-      return make(static_cast<float>(value));
-  }
-}
 
 class Splitter {
  public:
@@ -58,7 +39,7 @@ class Splitter {
     set_operator(node, Op::Div);
     const ValueId divisor = new_value(output);
     graph_.values[divisor].constant =
-        scalar_of(graph_.values[output].dtype, static_cast<double>(count));
+        reference::scalar_from(graph_.values[output].dtype, static_cast<double>(count));
     node.inputs = {sum, divisor};
     node.outputs = {output};
     graph_.add_node(std::move(node));

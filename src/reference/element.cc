@@ -33,4 +33,22 @@ Half to_half(double value) { return Half{round_to_16_bits(value, 10)}; }
 
 BFloat16 to_bfloat16(double value) { return BFloat16{round_to_16_bits(value, 7)}; }
 
+Tensor tensor_from(DType dtype, std::vector<std::int64_t> dims, std::span<const double> values) {
+  std::vector<std::byte> bytes(values.size() * dtype_size(dtype));
+  with_elements(dtype, [&]<typename T>(T) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      T element{};
+      if constexpr (std::is_integral_v<T>) {
+        element = saturate<T>(values[i]);
+      } else if constexpr (std::is_same_v<T, Bool>) {
+        element = narrow<T>(values[i] != 0);
+      } else {
+        element = narrow<T>(values[i]);
+      }
+      std::memcpy(bytes.data() + i * sizeof(T), &element, sizeof(T));
+    }
+  });
+  return make_tensor(dtype, std::move(dims), std::move(bytes));
+}
+
 }  // namespace subbyte::reference

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -150,6 +151,13 @@ template <typename F>
 bool with_elements(DType dtype, F&& f) {
   if (dtype == DType::boolean) return f(Bool{}), true;
   return with_numbers(dtype, f);
+}
+
+// A tensor of a float, integer or bool dtype from doubles, each rounded once (integers truncated
+// and saturated). Without elements for any other dtype.
+Tensor tensor_from(DType dtype, std::vector<std::int64_t> dims, std::span<const double> values);
+inline Tensor scalar_from(DType dtype, double value) {
+  return tensor_from(dtype, {}, std::span(&value, 1));
 }
 
 }  // namespace subbyte::reference
