@@ -26,6 +26,8 @@ export interface Allocation {
   groups: (GPUBindGroup | undefined)[];
   /** The others, by what they bind; the least recently used first. */
   outsideGroups: Map<string, GPUBindGroup>;
+  /** How many of both have been made. */
+  groupsMade: number;
   /** Of the arenas. */
   bytes: number;
   /** The sizes that are known to fit, each with the key of what lay outside. */
@@ -59,6 +61,7 @@ export function createAllocation(
     written: undefined,
     groups: [],
     outsideGroups: new Map(),
+    groupsMade: 0,
     bytes: capacities.totals.reduce((sum, size) => sum + size, 0),
     fitting: new WeakMap(),
     destroyed: false,
@@ -130,6 +133,7 @@ function createGroup(
     entries.push({ binding: 0, resource });
   }
   const layout = pipelines.layouts[launch.index]!;
+  ++allocation.groupsMade;
   return device.gpu.createBindGroup({ label: step.name, layout, entries });
 }
 

@@ -33,6 +33,8 @@ export interface Engine {
   staging: BufferPool;
   /** By output: each in buffers of its own, so that a state which goes round meets the same few. */
   kept: BufferPool[];
+  /** The pools that the buffers of kept outputs came from. */
+  lentBy: WeakMap<GPUBuffer, BufferPool>;
   poison: boolean;
   keptArenaBytes: number;
   exactSizes: boolean;
@@ -72,6 +74,7 @@ export function createEngine(
     uploads: pool('subbyte upload', MAP_WRITE | COPY_SRC, 8, true),
     staging: pool('subbyte staging', MAP_READ | COPY_DST, 16),
     kept: plan.outputs.map(() => pool('subbyte kept output', STORAGE | COPY_SRC | COPY_DST, 4)),
+    lentBy: new WeakMap(),
     poison: internal.poison === true,
     keptArenaBytes: internal.keptArenaBytes ?? KEPT_ARENA_BYTES,
     exactSizes: internal.exactSizes === true,

@@ -140,13 +140,15 @@ export function keptTensor(
   bytes: number,
   width: number,
 ): GpuTensor {
+  const pool = engine.kept[index]!;
   knownBuffers.set(buffer, engine.device.gpu);
+  engine.lentBy.set(buffer, pool);
   return gpuTensor(
     buffer,
     [...dims],
     engine.plan.outputs[index]!.dtype,
     width,
     (tensor) => readKept(engine, buffer, tensor, bytes),
-    () => engine.kept[index]!.give(buffer),
+    () => pool.give(buffer),
   );
 }

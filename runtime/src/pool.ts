@@ -6,6 +6,12 @@ export interface BufferPool {
   /** A buffer of at least `bytes`; one that must be made has `size`, of which the default is a little more. */
   take(bytes: number, size?: number): GPUBuffer;
   give(buffer: GPUBuffer): void;
+  /** Whether a buffer, were it idle, could be taken for so many bytes. */
+  serves(buffer: GPUBuffer, bytes: number, size?: number): boolean;
+  /** The idle buffer that would be taken: the smallest, and of equal ones that given back last. */
+  next(bytes: number, size?: number): GPUBuffer | undefined;
+  /** A new buffer of so many bytes, lent. */
+  make(bytes: number): GPUBuffer;
   /** Destroys the idle buffers; those lent are destroyed when they are given back. */
   close(): void;
 }
@@ -45,14 +51,23 @@ export function bufferPool(memory: Memory, options: PoolOptions): BufferPool {
   const { label, usage, limit, mostIdle, mapped = false } = options;
   let idle: { buffer: GPUBuffer; passes: number }[] = [];
   let closed = false;
+  const make = (size: number): GPUBuffer =>
+    memory.make({ label, size, usage, mappedAtCreation: mapped });
+  const serves = (buffer: GPUBuffer, bytes: number, size = pooledSize(bytes)): boolean =>
+    buffer.size >= bytes && Math.max(bytes, size) >= buffer.size * LEAST_USE;
+  const next = (bytes: number, size?: number): GPUBuffer | undefined => {
+    let best: GPUBuffer | undefined;
+    for (const { buffer } of idle) {
+      if (serves(buffer, bytes, size) && (!best || buffer.size <= best.size)) best = buffer;
+    }
+    return best;
+  };
   return {
-    take(bytes, wanted = pooledSize(bytes)) {
-      const size = Math.max(bytes, Math.min(wanted, limit));
-      let best: GPUBuffer | undefined;
-      for (const { buffer } of idle) {
-        const fits = buffer.size >= bytes && size >= buffer.size * LEAST_USE;
-        if (fits && (!best || buffer.size < best.size)) best = buffer;
-      }
+    make,
+    serves,
+    next,
+    take(bytes, size = pooledSize(bytes)) {
+      const best = next(bytes, size);
       idle = idle.filter((one) => {
         if (one.buffer === best) return false;
         if (++one.passes <= MOST_PASSES) return true;
@@ -60,7 +75,7 @@ export function bufferPool(memory: Memory, options: PoolOptions): BufferPool {
         return false;
       });
       if (best) idleBuffers.delete(best);
-      return best ?? memory.make({ label, size, usage, mappedAtCreation: mapped });
+      return best ?? make(Math.max(bytes, Math.min(size, limit)));
     },
     give(buffer) {
       if (closed) {

@@ -27,7 +27,8 @@ import {
 } from './outputs.js';
 import { portWidth, type PlanOutput } from './plan.js';
 import type { Sizes } from './sizes.js';
-import { slotsOf } from './slots.js';
+import { slotIn, slotsOf, type Slots } from './slots.js';
+import { prepareRounds } from './states.js';
 import type { GpuTensor } from './tensor.js';
 import type { RunOptions, Tensor } from './types.js';
 import { detachInputs, planUploads, writeInputs, type Upload } from './uploads.js';
@@ -48,6 +49,7 @@ export interface Request extends Destinations {
 /** The buffers of a run. */
 interface Job {
   allocation: Allocation;
+  slots: Slots;
   /** By tensor, where it lies if not in an arena. */
   outside: Map<number, Slot>;
   uploads: Upload[];
@@ -120,6 +122,7 @@ function prepare(engine: Engine, request: Request): Job {
   const outside = new Map(slots.inputs);
   const job: Job = {
     allocation,
+    slots,
     outside,
     uploads: planUploads(engine, request, allocation),
     kept: [],
@@ -132,8 +135,7 @@ function prepare(engine: Engine, request: Request): Job {
     const capacity = tensor === undefined ? undefined : allocation.capacities.bytes[tensor]!;
     if (tensor !== undefined && slots.outputs.get(tensor) === i) {
       const buffer = engine.kept[i]!.take(capacity!, capacity);
-      const size = Math.min(buffer.size, engine.device.limit('maxStorageBufferBindingSize'));
-      outside.set(tensor, { buffer, offset: 0, size });
+      outside.set(tensor, slotIn(engine, buffer));
       job.kept[i] = buffer;
       return;
     }
@@ -240,6 +242,17 @@ function buffersOf({ allocation, uploads, kept, readbacks }: Job): GPUBuffer[] {
   ];
 }
 
+/** Submits a run; where it made bind groups, it also makes those that its states will need. */
+function submitAll(engine: Engine, request: Request, job: Job): Promise<void> | undefined {
+  const { allocation, slots, outside } = job;
+  const made = allocation.groupsMade;
+  submit(engine, request, job);
+  if (allocation.groupsMade === made) return undefined;
+  return prepareRounds(engine, request.sizes, slots, allocation, outside).catch(() =>
+    dropAllocation(engine, allocation),
+  );
+}
+
 async function execute(engine: Engine, request: Request): Promise<Outputs> {
   const job = prepare(engine, request);
   // Errors come from new buffers and from buffers of the user's.
@@ -248,8 +261,9 @@ async function execute(engine: Engine, request: Request): Promise<Outputs> {
   );
   try {
     const { result, checks } = engine.memory.checked(buffersOf(job), foreign, () => {
-      submit(engine, request, job);
-      return collect(engine, request, job);
+      const rounds = submitAll(engine, request, job);
+      const { outputs, pending } = collect(engine, request, job);
+      return { outputs, pending: rounds ? [...pending, rounds] : pending };
     });
     await allSettled([
       checks.catch((error: unknown) => refuse(engine, job, error)),

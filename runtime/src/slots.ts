@@ -15,12 +15,17 @@ export interface Slots extends Outside {
   outputs: Map<number, number>;
 }
 
+/** What of a buffer is bound, from `offset` to `end` at most. */
+export function slotIn(engine: Engine, buffer: GPUBuffer, offset = 0, end = buffer.size): Slot {
+  const size = Math.min(end - offset, engine.device.limit('maxStorageBufferBindingSize'));
+  return { buffer, offset, size: size - (size % 4) };
+}
+
 /**
  * The inputs on the GPU that can be bound where they lie: those in storage buffers, at aligned offsets, with room for whole
  * vec4s before the next input in the same buffer, since all that a step binds is bound for writing and must not overlap.
  */
 function inputSlots(engine: Engine, given: readonly Given[], sizes: Sizes): Map<number, Slot> {
-  const most = engine.device.limit('maxStorageBufferBindingSize');
   const slots = new Map<number, Slot>();
   given.forEach(({ spec: { tensor }, count, gpu }, i) => {
     if (!gpu || tensor === undefined || count === 0) return;
@@ -31,9 +36,8 @@ function inputSlots(engine: Engine, given: readonly Given[], sizes: Sizes): Map<
       if (j === i || other.gpu?.buffer !== buffer || other.count === 0) continue;
       if (other.gpu.offset >= offset) end = Math.min(end, other.gpu.offset);
     }
-    const size = Math.min(end - offset, most);
-    if (size < bindingBytes(sizes.bytes[tensor]!)) return;
-    slots.set(tensor, { buffer, offset, size: size - (size % 4) });
+    const slot = slotIn(engine, buffer, offset, end);
+    if (slot.size >= bindingBytes(sizes.bytes[tensor]!)) slots.set(tensor, slot);
   });
   return slots;
 }

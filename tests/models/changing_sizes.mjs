@@ -4,7 +4,7 @@
 // filled with NaN that runs of other sizes share, and on arenas of exactly their own size. Writes { different: [...] }, the
 // runs and outputs that are not the same bit for bit, and what the first model made.
 // { module, state: { past: present }, dims: { name: size }, growing: name, runs, seed, most }: the present outputs, kept, are the
-// past inputs of the next run, from 0 on. Writes { made: [[buffers, bind groups, pipelines] of each run], outputs }.
+// past inputs of the next run, from 0 on. Writes { made: [[arenas, buffers, bind groups] of each run], pipelines, inputs, outputs }.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { makeDevice, observe, random } from '../runtime/support.mjs';
@@ -81,9 +81,10 @@ async function growingState() {
         Object.entries(fresh).map(([name, { data }]) => [name, [...data].map(Number)]),
       ),
     );
-    const before = [log.buffersMade, log.bindGroups, log.pipelines];
+    const count = () => [log.count['subbyte arena'] ?? 0, log.buffersMade, log.bindGroups];
+    const before = count();
     outputs = await model.run({ ...fresh, ...states }, { keep: presents });
-    made.push([log.buffersMade, log.bindGroups, log.pipelines].map((now, i) => now - before[i]));
+    made.push(count().map((now, i) => now - before[i]));
     for (const state of Object.values(states)) state.dispose();
     states = Object.fromEntries(pasts.map((past) => [past, outputs[job.state[past]]]));
   }
@@ -92,7 +93,7 @@ async function growingState() {
     const { data, dims } = presents.includes(name) ? await output.read() : output;
     last[name] = { data: [...data].map(Number), dims };
   }
-  return { made, inputs, outputs: last };
+  return { made, pipelines: log.pipelines, inputs, outputs: last };
 }
 
 const result = await (job.state ? growingState() : randomSizes());

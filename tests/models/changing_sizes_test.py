@@ -191,11 +191,10 @@ def test_a_growing_cache(tmp_path):
     state = {"past_k": "present_k", "past_v": "present_v"}
     job = {"module": str(module), "state": state, "dims": sizes, "growing": "past", "runs": runs}
     result = node(tmp_path, job)
-    made = np.array(result["made"])
-    assert made[1:, 2].sum() <= len(plan["pipelines"])
-    quiet = (made.sum(1) == 0).sum()
-    assert quiet > runs * 0.6, f"only {quiet} of {runs} runs made nothing"
-    assert made[:, 0].sum() < 300 and made[-60:].sum() < 150, made.tolist()
+    arenas, buffers, groups = np.array(result["made"]).T
+    assert result["pipelines"] <= len(plan["pipelines"])
+    assert ((buffers + groups > 0) == (arenas > 0)).all(), "all that a class of sizes needs is made in its first run"
+    assert (arenas > 0).sum() <= 22, f"{(arenas > 0).sum()} classes in {runs} runs"
 
     session = onnxruntime.InferenceSession(source.SerializeToString())
     caches = {name: np.zeros((1, HEADS, 0, WIDTH), np.float32) for name in state}
