@@ -10,7 +10,7 @@ import {
   type Engine,
 } from './engine.js';
 import { valueAt } from './expr.js';
-import { bindingBytes } from './gpu.js';
+import { bindingBytes, copyBytes } from './gpu.js';
 import { bindSymbols, checkInputs, labelOf, productOf, type Given } from './inputs.js';
 import { checkLengths, checkRunOptions, type Destinations } from './options.js';
 import {
@@ -184,7 +184,7 @@ function submit(engine: Engine, request: Request, job: Job): void {
       for (const { output, buffer } of job.copies) {
         const source = sourceOf(engine, request, job, engine.plan.outputs[output]!);
         const bytes = outputBytes(engine, request, output);
-        encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, 0, bytes);
+        encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, 0, copyBytes(bytes));
       }
       for (const readback of job.readbacks) encodeReadback(encoder, readback);
     }
@@ -207,17 +207,17 @@ function collect(engine: Engine, request: Request, job: Job) {
       outputs.set(name, keptTensor(engine, i, job.kept[i]!, dims, bytes, width));
       return;
     }
-    let data: Data = new Float32Array(0);
-    if (onCpu[i]) {
-      data = copyExact(dtype, onCpu[i]!);
-      const target = into.get(name);
-      if (target) {
-        (target.set as (values: Data) => void).call(target, data);
-        data = target;
-      }
-    }
     // Every name has its place at once, so that the order is the model's.
+    const data = onCpu[i] ? copyExact(dtype, onCpu[i]!) : new Float32Array(0);
     outputs.set(name, { data, dims, dtype });
+  });
+  // Only now that all are copied: the caller's arrays may be those that another output comes from.
+  plan.outputs.forEach(({ name }, i) => {
+    const target = into.get(name);
+    if (!target || !onCpu[i]) return;
+    const tensor = outputs.get(name) as Tensor;
+    (target.set as (values: Data) => void).call(target, tensor.data);
+    tensor.data = target;
   });
   const pending = job.readbacks.map((readback) =>
     readStaging(engine, readback, (output, mapped, offset, bytes) => {

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { basename, join } from 'node:path';
 import test from 'node:test';
 import { launch, openPage } from '../browser/chromium.mjs';
-import { makeModule, mapKernel, planBuilder } from './support.mjs';
+import { makeModule, mapKernel, mapPlan, planBuilder } from './support.mjs';
 
 /** y = w[i] * x[i], w one weight of n values. */
 function scalePlan(n) {
@@ -49,6 +49,7 @@ test(
     const weights = new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer);
     const beside = await makeModule(scalePlan(4), [weights]);
     const inline = await makeModule(scalePlan(4), [weights], { inline: true });
+    const double = await makeModule(mapPlan());
     const requests = [];
     const types = { '.mjs': 'text/javascript', '.bin': 'application/octet-stream' };
     const worker = `import { load } from './${basename(beside.path)}';
@@ -115,6 +116,33 @@ test(
     assert.deepEqual(requests, [`/${basename(beside.path)}`, `/${beside.files[0].name}`]);
     assert.deepEqual(await run(inline.path), expected);
     assert.equal(requests.length, 3, 'nothing is fetched but the module');
+    const changing = async (path) => {
+      const model = await (await import(path)).load();
+      const large = new Float32Array(300000);
+      const found = [];
+      for (const value of [1.5, 2.5]) {
+        const x = { data: new Float32Array(large.length).fill(value), dims: [large.length] };
+        const [, { y }] = await Promise.all([
+          model.run({ x: { data: Float32Array.of(1), dims: [1] } }),
+          model.run({ x }, { into: { y: large } }),
+        ]);
+        found.push(y.data === large && large.every((one) => one === 2 * value));
+      }
+      let state = { data: Float32Array.of(1, 3), dims: [2] };
+      for (let i = 0; i < 8; ++i) {
+        const { y } = await model.run({ x: state }, { keep: ['y'] });
+        state.dispose?.();
+        state = y;
+      }
+      found.push([...(await state.read()).data].join());
+      model.dispose();
+      return found;
+    };
+    assert.deepEqual(
+      await page.evaluate(`(${changing})('./${basename(double.path)}')`),
+      [true, true, '256,768'],
+      'large inputs, outputs into arrays, states that go round',
+    );
     const fromWorker = await page.evaluate(
       () =>
         new Promise((resolve, reject) => {

@@ -138,6 +138,22 @@ deviceTest('what the CPU knows goes into arrays too', async ({ device }) => {
   assert.deepEqual(into, { y: BigInt64Array.of(7n, -8n), count: Int32Array.of(2) });
 });
 
+deviceTest('arrays may be those that other outputs come from', async ({ device }) => {
+  const b = planBuilder();
+  b.symbol('n', 0, { axis: 0 });
+  for (const name of ['x', 'y']) b.input(name, 'int64', ['n']);
+  b.output('first', 'int64', ['n'], { input: 0 });
+  b.output('second', 'int64', ['n'], { input: 1 });
+  const { load } = await makeModule(b.plan);
+  const model = await load({ device });
+  const [x, y] = [BigInt64Array.of(1n, 2n), BigInt64Array.of(3n, 4n)];
+  const dims = [2];
+  const into = { first: y, second: x };
+  const out = await model.run({ x: { data: x, dims }, y: { data: y, dims } }, { into });
+  assert.deepEqual([out.first.data, out.second.data], [y, x]);
+  assert.deepEqual([x, y], [BigInt64Array.of(3n, 4n), BigInt64Array.of(1n, 2n)]);
+});
+
 deviceTest(
   'large inputs go through mapped buffers, which are used again',
   async ({ device, log }) => {

@@ -95,6 +95,11 @@ deviceTest('elements are as wide as the plan says', async ({ device }) => {
     const target = new data.constructor(data.length);
     const out = await model.run({ x: y }, { into: { y: target } });
     assert.deepEqual(out.y.data, data);
+    const both = { ...widePlan(dtype, width) };
+    both.outputs.push({ ...both.outputs[0], name: 'given', tensor: 0 });
+    const copying = await (await makeModule(both)).load({ device, internal: { poison: true } });
+    const { given } = await copying.run({ x: y }, { keep: ['given'] });
+    assert.deepEqual((await given.read()).data, data, `${dtype}, copied`);
     const plain = device.createBuffer({ size: y.buffer.size, usage: 0x4 | 0x8 });
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(y.buffer, 0, plain, 0, 4 * Math.ceil((width * data.length) / 4));
