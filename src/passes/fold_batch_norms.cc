@@ -49,12 +49,33 @@ std::optional<Channels> output_channels(const Node& node, const Tensor& weights)
   return Channels{size(0, dims.size() - 1), dims.back(), 1};
 }
 
+// Of each value whether it is computed from the model's inputs without a product or a normalisation
+// between.
+std::vector<bool> near_inputs(const Graph& graph) {
+  std::vector<bool> near(graph.values.size(), false);
+  for (const ValueId input : graph.inputs) near[input] = true;
+  for (const Node& node : graph.nodes) {
+    if (is_product(node) || node.op == Op::LayerNormalization || node.op == Op::RMSNormalization)
+      continue;
+    bool all = true, any = false;
+    for (const ValueId input : node.inputs) {
+      if (input == kNone || graph.constant(input) != nullptr) continue;
+      all = all && near[input];
+      any = true;
+    }
+    for (const ValueId output : node.outputs)
+      if (output != kNone) near[output] = all && any;
+  }
+  return near;
+}
+
 class Folder {
  public:
   explicit Folder(Model& model)
       : exprs_(model.exprs),
         graph_(model.main()),
         uses_(find_uses(graph_)),
+        near_inputs_(near_inputs(graph_)),
         constants_(exprs_, graph_),
         keep_(graph_.nodes.size(), true) {}
 
@@ -238,7 +259,9 @@ class Folder {
   }
 
   // What stands before a convolution scales its weights; an offset becomes bias, where it does not
-  // meet padding, which is 0 whatever the offset is.
+  // meet padding, which is 0 whatever the offset is, and where it is not the mean of an input: that
+  // may be thousands of times the deviation, and what it cancels exactly before the weights would
+  // be left of them once they are rounded.
   void fold_before(NodeId id) {
     while (fold_one_before(id)) {
     }
@@ -257,7 +280,8 @@ class Folder {
     const auto in = static_cast<std::size_t>(weights.dims[1]);
     const auto all = affine->second.over(in * static_cast<std::size_t>(groups));
     const auto bias = bias_of(node, static_cast<std::size_t>(weights.dims[0]));
-    if (!all || !bias || (all->has_offset() && is_padded(node))) return false;
+    if (!all || !bias) return false;
+    if (all->has_offset() && (is_padded(node) || near_inputs_[affine->first])) return false;
 
     std::vector<double> values = reference::read_doubles(weights);
     std::vector<double> moved = *bias;
@@ -302,6 +326,7 @@ class Folder {
   ExprPool& exprs_;
   Graph& graph_;
   Uses uses_;
+  std::vector<bool> near_inputs_;
   ConstantMaker constants_;
   std::vector<bool> keep_;
 };

@@ -20,18 +20,28 @@ constexpr std::string_view kNoMatrix = "it is no matrix";
 
 Assignment kept_wide(std::string reason) { return {FloatEncoding{32}, std::move(reason)}; }
 
-Assignment as_float16(const WeightUse& use) {
+// A bias that is so many times as large as what it is added to loses as much to a half as weights
+// of 16 bits do, and as those of fewer.
+constexpr double kMostBias16 = 16;
+constexpr double kMostBias = 256;
+
+Assignment as_float16(const WeightUse& use, double most_bias) {
   const WeightRange& range = use.range;
   if (!range.all_finite) return kept_wide("it has values that are infinite or not a number");
   if (!fits_float16(range.largest)) {
     return kept_wide(
         fmt::format("its largest magnitude, {}, is outside the range of float16", range.largest));
   }
-  // In a matrix such a value drowns among the others; a lone epsilon must not become 0.
-  if (use.kind == WeightUseKind::other && range.smallest_nonzero > 0 &&
+  // In a matrix such a value drowns among the others, in a bias beside what it is added to.
+  if (use.kind == WeightUseKind::scale && range.smallest_nonzero > 0 &&
       range.smallest_nonzero < 0x1p-14f) {
     return kept_wide(fmt::format("its smallest magnitude, {}, is below the normal range of float16",
                                  range.smallest_nonzero));
+  }
+  if (use.kind == WeightUseKind::bias && range.largest > most_bias * use.beside) {
+    return kept_wide(
+        fmt::format("its largest magnitude, {}, is large beside what it is added to, about {:.3g}",
+                    range.largest, use.beside));
   }
   return {FloatEncoding{16}, ""};
 }
@@ -50,11 +60,13 @@ Assignment assign(const WeightUse& use, Precision precision) {
     case Precision::float32:
       return {FloatEncoding{32}, ""};
     case Precision::float16:
-      return as_float16(use);
+      if (use.kind != WeightUseKind::other) return as_float16(use, kMostBias16);
+      break;
     default:
       break;
   }
-  if (use.kind == WeightUseKind::other) return kept_wide(std::string(kNoMatrix));
+  if (use.kind == WeightUseKind::other) return kept_wide("it is no trained operand");
+  if (!is_matrix(use.kind)) return kept_wide(std::string(kNoMatrix));
   return as_affine(use, bits_of(precision));
 }
 
@@ -86,6 +98,8 @@ int bits_of(Precision precision) {
   }
   return 32;
 }
+
+bool is_matrix(WeightUseKind kind) { return kind < WeightUseKind::operand; }
 
 std::string_view component_name(Component component) {
   switch (component) {
@@ -122,12 +136,10 @@ std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precis
 void narrow_others(std::span<const WeightUse> uses, std::vector<Assignment>& assignments) {
   for (std::size_t i = 0; i < uses.size(); ++i) {
     if (assignments[i].reason != kNoMatrix) continue;
-    const WeightRange& range = uses[i].range;
-    // A subnormal half is off by at most what rounding does to the largest value. What layers have
-    // in common then has one encoding in all of them, and their kernels are the same.
-    if (range.all_finite && fits_float16(range.largest)) {
-      assignments[i].encoding = FloatEncoding{16};
-    }
+    // What layers have in common has one encoding in all of them, and their kernels are the same.
+    const Assignment half = as_float16(uses[i], kMostBias);
+    assignments[i].encoding = half.encoding;
+    if (!half.reason.empty()) assignments[i].reason = half.reason;
   }
 }
 

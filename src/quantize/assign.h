@@ -31,8 +31,13 @@ enum class WeightUseKind : std::uint8_t {
   gemm,
   embedding,  // a table that Gather reads rows of
   conv,       // of Conv and ConvTranspose
-  other,      // biases, norms, constants of element-wise operators
+  operand,    // what a product or a Gather reads as no matrix
+  scale,      // of a normalisation, or of the channels of a product
+  bias,       // of them, and tables of positions added to features
+  other,      // what is no trained operand: positions, means, anchors, masks
 };
+// Whether packing is for it: the first four.
+bool is_matrix(WeightUseKind kind);
 
 // A part of a transformer, or of another network, that a weight belongs to.
 enum class Component : std::uint8_t {
@@ -52,6 +57,7 @@ struct WeightUse {
   std::int64_t k = 0;
   WeightUseKind kind = WeightUseKind::other;
   WeightRange range = {};  // of measure_weights()
+  double beside = 0;       // of a bias: about the size of what it is added to
   std::optional<int> layer = {};
   Component component = Component::other;
 
@@ -64,16 +70,17 @@ struct Assignment {
 };
 
 // One assignment for each use, before any is widened (quantize/widen.h). Matrices (products,
-// convolutions and embedding tables) get the bits asked; everything else stays float32, or becomes
-// float16 where that is asked and it fits. A weight that its encoding could not hold stays float32.
+// convolutions and embedding tables) get the bits asked; other trained operands stay float32, or
+// become float16 where that is asked and it fits; what is no trained operand stays float32. A
+// weight that its encoding could not hold stays float32.
 std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses,
                                          std::span<const Precision> precisions);
 // The same precision for all.
 std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precision precision);
 
-// Makes what is no matrix float16 where it fits, as is done for a precision below 8 bits: beside
-// the rounding of such weights that of a bias to a half is nothing, while its bytes are not, for a
-// small convolutional network has a bias for every 30 weights.
+// Makes trained operands that are no matrix float16 where they fit, as is done for a precision
+// below 8 bits: beside the rounding of such weights that of a bias to a half is nothing, while its
+// bytes are not, for a small convolutional network has a bias for every 30 weights.
 void narrow_others(std::span<const WeightUse> uses, std::vector<Assignment>& assignments);
 
 // The share of the parameters (0 to 1) that are stored at `bits` bits or fewer; 1 where there are

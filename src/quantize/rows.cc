@@ -164,6 +164,8 @@ WeightRange measure_weights(const RowReader& read, std::int64_t rows, std::int64
           if (!std::isfinite(value)) {
             part.all_finite = false;
           } else if (magnitude > 0) {
+            part.sum += value;
+            part.square_sum += static_cast<double>(value) * value;
             part.largest = std::max(part.largest, magnitude);
             if (part.smallest_nonzero == 0 || magnitude < part.smallest_nonzero) {
               part.smallest_nonzero = magnitude;
@@ -176,6 +178,8 @@ WeightRange measure_weights(const RowReader& read, std::int64_t rows, std::int64
   for (const WeightRange& part : parts) {
     all.all_finite = all.all_finite && part.all_finite;
     all.largest = std::max(all.largest, part.largest);
+    all.sum += part.sum;
+    all.square_sum += part.square_sum;
     if (part.smallest_nonzero > 0 &&
         (all.smallest_nonzero == 0 || part.smallest_nonzero < all.smallest_nonzero)) {
       all.smallest_nonzero = part.smallest_nonzero;

@@ -38,6 +38,8 @@ struct WeightRange {
   float largest = 0;           // magnitude
   float smallest_nonzero = 0;  // magnitude; 0 where all are 0
   bool all_finite = true;      // the others count finite elements only
+  double sum = 0;              // of the elements
+  double square_sum = 0;       // of their squares
 };
 WeightRange measure_weights(const RowReader& read, std::int64_t rows, std::int64_t k,
                             unsigned threads = 0);

@@ -247,13 +247,13 @@ class StructureFinder {
     std::vector<std::pair<NodeId, std::optional<int>>> products;
     for (std::size_t use = 0; use < uses_.size(); ++use) {
       const WeightUseKind kind = uses_[use].kind;
-      if (kind != WeightUseKind::other && kind != WeightUseKind::embedding) {
+      if (is_matrix(kind) && kind != WeightUseKind::embedding) {
         products.emplace_back(readers_[use], uses_[use].layer);
       }
     }
     std::sort(products.begin(), products.end());
     for (std::size_t use = 0; use < uses_.size(); ++use) {
-      if (uses_[use].kind != WeightUseKind::other || readers_[use] == kNone) continue;
+      if (is_matrix(uses_[use].kind) || readers_[use] == kNone) continue;
       if (const auto product = product_of_bias(readers_[use])) {
         uses_[use].component = uses_[*product].component;
         uses_[use].layer = uses_[*product].layer;

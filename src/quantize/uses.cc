@@ -1,11 +1,13 @@
 #include "quantize/uses.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "graph/ops.h"
 #include "quantize/name_structure.h"
 #include "quantize/structure.h"
+#include "quantize/trained.h"
 #include "quantize/weight_order.h"
 
 namespace subbyte {
@@ -62,25 +64,54 @@ Reading reading(const Node& node, std::size_t input, const std::vector<std::int6
 
 class Finder {
  public:
-  explicit Finder(const Model& model) : graph_(model.main()), uses_(find_uses(graph_)) {}
+  explicit Finder(const Model& model)
+      : graph_(model.main()),
+        uses_(find_uses(graph_)),
+        trained_(model, uses_, [this](ValueId v) { return moments_of(v); }) {}
 
   std::vector<WeightUse> run() {
-    std::vector<WeightUse> found;
     std::vector<NodeId> readers;
     for (ValueId v = 0; v < graph_.values.size(); ++v) {
       const Value& value = graph_.values[v];
       if (!value.constant || !is_float(value.dtype) || value.constant->elements() <= 1) continue;
       if (uses_.count(v) == 0) continue;
       const auto [how, reader] = first_reading(v, value.constant->dims, false, 0);
-      found.push_back(describe_use(v, how));
+      index_[v] = found_.size();
+      found_.push_back(describe_use(v, how));
       readers.push_back(reader);
     }
-    find_structure(graph_, readers, found);
-    name_structure(graph_, readers, found);
-    return found;
+    for (std::size_t i = 0; i < found_.size(); ++i) judge(found_[i], readers[i]);
+    find_structure(graph_, readers, found_);
+    name_structure(graph_, readers, found_);
+    return std::move(found_);
   }
 
  private:
+  // Whether the use is of a trained operand, and of which kind where it is no matrix.
+  void judge(WeightUse& use, NodeId reader) const {
+    if (is_matrix(use.kind)) {
+      if (!trained_.trains_matrix(use.value, reader)) use.kind = WeightUseKind::other;
+      return;
+    }
+    const auto taken = trained_.taken_for(use.value);
+    use.kind = taken.kind;
+    use.beside = taken.beside;
+  }
+
+  Moments moments_of(ValueId v) const {
+    const auto it = index_.find(v);
+    if (it != index_.end()) {
+      const WeightUse& use = found_[it->second];
+      const auto count = static_cast<double>(std::max<std::int64_t>(use.parameters(), 1));
+      return {use.range.sum / count, use.range.square_sum / count};
+    }
+    // What has one element is no use.
+    const Tensor& tensor = *graph_.values[v].constant;
+    float value = 0;
+    if (tensor.elements() == 1) read_floats(tensor, 0, 1, &value);
+    return {value, static_cast<double>(value) * value};
+  }
+
   // The first reader that takes the weight as a matrix, looking through transposes.
   std::pair<Reading, NodeId> first_reading(ValueId v, const std::vector<std::int64_t>& dims,
                                            bool transposed, int depth) const {
@@ -116,6 +147,9 @@ class Finder {
 
   const Graph& graph_;
   Uses uses_;
+  TrainedOperands trained_;
+  std::vector<WeightUse> found_;
+  std::map<ValueId, std::size_t> index_;  // of found_
 };
 
 }  // namespace

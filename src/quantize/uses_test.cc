@@ -45,8 +45,8 @@ TEST(WeightUses, Products) {
   expect(use_of("6, 4", 24, "5, 4", "  %y = Gemm(%x, %w) {transB = 1}\n"), WeightUseKind::gemm,
          {{0}, {1}}, 6, 4);
   // A left side is no matrix of this kind.
-  expect(use_of("6, 5", 30, "5, 4", "  %y = MatMul(%w, %x)\n"), WeightUseKind::other, {{}, {0, 1}},
-         1, 30);
+  expect(use_of("6, 5", 30, "5, 4", "  %y = MatMul(%w, %x)\n"), WeightUseKind::operand,
+         {{}, {0, 1}}, 1, 30);
 }
 
 TEST(WeightUses, Tables) {

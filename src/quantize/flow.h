@@ -1,0 +1,56 @@
+// Where the values of a graph come from and where they go, as far as it tells which constants were
+// trained.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace subbyte {
+
+// What a value is made of; of several the last named here decides.
+enum class Origin : std::uint8_t {
+  constant,
+  position,  // counts, shapes, ids and masks, and arithmetic with them
+  data,      // float inputs, images of bytes
+  feature,   // what trained products, tables and normalisations made
+};
+
+// What a value reaches through element-wise operators, views and the like.
+enum Ends : unsigned {
+  kEndsInProduct = 1,   // a product, a normalisation or a softmax, past which nobody looks
+  kEndsInAngle = 2,     // a sine, a cosine or a tangent, past which nobody looks
+  kEndsInExponent = 4,  // the exponent of a power
+  kEndsInIndex = 8,     // a whole number, an index, or an operator that takes it for a place
+  kEndsInOutput = 16,
+};
+
+class Flow {
+ public:
+  explicit Flow(const Graph& graph);
+
+  Origin origin(ValueId value) const { return origins_[value]; }
+  unsigned ends(ValueId value) const { return ends_[value]; }
+
+  // Whether a product of `data` with a constant makes features, not angles, powers or places: its
+  // constant was trained.
+  bool trains(ValueId data, ValueId result) const;
+
+ private:
+  void find_ends(const Graph& graph);
+  void find_origins(const Graph& graph);
+  Origin origin_of(const Graph& graph, const Node& node) const;
+
+  std::vector<Origin> origins_;
+  std::vector<unsigned> ends_;
+};
+
+// MatMul, Gemm, Conv and ConvTranspose.
+bool is_product(Op op);
+// LayerNormalization and RMSNormalization: what canonicalize leaves of normalisations in one node.
+bool is_normalization(Op op);
+// Operators that pass on each element under another shape or order.
+bool is_view(Op op);
+
+}  // namespace subbyte
