@@ -1,6 +1,5 @@
-"""ONNX's own operator tests on the GPU, in Node: each converts and computes what it must, or is refused in plain words.
-
-A part of them by default; all with SUBBYTE_ALL=1. passing.txt says which pass, and `./dev bench operators` writes it.
+"""ONNX's own operator tests on the GPU, in one process of Node: each converts and computes what it must, or is refused in
+plain words. passing.txt says which pass, and `./dev bench operators` writes it.
 """
 
 import os
@@ -12,14 +11,13 @@ from onnx_cases import all_cases, quick_subset
 from run_cases import run_cases
 
 ALL = os.environ.get("SUBBYTE_ALL", "0") not in {"", "0"}
-QUICK = 120
 # Products take another form on a GPU than on SwiftShader, which needs seconds to compile it.
 PRODUCTS = {"MatMul", "Gemm"}
 QUICK_PRODUCTS = 4
 
-CASES = all_cases() if ALL else quick_subset(all_cases(), QUICK)
+CASES = all_cases()
 PASSING = table.read_passing()
-PRODUCT_CASES = [case for case in all_cases() if case.operators <= PRODUCTS and case.name in PASSING]
+PRODUCT_CASES = [case for case in CASES if case.operators <= PRODUCTS and case.name in PASSING]
 if not ALL:
     PRODUCT_CASES = quick_subset(PRODUCT_CASES, QUICK_PRODUCTS)
 
@@ -45,9 +43,8 @@ def test_product_in_the_forms_of_a_gpu(name, product_outcomes):
 
 
 def test_every_passing_case_is_a_test():
-    assert PASSING <= {case.name for case in all_cases()}
+    assert PASSING <= {case.name for case in CASES}
 
 
-@pytest.mark.skipif(not ALL, reason="counts need all tests: SUBBYTE_ALL=1")
 def test_page_is_up_to_date(outcomes):
     assert table.read_section() == table.section(CASES, outcomes)
