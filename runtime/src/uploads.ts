@@ -1,6 +1,6 @@
 import { arenaSlot, type Allocation, type Slot } from './allocation.js';
 import type { Engine } from './engine.js';
-import { COPY_DST, COPY_SRC, STORAGE, copyBytes } from './gpu.js';
+import { COPY_DST, COPY_SRC, STORAGE, bindingBytes, copyBytes } from './gpu.js';
 import { knownBuffers } from './outputs.js';
 import { giveMapped } from './pool.js';
 import type { Request } from './run.js';
@@ -64,9 +64,11 @@ export function detachInputs(
   const { gpu } = engine.device;
   const copies = request.given.map(({ gpu: source, count, width }) => {
     if (!source || count === 0) return undefined;
-    const size = copyBytes(width * count);
+    const bytes = width * count;
     const usage = STORAGE | COPY_SRC | COPY_DST;
-    return { source, size, buffer: engine.memory.make({ label: 'subbyte input', size, usage }) };
+    // Large enough to be bound where it lies, as the caller's buffer most likely is.
+    const size = bindingBytes(bytes);
+    return { source, bytes, buffer: engine.memory.make({ label: 'subbyte input', size, usage }) };
   });
   const buffers = copies.flatMap((copy) => copy?.buffer ?? []);
   const { checks } = engine.memory.checked(buffers, buffers.length > 0, () => {
@@ -74,8 +76,8 @@ export function detachInputs(
     const encoder = gpu.createCommandEncoder();
     for (const copy of copies) {
       if (!copy) continue;
-      const { source, buffer, size } = copy;
-      encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, 0, size);
+      const { source, buffer, bytes } = copy;
+      encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, 0, copyBytes(bytes));
       knownBuffers.set(buffer, gpu);
     }
     gpu.queue.submit([encoder.finish()]);
