@@ -7,6 +7,7 @@ import {
   mapKernel,
   mapPlan,
   planBuilder,
+  random,
   rejects,
 } from './support.mjs';
 
@@ -187,3 +188,56 @@ deviceTest(
     assert.deepEqual(y.data, pair(1, 0));
   },
 );
+
+deviceTest('any mixture of arrays, buffers and states', async ({ device }) => {
+  const model = await loadPair(device);
+  const next = random(41);
+  const pick = (list) => list[Math.floor(next() * list.length)];
+  const shared = device.createBuffer({ size: 16384, usage: STORAGE | COPIES });
+  const values = Float32Array.from({ length: 4096 }, () => Math.floor(next() * 100));
+  device.queue.writeBuffer(shared, 0, values);
+  /** Tensors that are kept, each with what it must hold. */
+  const states = [];
+  const source = (n) => {
+    const fitting = states.filter(({ expected }) => expected.length === n);
+    if (fitting.length > 0 && next() < 0.5) {
+      const { tensor, expected } = pick(fitting);
+      return { input: tensor, expected };
+    }
+    if (next() < 0.4) {
+      const data = Float32Array.from({ length: n }, () => Math.floor(next() * 100));
+      return { input: { data, dims: [n] }, expected: data };
+    }
+    const offset = pick([0, 256, 512, 1024, 4096, 4 * Math.floor(next() * 1000)]);
+    const expected = values.slice(offset / 4, offset / 4 + n);
+    return { input: { buffer: shared, offset, dims: [n] }, expected };
+  };
+  const pending = [];
+  for (let i = 0; i < 200; ++i) {
+    const n = pick([1, 3, 64, 65, 200, 500]);
+    const [a, b] = [source(n), source(n)];
+    const keep = ['y', 'z'].filter(() => next() < 0.5);
+    const expected = {};
+    expected.y = a.expected.map((value, k) => 2 * value + b.expected[k]);
+    expected.z = expected.y.map((value) => value + 1);
+    const run = model.run({ a: a.input, b: b.input }, { keep });
+    const check = async () => {
+      const out = await run;
+      for (const name of ['y', 'z']) {
+        if (!keep.includes(name)) assert.deepEqual(out[name].data, expected[name], `run ${i}`);
+        // Exact while it is small.
+        else if (expected[name].some((value) => value > 1e6)) out[name].dispose();
+        else states.push({ tensor: out[name], expected: expected[name] });
+      }
+    };
+    if (next() < 0.3) pending.push(check());
+    else await check();
+    while (states.length > 12) states.splice(Math.floor(next() * 12), 1)[0].tensor.dispose();
+    if (i % 20 === 19) {
+      await Promise.all(pending.splice(0));
+      for (const { tensor, expected: held } of states) {
+        assert.deepEqual((await tensor.read()).data, held, `after run ${i}`);
+      }
+    }
+  }
+});
