@@ -30,5 +30,25 @@ TEST(ParallelFor, CallerGetsTheException) {
                std::runtime_error);
 }
 
+TEST(ThreadPool, DoesJobAfterJob) {
+  for (const unsigned threads : {0u, 1u, 2u, 7u}) {
+    ThreadPool pool(threads);
+    for (std::size_t round = 0; round < 2000; ++round) {
+      std::vector<std::atomic<int>> calls(round % 17);
+      pool.run(calls.size(), [&](std::size_t i) { ++calls[i]; });
+      for (const auto& call : calls) ASSERT_EQ(call, 1);
+    }
+  }
+}
+
+TEST(ThreadPool, GoesOnAfterAnException) {
+  ThreadPool pool(3);
+  const auto fails = [](std::size_t) { throw std::runtime_error("no"); };
+  EXPECT_THROW(pool.run(100, fails), std::runtime_error);
+  std::atomic<int> calls = 0;
+  pool.run(100, [&](std::size_t) { ++calls; });
+  EXPECT_EQ(calls, 100);
+}
+
 }  // namespace
 }  // namespace subbyte
