@@ -83,13 +83,15 @@ def to_array(dtype: str, data: bytes) -> np.ndarray:
     return np.frombuffer(data, dtype)
 
 
-def run_tool(model: pathlib.Path, folder: pathlib.Path, inputs) -> tuple[int, str, list]:
+def run_tool(
+    model: pathlib.Path, folder: pathlib.Path, inputs, tool: pathlib.Path = TOOL
+) -> tuple[int, str, list]:
     """Exit status, message and outputs of one run on (dtype, array) pairs."""
     folder.mkdir(parents=True, exist_ok=True)
     for i, (dtype, array) in enumerate(inputs):
         write_tensor(folder / f"input_{i}.tensor", dtype, array)
     done = subprocess.run(
-        [str(TOOL), str(model), str(folder), str(folder)],
+        [str(tool), str(model), str(folder), str(folder)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -205,7 +207,9 @@ def variant(case, number: int, how: str) -> tuple[onnx.ModelProto, list]:
     return model, left
 
 
-def run_case(case, folder: pathlib.Path, how: str) -> Outcome:
+def run_case(
+    case, folder: pathlib.Path, how: str, tool: pathlib.Path = TOOL, differ=difference
+) -> Outcome:
     for number, (_, outputs) in enumerate(case.data_sets):
         model, inputs = variant(case, number, how)
         pairs = [to_pair(value) for value in inputs]
@@ -216,7 +220,7 @@ def run_case(case, folder: pathlib.Path, how: str) -> Outcome:
         place.mkdir(parents=True)
         path = place / "model.onnx"
         path.write_bytes(model.SerializeToString())
-        status, message, actual = run_tool(path, place, [pair for pair in pairs if pair])
+        status, message, actual = run_tool(path, place, [pair for pair in pairs if pair], tool)
         if status == REFUSED:
             if names_a_reason(case, message):
                 return Outcome(case.name, "refused", message)
@@ -226,7 +230,7 @@ def run_case(case, folder: pathlib.Path, how: str) -> Outcome:
         if len(actual) != len(expected):
             return Outcome(case.name, "failed", f"{len(actual)} outputs, not {len(expected)}")
         for wanted, given in zip(expected, actual):
-            if wrong := difference(wanted, given, FEW_DIGITS.get(case.name)):
+            if wrong := differ(wanted, given, FEW_DIGITS.get(case.name)):
                 return Outcome(case.name, "failed", wrong)
     return Outcome(case.name, "passed")
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "calibrate/drawn_page.h"
+#include "calibrate/likely_sizes.h"
 #include "calibrate/random.h"
 #include "graph/half.h"
 #include "graph/ops.h"
@@ -14,19 +15,38 @@ namespace subbyte {
 
 namespace {
 
-// The sizes that a dimension without a fixed size gets: the first of them is a batch as a rule. An
-// image must be large enough for what a network takes it down by, a power of two.
-constexpr std::int64_t kFirstSize = 1, kOtherSize = 8, kImageSize = 128;
 constexpr double kMostElements = 1 << 26;
 
-// The number of rows of the table that an integer input indexes, 2 (a mask) where it indexes none.
-std::int64_t index_range(const Graph& graph, ValueId input) {
-  for (const Node& node : graph.nodes) {
-    if (node.op != Op::Gather || node.inputs[1] != input) continue;
-    const Tensor* table = graph.constant(node.inputs[0]);
-    if (table != nullptr && !table->dims.empty()) return table->dims[0];
+// The same numbers in another dtype or shape.
+bool keeps_numbers(const Node& node) {
+  switch (node.op) {
+    case Op::Cast:
+    case Op::Flatten:
+    case Op::Identity:
+    case Op::Reshape:
+    case Op::Squeeze:
+    case Op::Unsqueeze:
+      return true;
+    default:
+      return false;
   }
-  return 2;
+}
+
+// The number of rows of the table that an integer input indexes; none where it indexes none.
+std::optional<std::int64_t> table_rows(const Graph& graph, ValueId input) {
+  std::vector<char> same(graph.values.size(), 0);
+  same[input] = 1;
+  for (const Node& node : graph.nodes) {
+    if (keeps_numbers(node) && same[node.inputs[0]] != 0) same[node.outputs[0]] = 1;
+    if (node.op != Op::Gather || same[node.inputs[1]] == 0) continue;
+    const Tensor* table = graph.constant(node.inputs[0]);
+    if (table == nullptr || table->dims.empty()) continue;
+    const auto rank = static_cast<std::int64_t>(table->dims.size());
+    const std::int64_t axis = node.int_or("axis", 0);
+    const std::int64_t rows = table->dims[static_cast<std::size_t>(axis < 0 ? axis + rank : axis)];
+    if (rows > 0) return rows;
+  }
+  return std::nullopt;
 }
 
 std::vector<std::byte> random_elements(const Graph& graph, ValueId input, DType dtype,
@@ -36,7 +56,8 @@ std::vector<std::byte> random_elements(const Graph& graph, ValueId input, DType 
   const std::size_t size = dtype_size(dtype);
   std::vector<std::byte> bytes(static_cast<std::size_t>(count) * size);
   if (is_float(dtype)) {
-    const bool image = dims.size() == 4 && (dims[1] == 1 || dims[1] == 3);
+    const bool image =
+        dims.size() == 4 && (dims[1] == 1 || dims[1] == 3) && !is_cache(graph.values[input]);
     // The same in all channels: uniform noise drives networks for images to where all their outputs
     // are next to 0.
     const std::vector<float> drawn =
@@ -56,34 +77,40 @@ std::vector<std::byte> random_elements(const Graph& graph, ValueId input, DType 
     }
     return bytes;
   }
-  const std::int64_t range = dtype == DType::boolean ? 2 : index_range(graph, input);
+  const std::int64_t rows = dtype == DType::boolean ? 2 : table_rows(graph, input).value_or(2);
   for (std::int64_t i = 0; i < count; ++i) {
-    // A mask is all ones; ids are spread over the table.
-    const std::uint64_t value = range == 2 ? 1 : random.next() % static_cast<std::uint64_t>(range);
+    // A mask is all ones, as is what picks one of two; ids are spread over the table.
+    const std::uint64_t value = rows == 2 ? 1 : random.next() % static_cast<std::uint64_t>(rows);
     std::memcpy(bytes.data() + static_cast<std::size_t>(i) * size, &value, size);
   }
   return bytes;
 }
 
-// Whether the symbol is an axis of an image, or of a signal: one after batch and channels.
-bool is_spatial(const Model& model, const SymbolSource& source) {
-  if (source.kind != SymbolSource::Kind::input_dimension) return false;
-  const Value& input = model.main().values[model.main().inputs[source.input]];
-  return source.index >= 2 && input.shape && input.shape->size() >= 3 && is_float(input.dtype);
+// Where in time each step is: the new ones come after those in the cache, if there is one. A table
+// that is too short for them begins anew.
+std::vector<std::byte> positions(const Model& model, ValueId input,
+                                 const std::vector<std::int64_t>& dims,
+                                 std::span<const std::int64_t> sizes) {
+  const Value& value = model.main().values[input];
+  const auto past = cache_length(model);
+  const std::int64_t first = past ? sizes[*past] : 0;
+  const std::int64_t rows = table_rows(model.main(), input).value_or(INT64_MAX);
+  std::int64_t count = 1;
+  for (const std::int64_t dim : dims) count *= dim;
+  const std::size_t size = dtype_size(value.dtype);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(count) * size);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t position = (first + i % dims.back()) % rows;
+    std::memcpy(bytes.data() + static_cast<std::size_t>(i) * size, &position, size);
+  }
+  return bytes;
 }
 
 }  // namespace
 
 Expected<std::vector<Tensor>> seeded_inputs(const Model& model, std::int64_t factor,
                                             std::uint64_t seed) {
-  std::vector<std::int64_t> sizes;
-  for (const auto& symbol : model.exprs.symbols()) {
-    std::int64_t size = sizes.empty() ? kFirstSize : kOtherSize * factor;
-    if (is_spatial(model, symbol.source)) size = kImageSize * factor;
-    // An element of a shape input has no natural size: 1 is allowed more often than any other.
-    if (symbol.source.kind == SymbolSource::Kind::input_element) size = 1;
-    sizes.push_back(std::clamp(size, symbol.lower, symbol.upper));
-  }
+  const std::vector<std::int64_t> sizes = likely_sizes(model, factor);
   Random random(seed);
   std::vector<Tensor> inputs;
   for (const ValueId v : model.main().inputs) {
@@ -98,7 +125,9 @@ Expected<std::vector<Tensor>> seeded_inputs(const Model& model, std::int64_t fac
       return fail("its input {} has {:.0f} elements; inputs of up to {:.0f} are tried",
                   quoted(value.name), elements, kMostElements);
     }
-    auto bytes = random_elements(model.main(), v, value.dtype, dims, random);
+    auto bytes = is_positions(value) && !dims.empty()
+                     ? positions(model, v, dims, sizes)
+                     : random_elements(model.main(), v, value.dtype, dims, random);
     inputs.push_back(make_tensor(value.dtype, std::move(dims), std::move(bytes)));
   }
   return inputs;

@@ -9,10 +9,10 @@
 
 namespace subbyte {
 
-// One tensor for each input of the model, of small sizes where the model fixes none (times `factor`
-// but for the first, which is a batch as a rule): uniform numbers in [-1, 1), lines of letters
-// where the input is an image of one or three channels, indices spread over the table that they
-// index, masks of ones. Other seeds draw other numbers.
+// One tensor for each input of the model, of likely_sizes(): uniform numbers in [-1, 1), lines of
+// letters where the input is an image of one or three channels, indices spread over the table that
+// they index, masks of ones, positions that count on from what is in the cache. Other seeds draw
+// other numbers.
 Expected<std::vector<Tensor>> seeded_inputs(const Model& model, std::int64_t factor,
                                             std::uint64_t seed);
 

@@ -16,7 +16,7 @@ using Dims = std::vector<std::int64_t>;
 using Result = Expected<std::vector<Tensor>>;
 
 // One node on concrete inputs. The number of inputs and their sizes in bytes were checked by
-// evaluate().
+// check_call().
 struct Call {
   const Node& node;
   Inputs inputs;
@@ -25,6 +25,10 @@ struct Call {
   const Tensor& input(std::size_t i) const { return *inputs[i]; }
   bool has(std::size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
 };
+
+// An operator that is not in the table or carries a graph, a wrong number of inputs, or an input
+// whose data and shape do not agree is an error.
+Expected<void> check_call(const Call& call);
 
 // "[2, 3]"
 std::string dims_text(std::span<const std::int64_t> dims);

@@ -66,6 +66,26 @@ void set_window(const ExprPool& exprs, const W& window, Convolution& c) {
   c.out = numbers(exprs, window.out);
 }
 
+Result reference_convolution(const Call& call, bool transposed) {
+  SUBBYTE_CHECK_OK(check_tensors(call));
+  const DType dtype = call.input(0).dtype;
+  SUBBYTE_TRY(const Convolution c, convolution_of(call, transposed));
+  Dims dims{c.batch, c.groups * c.out_channels};
+  dims.insert(dims.end(), c.out.begin(), c.out.end());
+  SUBBYTE_TRY(const std::size_t bytes, output_bytes(call, dtype, dims));
+  if (bytes == 0) return one(make_tensor(dtype, std::move(dims), {}));
+  std::vector<double> result = convolve(c, call.input(0), call.input(1));
+  if (call.has(2)) {
+    const std::vector<double> bias = read_doubles(call.input(2));
+    const auto size = static_cast<std::size_t>(c.out_size());
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] += bias[i / size % bias.size()];
+  }
+  SUBBYTE_TRY(Tensor made, make_floats(call, dtype, std::move(dims), result));
+  return one(std::move(made));
+}
+
+}  // namespace
+
 Expected<Convolution> convolution_of(const Call& call, bool transposed) {
   ExprPool exprs;
   const auto input = sizes(exprs, call.input(0).dims);
@@ -88,26 +108,6 @@ Expected<Convolution> convolution_of(const Call& call, bool transposed) {
   SUBBYTE_CHECK_OK(set_channels(call, c));
   return c;
 }
-
-Result reference_convolution(const Call& call, bool transposed) {
-  SUBBYTE_CHECK_OK(check_tensors(call));
-  const DType dtype = call.input(0).dtype;
-  SUBBYTE_TRY(const Convolution c, convolution_of(call, transposed));
-  Dims dims{c.batch, c.groups * c.out_channels};
-  dims.insert(dims.end(), c.out.begin(), c.out.end());
-  SUBBYTE_TRY(const std::size_t bytes, output_bytes(call, dtype, dims));
-  if (bytes == 0) return one(make_tensor(dtype, std::move(dims), {}));
-  std::vector<double> result = convolve(c, call.input(0), call.input(1));
-  if (call.has(2)) {
-    const std::vector<double> bias = read_doubles(call.input(2));
-    const auto size = static_cast<std::size_t>(c.out_size());
-    for (std::size_t i = 0; i < result.size(); ++i) result[i] += bias[i / size % bias.size()];
-  }
-  SUBBYTE_TRY(Tensor made, make_floats(call, dtype, std::move(dims), result));
-  return one(std::move(made));
-}
-
-}  // namespace
 
 std::int64_t Convolution::position(std::size_t axis, std::int64_t o, std::int64_t k) const {
   std::int64_t i = 0;

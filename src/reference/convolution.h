@@ -31,6 +31,10 @@ std::vector<double> convolve_slowly(const Convolution& c, const Tensor& input,
                                     const Tensor& weights);
 std::vector<double> convolve(const Convolution& c, const Tensor& input, const Tensor& weights);
 
+// What a Conv or, transposed, a ConvTranspose computes with on the inputs of a call. Inputs that do
+// not fit each other are errors.
+Expected<Convolution> convolution_of(const Call& call, bool transposed);
+
 // Calls visit(at) for each coordinate of a box, row-major.
 template <typename Visit>
 void for_each_coordinate(const Dims& dims, const Visit& visit) {

@@ -68,13 +68,20 @@ bool carries_graph(const Node& node) {
   });
 }
 
-Expected<std::vector<Tensor>> evaluate(const Node& node, Inputs inputs, std::int64_t max_bytes) {
+Expected<void> check_call(const Call& call) {
+  const Node& node = call.node;
   if (carries_graph(node)) return fail("operators with graphs inside are not supported");
   if (node.op == Op::Unknown) return fail("operator {} is not supported", quoted(node.op_type));
-  SUBBYTE_CHECK_OK(check_arity(node, inputs));
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (inputs[i] != nullptr) SUBBYTE_CHECK_OK(check_input(node, i, *inputs[i]));
-  return dispatch(Call{node, inputs, max_bytes});
+  SUBBYTE_CHECK_OK(check_arity(node, call.inputs));
+  for (std::size_t i = 0; i < call.inputs.size(); ++i)
+    if (call.inputs[i] != nullptr) SUBBYTE_CHECK_OK(check_input(node, i, *call.inputs[i]));
+  return {};
+}
+
+Expected<std::vector<Tensor>> evaluate(const Node& node, Inputs inputs, std::int64_t max_bytes) {
+  const Call call{node, inputs, max_bytes};
+  SUBBYTE_CHECK_OK(check_call(call));
+  return dispatch(call);
 }
 
 }  // namespace subbyte::reference

@@ -1,4 +1,6 @@
 // MaxPool, AveragePool and LpPool.
+#include "reference/pool.h"
+
 #include <algorithm>
 
 #include "graph/arithmetic.h"
@@ -9,32 +11,10 @@
 namespace subbyte::reference {
 namespace {
 
-// The window on concrete sizes.
-struct PoolWindow {
-  Dims in, kernel, strides, dilations, pads_begin, pads_end, out;
-};
-
 Dims numbers(const ExprPool& exprs, const std::vector<Expr>& list) {
   Dims result;
   for (const Expr e : list) result.push_back(exprs.value(e).value_or(0));
   return result;
-}
-
-Expected<PoolWindow> pool_window(const Call& call) {
-  ExprPool exprs;
-  std::vector<Expr> input;
-  for (const std::int64_t dim : call.input(0).dims) input.push_back(exprs.constant(dim));
-  const auto window = window_of(exprs, call.node, input, {});
-  if (!window) return within(call.node.op_type, window.error());
-  PoolWindow w;
-  w.in.assign(call.input(0).dims.begin() + 2, call.input(0).dims.end());
-  w.kernel = numbers(exprs, window->kernel);
-  w.strides = numbers(exprs, window->strides);
-  w.dilations = numbers(exprs, window->dilations);
-  w.pads_begin = numbers(exprs, window->pads_begin);
-  w.pads_end = numbers(exprs, window->pads_end);
-  w.out = numbers(exprs, window->out);
-  return w;
 }
 
 // The elements of one window that are inside the input, as offsets in one channel, and how many
@@ -164,6 +144,23 @@ Result max_pool(const Call& call, const PoolWindow& w) {
 }
 
 }  // namespace
+
+Expected<PoolWindow> pool_window(const Call& call) {
+  ExprPool exprs;
+  std::vector<Expr> input;
+  for (const std::int64_t dim : call.input(0).dims) input.push_back(exprs.constant(dim));
+  const auto window = window_of(exprs, call.node, input, {});
+  if (!window) return within(call.node.op_type, window.error());
+  PoolWindow w;
+  w.in.assign(call.input(0).dims.begin() + 2, call.input(0).dims.end());
+  w.kernel = numbers(exprs, window->kernel);
+  w.strides = numbers(exprs, window->strides);
+  w.dilations = numbers(exprs, window->dilations);
+  w.pads_begin = numbers(exprs, window->pads_begin);
+  w.pads_end = numbers(exprs, window->pads_end);
+  w.out = numbers(exprs, window->out);
+  return w;
+}
 
 Result reference_pool(const Call& call) {
   const Tensor& x = call.input(0);

@@ -1,5 +1,7 @@
 // The ten reductions. Reduced axes are moved behind the kept ones, so that each output is the
 // reduction of one contiguous row.
+#include "reference/reduce.h"
+
 #include "graph/ops.h"
 #include "reference/call.h"
 #include "reference/view.h"
@@ -104,7 +106,8 @@ Computed<T> reduce_row(Op op, const Row<T>& row) {
   }
 }
 
-// Which axes are reduced: those of input 1; without any, all, or none with noop_with_empty_axes.
+}  // namespace
+
 Expected<std::vector<bool>> reduced_axes(const Call& call) {
   const std::size_t rank = call.input(0).dims.size();
   Dims axis_list;
@@ -118,8 +121,6 @@ Expected<std::vector<bool>> reduced_axes(const Call& call) {
   for (const std::size_t axis : axes) reduced[axis] = true;
   return reduced;
 }
-
-}  // namespace
 
 Result reference_reduce(const Call& call) {
   const Op op = call.node.op;

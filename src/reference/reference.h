@@ -32,10 +32,17 @@ bool carries_graph(const Node& node);
 Expected<std::vector<Tensor>> evaluate(const Node& node, Inputs inputs,
                                        std::int64_t max_bytes = kMaxTensorBytes);
 
+// Inputs that are not as many as the main graph has, or not of the dtypes and shapes that it says,
+// a name standing for one size everywhere, are errors.
+Expected<void> check_inputs(const Model& model, std::span<const Tensor> inputs);
+
+// For each value of the graph the node that reads it last: 0 where none does, as many as there are
+// nodes for graph outputs.
+std::vector<std::size_t> last_readers(const Graph& graph);
+
 // Runs the main graph on concrete inputs (in the order of graph.inputs). `observe`, where given,
 // sees the inputs and then every value as it is computed; values are freed after their last use.
-// Inputs that do not have the dtype and shape that the graph says are errors, as are nodes with
-// graphs inside.
+// Inputs that check_inputs() refuses are errors, as are nodes with graphs inside.
 using Observer = std::function<void(ValueId, const Tensor&)>;
 Expected<std::vector<Tensor>> run(const Model& model, std::span<const Tensor> inputs,
                                   const Observer& observe = nullptr);

@@ -29,6 +29,17 @@ std::string shape_text(const ExprPool& exprs, const std::vector<Expr>& shape) {
   return text + "]";
 }
 
+}  // namespace
+
+std::vector<std::size_t> last_readers(const Graph& graph) {
+  std::vector<std::size_t> last(graph.values.size(), 0);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n)
+    for (const ValueId input : graph.nodes[n].inputs)
+      if (input != kNone) last[input] = n;
+  for (const ValueId output : graph.outputs) last[output] = graph.nodes.size();
+  return last;
+}
+
 Expected<void> check_inputs(const Model& model, std::span<const Tensor> inputs) {
   const Graph& graph = model.main();
   if (inputs.size() != graph.inputs.size())
@@ -51,18 +62,6 @@ Expected<void> check_inputs(const Model& model, std::span<const Tensor> inputs) 
   }
   return {};
 }
-
-// For each value the node that reads it last; graph outputs are never freed.
-std::vector<std::size_t> last_readers(const Graph& graph) {
-  std::vector<std::size_t> last(graph.values.size(), 0);
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n)
-    for (const ValueId input : graph.nodes[n].inputs)
-      if (input != kNone) last[input] = n;
-  for (const ValueId output : graph.outputs) last[output] = graph.nodes.size();
-  return last;
-}
-
-}  // namespace
 
 Expected<std::vector<Tensor>> run(const Model& model, std::span<const Tensor> inputs,
                                   const Observer& observe) {

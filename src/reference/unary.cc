@@ -1,4 +1,6 @@
 // Operators of one input, element by element.
+#include "reference/unary.h"
+
 #include <numbers>
 
 #include "base/text.h"
@@ -7,49 +9,6 @@
 
 namespace subbyte::reference {
 namespace {
-
-// The attributes that the family reads, with the defaults of the ONNX operator specifications.
-struct Parameters {
-  double alpha = 0, beta = 0, gamma = 0;
-  bool tanh_approximation = false;
-  bool positive = true, negative = true;
-};
-
-Expected<Parameters> read_parameters(const Node& node) {
-  Parameters p;
-  switch (node.op) {
-    case Op::Celu:
-    case Op::Elu:
-    case Op::ThresholdedRelu:
-      p.alpha = node.float_or("alpha", 1.0f);
-      break;
-    case Op::LeakyRelu:
-      p.alpha = node.float_or("alpha", 0.01f);
-      break;
-    case Op::HardSigmoid:
-      p.alpha = node.float_or("alpha", 0.2f);
-      p.beta = node.float_or("beta", 0.5f);
-      break;
-    case Op::Selu:
-      p.alpha = node.float_or("alpha", 1.67326319217681884765625f);
-      p.gamma = node.float_or("gamma", 1.05070102214813232421875f);
-      break;
-    case Op::Gelu: {
-      const std::string_view approximate = node.string_or("approximate", "none");
-      if (approximate != "none" && approximate != "tanh")
-        return fail("Gelu: approximate is {}; it must be 'none' or 'tanh'", quoted(approximate));
-      p.tanh_approximation = approximate == "tanh";
-      break;
-    }
-    case Op::IsInf:
-      p.positive = node.int_or("detect_positive", 1) != 0;
-      p.negative = node.int_or("detect_negative", 1) != 0;
-      break;
-    default:
-      break;
-  }
-  return p;
-}
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
@@ -64,7 +23,7 @@ double gelu(double x, bool tanh_approximation) {
   return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
 }
 
-double apply(Op op, double x, const Parameters& p) {
+double apply(Op op, double x, const UnaryParameters& p) {
   switch (op) {
     case Op::Abs:
       return std::fabs(x);
@@ -165,7 +124,7 @@ bool takes_integers(Op op) {
   return op == Op::Abs || op == Op::Neg || op == Op::Relu || op == Op::Sign;
 }
 
-Result to_bool(const Call& call, const Parameters& p) {
+Result to_bool(const Call& call, const UnaryParameters& p) {
   const Tensor& input = call.input(0);
   SUBBYTE_TRY(auto bytes, allocate(call, DType::boolean, input.dims));
   const auto test = [&](double x) {
@@ -182,11 +141,47 @@ Result to_bool(const Call& call, const Parameters& p) {
 
 }  // namespace
 
+Expected<UnaryParameters> unary_parameters(const Node& node) {
+  UnaryParameters p;
+  switch (node.op) {
+    case Op::Celu:
+    case Op::Elu:
+    case Op::ThresholdedRelu:
+      p.alpha = node.float_or("alpha", 1.0f);
+      break;
+    case Op::LeakyRelu:
+      p.alpha = node.float_or("alpha", 0.01f);
+      break;
+    case Op::HardSigmoid:
+      p.alpha = node.float_or("alpha", 0.2f);
+      p.beta = node.float_or("beta", 0.5f);
+      break;
+    case Op::Selu:
+      p.alpha = node.float_or("alpha", 1.67326319217681884765625f);
+      p.gamma = node.float_or("gamma", 1.05070102214813232421875f);
+      break;
+    case Op::Gelu: {
+      const std::string_view approximate = node.string_or("approximate", "none");
+      if (approximate != "none" && approximate != "tanh")
+        return fail("Gelu: approximate is {}; it must be 'none' or 'tanh'", quoted(approximate));
+      p.tanh_approximation = approximate == "tanh";
+      break;
+    }
+    case Op::IsInf:
+      p.positive = node.int_or("detect_positive", 1) != 0;
+      p.negative = node.int_or("detect_negative", 1) != 0;
+      break;
+    default:
+      break;
+  }
+  return p;
+}
+
 Result reference_unary(const Call& call) {
   const Op op = call.node.op;
   const Tensor& input = call.input(0);
   const std::int64_t count = input.elements();
-  SUBBYTE_TRY(const Parameters p, read_parameters(call.node));
+  SUBBYTE_TRY(const UnaryParameters p, unary_parameters(call.node));
   if (op == Op::IsNaN || op == Op::IsInf) return to_bool(call, p);
 
   SUBBYTE_TRY(auto bytes, allocate(call, input.dtype, input.dims));

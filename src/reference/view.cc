@@ -89,7 +89,7 @@ Result reference_expand(const Call& call) {
   return one(std::move(output));
 }
 
-Result reference_transpose(const Call& call) {
+Expected<View> transpose_view(const Call& call) {
   const Tensor& input = call.input(0);
   const std::size_t rank = input.dims.size();
   const Dims strides = strides_of(input.dims);
@@ -107,12 +107,17 @@ Result reference_transpose(const Call& call) {
     view.dims.assign(input.dims.rbegin(), input.dims.rend());
     view.strides.assign(strides.rbegin(), strides.rend());
   }
-  SUBBYTE_TRY(Tensor output, materialize(call, input, view));
+  return view;
+}
+
+Result reference_transpose(const Call& call) {
+  SUBBYTE_TRY(const View view, transpose_view(call));
+  SUBBYTE_TRY(Tensor output, materialize(call, call.input(0), view));
   return one(std::move(output));
 }
 
 // Inputs: data, starts, ends, axes (all where absent), steps (1 where absent).
-Result reference_slice(const Call& call) {
+Expected<View> slice_view(const Call& call) {
   const Tensor& input = call.input(0);
   const std::size_t rank = input.dims.size();
   SUBBYTE_TRY(const Dims starts, integer_list(call, 1));
@@ -154,7 +159,12 @@ Result reference_slice(const Call& call) {
     // With one element or none the stride is never used, and its product might not fit.
     view.strides[axes[i]] = count > 1 ? view.strides[axes[i]] * step : 0;
   }
-  SUBBYTE_TRY(Tensor output, materialize(call, input, view));
+  return view;
+}
+
+Result reference_slice(const Call& call) {
+  SUBBYTE_TRY(const View view, slice_view(call));
+  SUBBYTE_TRY(Tensor output, materialize(call, call.input(0), view));
   return one(std::move(output));
 }
 
@@ -186,7 +196,7 @@ Result reference_tile(const Call& call) {
 
 // The lengths come from input 1; without it the axis is cut into num_outputs (or as many as the
 // node has outputs) parts of equal length, the last one shorter where they do not divide it.
-Result reference_split(const Call& call) {
+Expected<std::vector<View>> split_views(const Call& call) {
   const Tensor& input = call.input(0);
   SUBBYTE_TRY(const std::size_t axis,
               normalize_axis(call, call.node.int_or("axis", 0), input.dims.size()));
@@ -219,13 +229,22 @@ Result reference_split(const Call& call) {
         "many, "
         "not negative, and add up to the length",
         call.node.op_type, dims_text(lengths), axis, dim, outputs);
-  std::vector<Tensor> results;
+  std::vector<View> views;
   View view{input.dims, strides_of(input.dims), 0};
   for (const std::int64_t length : lengths) {
     view.dims[axis] = length;
-    SUBBYTE_TRY(Tensor output, materialize(call, input, view));
-    results.push_back(std::move(output));
+    views.push_back(view);
     view.offset += length * view.strides[axis];
+  }
+  return views;
+}
+
+Result reference_split(const Call& call) {
+  SUBBYTE_TRY(const std::vector<View> views, split_views(call));
+  std::vector<Tensor> results;
+  for (const View& view : views) {
+    SUBBYTE_TRY(Tensor output, materialize(call, call.input(0), view));
+    results.push_back(std::move(output));
   }
   return results;
 }

@@ -19,4 +19,10 @@ Dims strides_of(std::span<const std::int64_t> dims);
 // The elements of the view as a tensor of their own. The view stays inside the source.
 Expected<Tensor> materialize(const Call& call, const Tensor& source, const View& view);
 
+// What these operators read of their input, on the inputs of a call: the shape of the output, or of
+// each output of Split.
+Expected<View> slice_view(const Call& call);
+Expected<std::vector<View>> split_views(const Call& call);
+Expected<View> transpose_view(const Call& call);
+
 }  // namespace subbyte::reference

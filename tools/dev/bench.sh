@@ -25,6 +25,12 @@ verb_bench() {
     python tools/dev/tables.py --measure searches
     return
   fi
+  if [[ $what == reference ]]; then
+    setup_models
+    compile "$build/bench" executor_time
+    python bench/executor_beside_onnx_runtime.py "$build/bench/bench/executor_time" "${2:-}"
+    return
+  fi
   if [[ $what == convert ]]; then
     compile "$build/bench" codec_ratio
     "$build/bench/bench/codec_ratio"

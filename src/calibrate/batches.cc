@@ -1,0 +1,79 @@
+#include "calibrate/batches.h"
+
+#include <algorithm>
+
+#include "graph/arithmetic.h"
+#include "reference/reference.h"
+
+namespace subbyte::calibrate {
+namespace {
+
+// What the symbols of the model are on a sample.
+std::vector<std::int64_t> symbol_values(const Model& model, const Sample& sample) {
+  std::vector<std::int64_t> values;
+  for (const Symbol& symbol : model.exprs.symbols()) {
+    const Tensor& input = sample[symbol.source.input];
+    const std::size_t index = symbol.source.index;
+    if (symbol.source.kind == SymbolSource::Kind::input_dimension) {
+      values.push_back(index < input.dims.size() ? input.dims[index] : 0);
+    } else {
+      const auto elements = integer_values(input);
+      values.push_back(elements && index < elements->size() ? (*elements)[index] : 0);
+    }
+  }
+  return values;
+}
+
+std::int64_t bytes_of(const Model& model, const Value& value,
+                      std::span<const std::int64_t> symbols) {
+  if (!value.shape || value.constant) return 0;
+  auto bytes =
+      is_float(value.dtype) ? std::int64_t{4} : static_cast<std::int64_t>(dtype_size(value.dtype));
+  for (const Expr dim : *value.shape)
+    bytes = saturating_mul(bytes, std::max<std::int64_t>(model.exprs.evaluate(dim, symbols), 0));
+  return bytes;
+}
+
+}  // namespace
+
+std::int64_t activation_bytes(const Model& model, const Sample& sample) {
+  const Graph& graph = model.main();
+  const std::vector<std::int64_t> symbols = symbol_values(model, sample);
+  const std::vector<std::size_t> last = reference::last_readers(graph);
+  std::int64_t now = 0, most = 0;
+  const auto add = [&](ValueId value, std::int64_t sign) {
+    if (value != kNone)
+      now = saturating_add(now, sign * bytes_of(model, graph.values[value], symbols));
+    most = std::max(most, now);
+  };
+  for (const ValueId input : graph.inputs) add(input, 1);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    for (const ValueId output : node.outputs) add(output, 1);
+    for (const ValueId output : node.outputs)
+      if (output != kNone && last[output] <= n) add(output, -1);
+    std::vector<ValueId> read = node.inputs;
+    std::ranges::sort(read);
+    const auto twice = std::ranges::unique(read);
+    read.erase(twice.begin(), twice.end());
+    for (const ValueId input : read)
+      if (input != kNone && last[input] == n) add(input, -1);
+  }
+  return most;
+}
+
+std::vector<std::size_t> batch_ends(const Model& model, std::span<const Sample> samples,
+                                    std::int64_t memory) {
+  std::vector<std::size_t> ends;
+  std::int64_t bytes = 0;
+  for (std::size_t s = 0; s < samples.size(); ++s) {
+    const std::int64_t more = activation_bytes(model, samples[s]);
+    const bool fits = s == 0 || saturating_add(bytes, more) <= memory;
+    if (!fits) ends.push_back(s);
+    bytes = fits ? saturating_add(bytes, more) : more;
+  }
+  if (!samples.empty()) ends.push_back(samples.size());
+  return ends;
+}
+
+}  // namespace subbyte::calibrate

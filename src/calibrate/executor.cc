@@ -1,0 +1,136 @@
+#include "calibrate/executor.h"
+
+#include "base/text.h"
+#include "calibrate/batches.h"
+#include "calibrate/constants.h"
+#include "calibrate/forms.h"
+
+namespace subbyte {
+
+using namespace calibrate;
+
+namespace {
+
+// The values that are alive, by sample of the batch; empty for the others.
+using Live = std::vector<std::vector<Tensor>>;
+
+class Batch {
+ public:
+  Batch(const Model& model, std::span<const Sample> samples, std::size_t first,
+        const ExecuteOptions& options, Machine& machine)
+      : graph_(model.main()),
+        samples_(samples),
+        first_(first),
+        options_(options),
+        machine_(machine),
+        last_(reference::last_readers(graph_)),
+        constants_(graph_, options.replace),
+        live_(graph_.values.size()) {}
+
+  Expected<std::vector<std::vector<Tensor>>> run() {
+    for (std::size_t i = 0; i < graph_.inputs.size(); ++i)
+      for (const Sample& sample : samples_)
+        live_[graph_.inputs[i]].push_back(as_float32(sample[i]));
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      if (options_.cancelled && options_.cancelled()) return fail("the run was cancelled");
+      if (auto done = step(static_cast<NodeId>(n)); !done)
+        return within(describe(graph_, static_cast<NodeId>(n)), std::move(done.error()));
+    }
+    return outputs();
+  }
+
+ private:
+  // The inputs of a node on each sample.
+  using Arguments = std::vector<std::vector<const Tensor*>>;
+
+  Expected<Arguments> arguments(const Node& node) {
+    Arguments arguments(samples_.size());
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      const Tensor* constant = nullptr;
+      if (input != kNone && live_[input].empty()) {
+        SUBBYTE_TRY(constant, constants_.find(input, reads_any_dtype(node, i)));
+        if (constant == nullptr)
+          return fail("the input {} has not been computed before the node that reads it",
+                      quoted(graph_.values[input].name));
+      }
+      for (std::size_t s = 0; s < samples_.size(); ++s) {
+        const bool flows = input != kNone && constant == nullptr;
+        arguments[s].push_back(flows ? &live_[input][s] : constant);
+      }
+    }
+    return arguments;
+  }
+
+  Expected<void> step(NodeId n) {
+    const Node& node = graph_.nodes[n];
+    SUBBYTE_TRY(const Arguments inputs, arguments(node));
+    std::vector<Call> calls;
+    for (std::size_t s = 0; s < inputs.size(); ++s) {
+      if (options_.observe) options_.observe(n, first_ + s, inputs[s]);
+      calls.push_back(Call{node, inputs[s], reference::kMaxTensorBytes});
+    }
+    SUBBYTE_TRY(auto results, evaluate_node(calls, machine_));
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      const ValueId output = node.outputs[i];
+      for (Outputs& result : results) {
+        if (i >= result.size())
+          return fail("the node has {} outputs; the operator gives {}", node.outputs.size(),
+                      result.size());
+        // What nothing reads is not kept.
+        if (output != kNone && last_[output] > n)
+          live_[output].push_back(as_float32(std::move(result[i])));
+      }
+    }
+    for (const ValueId input : node.inputs) {
+      if (input == kNone || last_[input] != n) continue;
+      live_[input].clear();
+      constants_.drop(input);
+    }
+    return {};
+  }
+
+  Expected<std::vector<std::vector<Tensor>>> outputs() {
+    std::vector<std::vector<Tensor>> outputs(samples_.size());
+    for (const ValueId output : graph_.outputs) {
+      const Tensor* constant = nullptr;
+      if (live_[output].empty()) {
+        SUBBYTE_TRY(constant, constants_.find(output, false));
+        if (constant == nullptr)
+          return fail("the output {} is never computed", quoted(graph_.values[output].name));
+      }
+      for (std::size_t s = 0; s < samples_.size(); ++s)
+        outputs[s].push_back(constant != nullptr ? *constant : live_[output][s]);
+    }
+    return outputs;
+  }
+
+  const Graph& graph_;
+  std::span<const Sample> samples_;
+  std::size_t first_;  // sample of all
+  const ExecuteOptions& options_;
+  Machine& machine_;
+  std::vector<std::size_t> last_;
+  Constants constants_;
+  Live live_;
+};
+
+}  // namespace
+
+Expected<std::vector<std::vector<Tensor>>> execute(const Model& model,
+                                                   std::span<const Sample> samples,
+                                                   const ExecuteOptions& options) {
+  for (const Sample& sample : samples) SUBBYTE_CHECK_OK(reference::check_inputs(model, sample));
+  Machine machine(options.threads);
+  std::vector<std::vector<Tensor>> outputs;
+  std::size_t first = 0;
+  for (const std::size_t end : batch_ends(model, samples, options.memory)) {
+    Batch batch(model, samples.subspan(first, end - first), first, options, machine);
+    SUBBYTE_TRY(auto results, batch.run());
+    for (auto& result : results) outputs.push_back(std::move(result));
+    first = end;
+  }
+  return outputs;
+}
+
+}  // namespace subbyte

@@ -1,0 +1,48 @@
+// Runs the float model on samples: for calibration, and for what quantization does to the outputs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "graph/graph.h"
+
+namespace subbyte {
+
+// One tensor for each input of the model, in their order.
+using Sample = std::vector<Tensor>;
+
+struct ExecuteOptions {
+  unsigned threads = 0;  // 0: as many as the machine has cores
+  // Bytes that the activations of the samples at work together may take. Samples that would take
+  // more go one batch after the other, each of which reads the weights again; one sample alone may
+  // take any number.
+  std::int64_t memory = std::int64_t{2} << 30;
+  // Asked before each node; true ends the run with an error.
+  std::function<bool()> cancelled{};
+  // Sees the inputs of each node on each sample before it is computed, nullptr where one is absent,
+  // floats as float32. Called in order of the nodes, and for each of the samples of a batch, on the
+  // caller's thread.
+  std::function<void(NodeId node, std::size_t sample, std::span<const Tensor* const> inputs)>
+      observe{};
+  // A tensor of floats in place of a constant, of its shape; nullopt to leave it. Asked once in
+  // each batch, before the first node that reads the constant; kept until the last has.
+  std::function<Expected<std::optional<Tensor>>(ValueId constant)> replace{};
+};
+
+// The outputs of the main graph, in canonical form, for each sample. All floats are computed, and
+// given, as float32, whatever float dtype the model says, as on the GPU; integers and bools as the
+// model says. Node by node over all samples of a batch, so that each weight is read once.
+//
+// The same bits on every machine, with any number of threads and in any company of samples, but for
+// the sign and payload of a NaN. An operator without a form of its own here runs through
+// reference::evaluate. Inputs that do not fit the model are errors, as is what the reference
+// refuses.
+Expected<std::vector<std::vector<Tensor>>> execute(const Model& model,
+                                                   std::span<const Sample> samples,
+                                                   const ExecuteOptions& options = {});
+
+}  // namespace subbyte

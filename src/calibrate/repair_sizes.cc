@@ -1,0 +1,147 @@
+#include "calibrate/repair_sizes.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "graph/arithmetic.h"
+
+namespace subbyte {
+
+namespace {
+
+// A size that no run should have, whatever would fit.
+constexpr std::int64_t kLargestSize = 1 << 14;
+// How far from where a size is others are tried one by one.
+constexpr std::int64_t kTried = 128;
+
+struct Move {
+  std::size_t symbol;
+  std::int64_t size;
+};
+
+class Repair {
+ public:
+  Repair(const Model& model, std::vector<std::int64_t>& sizes)
+      : exprs_(model.exprs), model_(model), sizes_(sizes) {}
+
+  void run() {
+    std::size_t broken = count_broken();
+    while (broken > 0) {
+      std::optional<Move> best;
+      std::size_t fewest = broken;
+      for (const Move& move : moves()) {
+        const std::size_t left = count_broken_after(move);
+        if (left < fewest || (left == fewest && best && move.size > best->size)) {
+          fewest = left;
+          best = move;
+        }
+      }
+      if (!best) return;
+      sizes_[best->symbol] = best->size;
+      broken = fewest;
+    }
+  }
+
+ private:
+  bool holds(const Model::Constraint& constraint) const {
+    return exprs_.evaluate(constraint.condition, sizes_) != 0;
+  }
+  std::size_t count_broken() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        model_.constraints, [&](const auto& constraint) { return !holds(constraint); }));
+  }
+  std::size_t count_broken_after(const Move& move) {
+    const std::int64_t before = std::exchange(sizes_[move.symbol], move.size);
+    const std::size_t broken = count_broken();
+    sizes_[move.symbol] = before;
+    return broken;
+  }
+
+  // Of the first constraint that is broken.
+  std::vector<Move> moves() {
+    std::vector<Move> moves;
+    const auto broken = std::ranges::find_if(
+        model_.constraints, [&](const auto& constraint) { return !holds(constraint); });
+    add_solutions(broken->condition, moves);
+    std::set<std::size_t> symbols;
+    add_symbols(broken->condition, symbols);
+    for (const std::size_t symbol : symbols)
+      if (const auto size = next_that_holds(*broken, symbol)) moves.push_back({symbol, *size});
+    return moves;
+  }
+
+  // What no equation gives: remainders, products of sizes.
+  std::optional<std::int64_t> next_that_holds(const Model::Constraint& constraint,
+                                              std::size_t symbol) {
+    const std::int64_t before = sizes_[symbol];
+    std::optional<std::int64_t> found;
+    for (std::int64_t size = before + 1; !found && size <= before + kTried; ++size) {
+      sizes_[symbol] = size;
+      if (is_allowed(symbol, size) && holds(constraint)) found = size;
+    }
+    sizes_[symbol] = before;
+    return found;
+  }
+
+  // A dimension of 0 would hold often and say nothing.
+  bool is_allowed(std::size_t symbol, std::int64_t size) const {
+    const Symbol& limits = exprs_.symbols()[symbol];
+    const bool is_dimension = limits.source.kind == SymbolSource::Kind::input_dimension;
+    return size >= limits.lower && size <= std::min(limits.upper, kLargestSize) &&
+           (size > 0 || !is_dimension);
+  }
+
+  void add_solutions(Expr condition, std::vector<Move>& moves) {
+    const auto operands = exprs_.operands(condition);
+    const ExprKind kind = exprs_.kind(condition);
+    if (kind == ExprKind::equal || kind == ExprKind::less) {
+      std::set<std::size_t> symbols;
+      for (const Expr side : operands) add_symbols(side, symbols);
+      for (const std::size_t symbol : symbols) {
+        // a == b, or a == b - 1.
+        const std::int64_t apart = kind == ExprKind::less ? -1 : 0;
+        if (const auto size = solve(operands[0], operands[1], apart, symbol))
+          moves.push_back({symbol, *size});
+      }
+      return;
+    }
+    for (const Expr operand : operands) add_solutions(operand, moves);
+  }
+
+  void add_symbols(Expr e, std::set<std::size_t>& symbols) const {
+    if (exprs_.kind(e) == ExprKind::symbol)
+      symbols.insert(static_cast<std::size_t>(exprs_.payload(e)));
+    for (const Expr operand : exprs_.operands(e)) add_symbols(operand, symbols);
+  }
+
+  // The value of the symbol at which a - b is `apart`, if both are linear in it from where it is.
+  std::optional<std::int64_t> solve(Expr a, Expr b, std::int64_t apart, std::size_t symbol) {
+    const std::int64_t before = sizes_[symbol];
+    const auto difference = [&](std::int64_t size) {
+      sizes_[symbol] = size;
+      const std::int64_t value = saturating_add(exprs_.evaluate(a, sizes_),
+                                                saturating_mul(-1, exprs_.evaluate(b, sizes_)));
+      sizes_[symbol] = before;
+      return saturating_add(value, -apart);
+    };
+    const std::int64_t here = difference(before);
+    const std::int64_t slope = saturating_add(difference(before + 1), saturating_mul(-1, here));
+    if (slope == 0 || here % slope != 0) return std::nullopt;
+    const std::int64_t size = saturating_add(before, saturating_mul(-1, here / slope));
+    if (size == before || !is_allowed(symbol, size)) return std::nullopt;
+    return size;
+  }
+
+  const ExprPool& exprs_;
+  const Model& model_;
+  std::vector<std::int64_t>& sizes_;
+};
+
+}  // namespace
+
+void repair_sizes(const Model& model, std::vector<std::int64_t>& sizes) {
+  Repair(model, sizes).run();
+}
+
+}  // namespace subbyte

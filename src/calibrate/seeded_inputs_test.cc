@@ -1,0 +1,157 @@
+// Made inputs obey the relations between sizes, masks and positions.
+#include "calibrate/seeded_inputs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "calibrate/executor.h"
+#include "calibrate/likely_sizes.h"
+#include "graph/infer.h"
+#include "graph/text.h"
+
+namespace subbyte {
+namespace {
+
+using testing::ElementsAre;
+using Dims = std::vector<std::int64_t>;
+
+Model model_of(const std::string& text) {
+  auto model = parse_model(text);
+  if (!model) throw std::runtime_error(model.error().message);
+  if (auto inferred = infer(*model); !inferred) throw std::runtime_error(inferred.error().message);
+  return std::move(*model);
+}
+
+std::vector<Sample> made_for(const Model& model) {
+  auto made = seeded_inputs(model, 1, 1);
+  if (!made) throw std::runtime_error(made.error().message);
+  return {*made};
+}
+
+// The shape of each input, and that the model runs on them.
+std::vector<Dims> dims_that_run(const Model& model) {
+  const auto samples = made_for(model);
+  const auto outputs = execute(model, samples);
+  EXPECT_TRUE(outputs) << outputs.error().message;
+  std::vector<Dims> dims;
+  for (const Tensor& input : samples[0]) dims.push_back(input.dims);
+  return dims;
+}
+
+// One layer of a decoder: keys of earlier steps before the new ones, a mask over both.
+std::string decoder(const std::string& total) {
+  return R"(model "m"
+graph "main" {
+  input %input_ids : int64 [batch, sequence]
+  input %attention_mask : int64 [batch, )" +
+         total + R"(]
+  input %position_ids : int64 [batch, sequence]
+  input %past_key_values.0.key : float32 [batch, 2, past, 4]
+  value %words : float32 [3, 4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+  value %places : float32 [40, 1] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39}
+  value %axes : int64 [1] = {1}
+  value %two : int64 [4] = {1, 2, 1, 1}
+  %word = Gather(%words, %input_ids)
+  %place = Gather(%places, %position_ids)
+  %x = Add(%word, %place)
+  %new = Unsqueeze(%x, %axes)
+  %tiled = Tile(%new, %two)
+  %keys = Concat(%past_key_values.0.key, %tiled) {axis = 2}
+  %transposed = Transpose(%keys) {perm = [0, 1, 3, 2]}
+  %scores = MatMul(%tiled, %transposed)
+  %mask = Cast(%attention_mask) {to = 1}
+  %mask_1 = Unsqueeze(%mask, %axes)
+  %mask_2 = Unsqueeze(%mask_1, %axes)
+  %y = Add(%scores, %mask_2)
+  output %y
+  output %keys
+})";
+}
+
+TEST(SeededInputs, AMaskSpansTheCacheAndWhatIsNew) {
+  for (const char* total : {"total", "`past + sequence`", "`sequence + past`"}) {
+    SCOPED_TRACE(total);
+    const Model model = model_of(decoder(total));
+    EXPECT_THAT(dims_that_run(model),
+                ElementsAre(Dims{1, 8}, Dims{1, 16}, Dims{1, 8}, Dims{1, 2, 8, 4}));
+  }
+}
+
+TEST(SeededInputs, PositionsCountOnFromTheCache) {
+  const auto samples = made_for(model_of(decoder("total")));
+  EXPECT_THAT(*integer_values(samples[0][2]), ElementsAre(8, 9, 10, 11, 12, 13, 14, 15));
+  EXPECT_THAT(*integer_values(samples[0][1]), testing::Each(1));
+  EXPECT_THAT(*integer_values(samples[0][0]),
+              testing::Each(testing::AllOf(testing::Ge(0), testing::Lt(3))));
+}
+
+// Exports in which each input has names of its own, and no name says what it is.
+TEST(SeededInputs, ShapesThatMeetAreOfOneSize) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %x : float32 [s0, s1, 4]
+  input %k : float32 [s2, s3, 4]
+  input %m : float32 [s4, s5]
+  %keys = Concat(%k, %x) {axis = 1}
+  %transposed = Transpose(%keys) {perm = [0, 2, 1]}
+  %scores = MatMul(%x, %transposed)
+  %y = Add(%scores, %m)
+  output %y
+})");
+  const auto dims = dims_that_run(model);
+  EXPECT_EQ(dims[0][0], dims[1][0]);
+  EXPECT_EQ(dims[2], (Dims{dims[0][1], dims[0][1] + dims[1][1]}));
+}
+
+TEST(SeededInputs, SizesDivideAsReshapesAsk) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %x : float32 [batch, n]
+  value %shape : int64 [3] = {0, -1, 12}
+  %y = Reshape(%x, %shape)
+  output %y
+})");
+  EXPECT_EQ(dims_that_run(model)[0][1] % 12, 0);
+}
+
+// A length that masks share with what is encoded is that, whatever is in the cache.
+TEST(SeededInputs, AMaskOfTheEncoderSpansWhatIsEncoded) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %encoder_attention_mask : int64 [batch, encoded]
+  input %input_ids : int64 [batch, sequence]
+  input %past_key_values.0.decoder.key : float32 [batch, 2, past, 4]
+  input %past_key_values.0.encoder.key : float32 [batch, 2, encoded, 4]
+  value %axes : int64 [1] = {1}
+  %mask = Cast(%encoder_attention_mask) {to = 1}
+  %mask_1 = Unsqueeze(%mask, %axes)
+  %mask_2 = Unsqueeze(%mask_1, %axes)
+  %transposed = Transpose(%past_key_values.0.encoder.key) {perm = [0, 1, 3, 2]}
+  %scores = MatMul(%past_key_values.0.decoder.key, %transposed)
+  %y = Add(%scores, %mask_2)
+  output %y
+  output %input_ids
+})");
+  EXPECT_THAT(dims_that_run(model),
+              ElementsAre(Dims{1, 8}, Dims{1, 8}, Dims{1, 2, 8, 4}, Dims{1, 2, 8, 4}));
+}
+
+// What no sizes satisfy ends.
+TEST(SeededInputs, RelationsThatCannotHold) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %x : float32 [2, n]
+  value %three : float32 [3, 1] = {1, 2, 3}
+  value %two : float32 [2, 1] = {1, 2}
+  %y = MatMul(%x, %three)
+  %z = MatMul(%x, %two)
+  output %y
+  output %z
+})");
+  EXPECT_THAT(likely_sizes(model, 1), testing::AnyOf(Dims{2}, Dims{3}));
+}
+
+}  // namespace
+}  // namespace subbyte
