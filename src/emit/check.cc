@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <unordered_map>
 
 #include "base/text.h"
+#include "calibrate/executor.h"
 #include "calibrate/seeded_inputs.h"
 #include "emit/weights_file.h"
 #include "graph/ops.h"
@@ -17,7 +19,7 @@ namespace subbyte {
 
 namespace {
 
-// What sizes are multiplied with, one after the other, until the reference can run the model.
+// What sizes are multiplied with, one after the other, until the model can be run.
 constexpr std::int64_t kAttempts[] = {1, 4};
 
 std::vector<float> floats_of(const Tensor& tensor) {
@@ -115,8 +117,8 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
                                 kMaxCheckedParameters);
     return check;
   }
-  std::vector<Tensor> inputs;
-  Expected<std::vector<Tensor>> expected;
+  Sample inputs;
+  Expected<std::vector<std::vector<Tensor>>> expected;
   for (const std::int64_t factor : kAttempts) {
     auto made = seeded_inputs(model, factor, seed);
     if (!made) {
@@ -124,25 +126,30 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
       return check;
     }
     inputs = std::move(*made);
-    expected = reference::run(model, inputs);
+    expected = execute(model, std::span(&inputs, 1));
     if (expected) break;
   }
   if (!expected) {
-    check.skipped = fmt::format("the reference cannot run the model: {}", expected.error().message);
+    check.skipped = fmt::format("the model cannot be run here: {}", expected.error().message);
     return check;
   }
-  Model quantized = model;
-  for (const auto& stored : weights) {
-    SUBBYTE_TRY(quantized.main().values[stored.value].constant, decoded_weight(model, stored));
-  }
-  const auto found = reference::run(quantized, inputs);
+  std::unordered_map<ValueId, const StoredWeight*> stored;
+  for (const auto& weight : weights) stored.emplace(weight.value, &weight);
+  ExecuteOptions options;
+  options.replace = [&](ValueId value) -> Expected<std::optional<Tensor>> {
+    const auto weight = stored.find(value);
+    if (weight == stored.end()) return std::nullopt;
+    return decoded_weight(model, *weight->second);
+  };
+  const auto found = execute(model, std::span(&inputs, 1), options);
   if (!found) return within("the quantized model", found.error());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     check.inputs.emplace_back(model.main().values[model.main().inputs[i]].name, inputs[i].dims);
   }
-  for (std::size_t i = 0; i < expected->size(); ++i) {
-    check.outputs.push_back(
-        compare(model.main().values[model.main().outputs[i]].name, (*expected)[i], (*found)[i]));
+  const std::vector<Tensor>& wanted = expected->front();
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    check.outputs.push_back(compare(model.main().values[model.main().outputs[i]].name, wanted[i],
+                                    found->front()[i]));
   }
   return check;
 }

@@ -1,4 +1,4 @@
-// What quantization does to the outputs: the C++ reference run once with the float weights and once
+// What quantization does to the outputs: the float executor run once with the float weights and once
 // with the quantized ones.
 #pragma once
 
@@ -10,7 +10,7 @@
 namespace subbyte {
 
 // Runs the model, in standard operators, on seeded inputs of small sizes. A model of more than
-// kMaxCheckedParameters is not run, nor one whose inputs the reference refuses: the result then
+// kMaxCheckedParameters is not run, nor one whose inputs the executor refuses: the result then
 // says why. Other seeds draw other inputs.
 Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights,
                                    std::uint64_t seed = 1);
