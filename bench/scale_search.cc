@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/threads.h"
-#include "cli/weights.h"
+#include "compile/weights.h"
 #include "emit/check.h"
 #include "import/onnx.h"
 #include "passes/passes.h"

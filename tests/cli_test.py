@@ -77,7 +77,7 @@ def test_convert_needs_only_the_file(model, tmp_path):
         "small.webgpu.json",
     ]
     manifest = json.loads((tmp_path / "small.webgpu.json").read_text())
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert manifest["source_format"] == "onnx" and manifest["target_format"] == "webgpu"
     assert manifest["precision"] == "8bit"
     assert manifest["source"] == {

@@ -14,8 +14,8 @@ def read_weights(manifest_path):
     """All weights of a manifest: name -> array in the source's shape (float32; int32 for integers)."""
     path = pathlib.Path(manifest_path)
     manifest = json.loads(path.read_text())
-    if manifest["format"] != 1:
-        raise ValueError(f"{path}: format {manifest['format']} is unknown; this reader knows 1")
+    if manifest["format"] != 2:
+        raise ValueError(f"{path}: format {manifest['format']} is unknown; this reader knows 2")
     files = [np.memmap(path.parent / f["name"], np.uint8, "r") if f["bytes"] else np.zeros(0, np.uint8)
              for f in manifest["files"]]
     return {weight["name"]: to_tensor(weight, read_matrix(weight, files)) for weight in manifest["weights"]}
@@ -40,12 +40,12 @@ def read_matrix(weight, files):
         letter = {"float": "f", "integer": "i"}[encoding["kind"]]
         numbers = values.view(f"<{letter}{encoding['bits'] // 8}")[:, :k]
         return numbers if letter == "i" else numbers.astype(np.float32)
-    if encoding["kind"] != "affine" or encoding["layout"] != "row":
+    if encoding["kind"] != "affine" or encoding["layout"] != "row" or encoding["scale_bits"] not in (16, 32):
         raise ValueError(f"{weight['name']}: encoding {encoding} is unknown to this reader")
 
     groups = -(-k // encoding["group"])
     codes = unpack_bits(values, k, weight["bits"]).astype(np.float32)
-    scales = read_part(parts["scales"], rows, files).view("<f2")[:, :groups].astype(np.float32)
+    scales = read_part(parts["scales"], rows, files).view(f"<f{encoding['scale_bits'] // 8}")[:, :groups].astype(np.float32)
     zero = encoding["zero_point"]
     if zero["bits"]:
         stored = unpack_bits(read_part(parts["zero_points"], rows, files), groups, zero["bits"])

@@ -19,13 +19,13 @@ def write_model(folder, weights, parts):
             weight["parts"][part] = {"file": 0, "offset": len(data), "bytes": len(content), "row_stride": row_stride}
             data += content
     (folder / "m.webgpu-0.bin").write_bytes(data)
-    manifest = {"format": 1, "files": [{"name": "m.webgpu-0.bin", "bytes": len(data)}], "weights": weights}
+    manifest = {"format": 2, "files": [{"name": "m.webgpu-0.bin", "bytes": len(data)}], "weights": weights}
     (folder / "m.webgpu.json").write_text(json.dumps(manifest))
     return folder / "m.webgpu.json"
 
 
 def affine(bits, group, exponent=0, zero_bits=0, step=1, default=0):
-    return {"kind": "affine", "layout": "row", "group": group, "scale_exponent": exponent,
+    return {"kind": "affine", "layout": "row", "group": group, "scale_bits": 16, "scale_exponent": exponent,
             "zero_point": {"bits": zero_bits, "step": step, "default": default}}
 
 
@@ -103,6 +103,6 @@ def test_unknown_encodings_are_errors(tmp_path):
     with pytest.raises(ValueError, match="tile"):
         read_one(tmp_path, described, {"values": (4, bytes(4))})
     path = write_model(tmp_path, [], [])
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
     with pytest.raises(ValueError, match="format 2"):
         read_weights(path)

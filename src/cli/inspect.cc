@@ -3,14 +3,11 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "base/text.h"
 #include "cli/verbs.h"
-#include "graph/infer.h"
-#include "import/onnx.h"
-#include "passes/passes.h"
-#include "plan/plan_json.h"
-#include "quantize/uses.h"
+#include "compile/describe.h"
 
 namespace subbyte {
 
@@ -18,87 +15,67 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json ports(const Model& model, const std::vector<ValueId>& values) {
+Json ports(const std::vector<PortFacts>& ports) {
   Json list = Json::array();
-  for (const ValueId v : values) {
-    const Value& value = model.main().values[v];
-    list.push_back({{"name", valid_utf8(value.name)}, {"dtype", dtype_name(value.dtype)}});
-    list.back()["dims"] = value.shape ? dims_json(model, *value.shape) : Json(nullptr);
+  for (const PortFacts& port : ports) {
+    Json dims = port.dims ? Json::array() : Json(nullptr);
+    if (port.dims) {
+      for (const auto& dim : *port.dims)
+        std::visit([&](const auto& value) { dims.push_back(value); }, dim);
+    }
+    list.push_back({{"name", port.name}, {"dtype", dtype_name(port.dtype)}, {"dims", dims}});
   }
   return list;
 }
 
-Json weights(const Model& model, const std::vector<WeightUse>& uses, std::int64_t& parameters,
-             std::int64_t& bytes) {
+Json weights(const std::vector<WeightFacts>& weights) {
   Json list = Json::array();
-  for (const WeightUse& use : uses) {
-    const Value& value = model.main().values[use.value];
-    parameters += use.parameters();
-    bytes += static_cast<std::int64_t>(value.constant->data.size());
-    list.push_back({{"name", valid_utf8(value.name)},
-                    {"dtype", dtype_name(value.dtype)},
-                    {"shape", value.constant->dims},
-                    {"layer", use.layer ? Json(*use.layer) : Json(nullptr)},
-                    {"component", component_name(use.component)},
-                    {"parameters", use.parameters()},
-                    {"bytes", value.constant->data.size()}});
+  for (const WeightFacts& weight : weights) {
+    list.push_back({{"name", weight.name},
+                    {"dtype", dtype_name(weight.dtype)},
+                    {"shape", weight.shape},
+                    {"layer", weight.layer ? Json(*weight.layer) : Json(nullptr)},
+                    {"component", component_name(weight.component)},
+                    {"parameters", weight.parameters},
+                    {"bytes", weight.bytes}});
   }
   return list;
 }
 
-// Parameters summed over the weights that share a key, in the order of the keys.
+// Parameters summed over the weights that share a key, in the order of the keys; `key` gives none
+// for a weight that is not counted.
 template <typename Key>
-Json summed(const std::vector<WeightUse>& uses, const char* name, Key key) {
-  std::map<decltype(key(uses.front())), std::int64_t> sums;
-  for (const WeightUse& use : uses) sums[key(use)] += use.parameters();
+Json summed(const std::vector<WeightFacts>& weights, const char* name, Key key) {
+  std::map<typename std::invoke_result_t<Key, const WeightFacts&>::value_type, std::int64_t> sums;
+  for (const WeightFacts& weight : weights) {
+    if (const auto which = key(weight)) sums[*which] += weight.parameters;
+  }
   Json list = Json::array();
   for (const auto& [which, parameters] : sums)
     list.push_back({{name, which}, {"parameters", parameters}});
   return list;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    if (end > at) lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
-Expected<Json> describe_model(FileSystem& files, const std::string& path) {
-  SUBBYTE_TRY(Model model, read_onnx(files, path));
-  std::map<std::string, int> operators;
-  for (const Node& node : model.main().nodes) ++operators[valid_utf8(node.op_type)];
-  Json json{{"file", base_name_of(path)},
-            {"format", "onnx"},
-            {"opset", model.opset},
-            {"producer", valid_utf8(model.producer)}};
-  const auto supported = check_supported(model);
-  if (supported) {
-    auto prepared = run_passes(model, standard_passes());
-    if (!prepared) return within(quoted(path), std::move(prepared.error()));
-  }
-  json["inputs"] = ports(model, model.main().inputs);
-  json["outputs"] = ports(model, model.main().outputs);
-  json["operators"] = operators;
-  const auto uses = find_weight_uses(model);
-  std::int64_t parameters = 0, bytes = 0;
-  Json list = weights(model, uses, parameters, bytes);
-  std::vector<WeightUse> in_layers;
-  for (const auto& use : uses) {
-    if (use.layer) in_layers.push_back(use);
-  }
-  json["layers"] = summed(in_layers, "layer", [](const WeightUse& use) { return *use.layer; });
-  json["components"] = summed(uses, "component", [](const WeightUse& use) {
-    return std::string(component_name(use.component));
-  });
-  json["weights"] = std::move(list);
-  json["totals"] = {{"parameters", parameters}, {"bytes", bytes}};
-  json["unsupported"] =
-      supported ? std::vector<std::string>() : lines_of(supported.error().message);
-  return json;
+Json facts_json(const ModelFacts& facts) {
+  Json unsupported = Json::array();
+  for (const Error& error : facts.unsupported) unsupported.push_back(error.message);
+  return {
+      {"file", facts.file},
+      {"format", "onnx"},
+      {"opset", facts.opset},
+      {"producer", facts.producer},
+      {"inputs", ports(facts.inputs)},
+      {"outputs", ports(facts.outputs)},
+      {"operators", facts.operators},
+      {"layers",
+       summed(facts.weights, "layer", [](const WeightFacts& weight) { return weight.layer; })},
+      {"components", summed(facts.weights, "component",
+                            [](const WeightFacts& weight) {
+                              return std::optional(std::string(component_name(weight.component)));
+                            })},
+      {"weights", weights(facts.weights)},
+      {"totals", {{"parameters", facts.parameters}, {"bytes", facts.bytes}}},
+      {"unsupported", unsupported}};
 }
 
 std::string port_line(const Json& port) {
@@ -169,7 +146,8 @@ std::string bytes_text(std::int64_t bytes) {
 }
 
 Expected<void> inspect(FileSystem& files, const InspectOptions& options) {
-  SUBBYTE_TRY(const Json json, describe_model(files, options.model));
+  SUBBYTE_TRY(const ModelFacts facts, describe_model(files, options.model));
+  const Json json = facts_json(facts);
   if (options.json) {
     fmt::print("{}\n", json.dump(1, ' ', true, Json::error_handler_t::replace));
   } else {

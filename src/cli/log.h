@@ -32,6 +32,10 @@ class Log {
   // there is the caller's to check.
   Expected<void> write_to(const std::string& path);
 
+  // Whether a line of that level would be seen anywhere: one that costs something to make is made
+  // only then.
+  bool takes(LogLevel level) const { return level <= level_ || keeps_ || file_ != nullptr; }
+
   // With "error: " or "warning: " before it, in colour on a terminal unless NO_COLOR is set
   // (no-color.org).
   void say(LogLevel level, std::string_view message);

@@ -21,6 +21,7 @@ Json encoding_json(const Encoding& encoding) {
     return {{"kind", "affine"},
             {"layout", "row"},
             {"group", e->group},
+            {"scale_bits", 16},
             {"scale_exponent", e->scale_exponent},
             {"zero_point",
              {{"bits", e->zero_bits}, {"step", e->zero_step}, {"default", e->zero_default}}}};
@@ -126,7 +127,7 @@ Json manifest_json(const Model& model, const Plan& plan, const PackedWeights& we
   }
   const double bits =
       parameters == 0 ? 0 : static_cast<double>(bytes) * 8 / static_cast<double>(parameters);
-  Json json{{"format", 1},
+  Json json{{"format", kManifestFormat},
             {"subbyte", kVersion},
             {"source_format", "onnx"},
             {"target_format", "webgpu"},
@@ -135,6 +136,10 @@ Json manifest_json(const Model& model, const Plan& plan, const PackedWeights& we
             {"inputs", ports_json(model, model.main().inputs)},
             {"outputs", ports_json(model, model.main().outputs)},
             {"files", files},
+            {"module",
+             {{"name", valid_utf8(facts.module.name)},
+              {"bytes", facts.module.bytes},
+              {"sha256", facts.module.sha256}}},
             {"source",
              {{"name", valid_utf8(facts.source.name)},
               {"bytes", facts.source.bytes},

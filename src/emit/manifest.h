@@ -19,6 +19,13 @@ struct SourceFile {
   std::string sha256;
 };
 
+// A file of the conversion, as the manifest lists it.
+struct WrittenFile {
+  std::string name;  // without folder
+  std::int64_t bytes = 0;
+  std::string sha256;
+};
+
 // How an output of the quantized model compares with the float model's on the same inputs.
 struct OutputCheck {
   std::string name;
@@ -37,10 +44,14 @@ struct ManifestFacts {
   std::string precision;
   std::string model_type;
   SourceFile source;
+  WrittenFile module;
   std::vector<WeightUse> uses;
   std::vector<Assignment> assignments;
   std::optional<Check> check;  // none with --no-check
 };
+
+// Of the format of the manifest, which a reader compares with the one that it knows.
+inline constexpr int kManifestFormat = 2;
 
 nlohmann::ordered_json manifest_json(const Model& model, const Plan& plan,
                                      const PackedWeights& weights, const ManifestFacts& facts);

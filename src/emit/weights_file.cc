@@ -112,7 +112,10 @@ Expected<PackedWeights> write_weights(const Model& model, const Plan& plan,
                                  ? std::numeric_limits<double>::infinity()
                                  : sqnr_db(matrix));
     SUBBYTE_CHECK_OK(write_matrix(*file, matrix));
-    if (progress) progress(w + 1, plan.weights.size());
+    if (progress && !progress(w + 1, plan.weights.size())) {
+      return fail_as(ErrorKind::cancelled, "{}: the conversion was cancelled",
+                     quoted(model.source_name));
+    }
   }
   if (file) {
     SUBBYTE_TRY(WeightsFile done, file->end());

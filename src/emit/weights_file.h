@@ -45,7 +45,8 @@ class WeightsSink {
 // Quantizes the weights of a plan one after the other and writes them; a new file begins where the
 // next weight would take the file past `shard_bytes` (0: one file). Memory: the largest packed
 // weight.
-using WeightProgress = std::function<void(std::size_t done, std::size_t count)>;
+// Called after each weight; where it gives false the work ends with an error of the kind cancelled.
+using WeightProgress = std::function<bool(std::size_t done, std::size_t count)>;
 Expected<PackedWeights> write_weights(const Model& model, const Plan& plan,
                                       std::int64_t shard_bytes, WeightsSink& sink,
                                       const WeightProgress& progress);

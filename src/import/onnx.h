@@ -14,7 +14,8 @@ namespace subbyte {
 // Reads an ONNX model (ONNX IR specification, ModelProto) of opset 7 to kNewestOpset by memory map.
 // Initializers and Constant nodes become values with `constant` set, views into the mapped file or
 // into external data files (only those inside the model's own folder). Dimensions become
-// expressions: a number, the symbol of its dim_param, or a fresh symbol "INPUT.AXIS". Inputs that
+// expressions: a number, the symbol of its dim_param where that is a name, or a fresh symbol
+// "INPUT.AXIS". Inputs that
 // are also initializers (IR version 3) are constants, not inputs. Memory is proportional to the
 // graph, not to the weights.
 Expected<Model> read_onnx(FileSystem& files, const std::string& path);

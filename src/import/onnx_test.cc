@@ -117,6 +117,19 @@ TEST(ReadOnnx, MakesDimensionsExpressions) {
   EXPECT_EQ(symbols[3].source.index, 2u);
 }
 
+// What exporters write for a size that they do not know names nothing: each is its own.
+TEST(ReadOnnx, TakesOnlyNamesForNames) {
+  const auto model = parse(onnx_builder::model(
+      {.nodes = {node("Foo", {"x", "z"}, {"y"})},
+       .inputs = {value("x", DType::float32, {"N", "?", "?", "-1", "7", " ", "+7", "?", "n7", "-"}),
+                  value("z", DType::float32, {"N", "?", "-1", "7", "n7", "N "})},
+       .outputs = {kY}}));
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_THAT(shape_text(*model, "x"),
+              ElementsAre("N", "x.1", "x.2", "x.3", "x.4", "x.5", "x.6", "x.7", "n7", "`-`"));
+  EXPECT_THAT(shape_text(*model, "z"), ElementsAre("N", "z.1", "z.2", "z.3", "n7", "`N `"));
+}
+
 TEST(ReadOnnx, TakesInitializersThatAreInputsAsConstants) {
   const auto model = parse(onnx_builder::model(
       {.nodes = {node("Add", {"x", "w"}, {"y"})},

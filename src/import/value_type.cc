@@ -30,6 +30,17 @@ std::string_view kind_name(wire::TypeProto::Kind kind) {
 
 bool is_constant(const wire::Dimension& dim) { return dim.value && *dim.value >= 0; }
 
+// Exporters write "?", nothing or a number ("-1") for a size that they do not know. Two such
+// dimensions have nothing in common, while those of one name are of one size.
+bool is_name(std::string_view param) {
+  const std::size_t first = param.find_first_not_of(" \t\n\r");
+  if (first == std::string_view::npos) return false;
+  param = param.substr(first, param.find_last_not_of(" \t\n\r") + 1 - first);
+  if (param == "?") return false;
+  if (param.size() > 1 && (param.front() == '-' || param.front() == '+')) param.remove_prefix(1);
+  return param.find_first_not_of("0123456789") != std::string_view::npos;
+}
+
 std::string fresh_name(std::string_view input, std::size_t axis,
                        const std::unordered_set<std::string>& taken) {
   std::string name = fmt::format("{}.{}", input, axis);
@@ -54,7 +65,7 @@ std::unordered_set<std::string> dim_params(const std::vector<wire::ValueInfoProt
   for (const wire::ValueInfoProto& input : inputs) {
     if (!input.type.shape) continue;
     for (const wire::Dimension& dim : *input.type.shape) {
-      if (!is_constant(dim) && !dim.param.empty()) names.emplace(dim.param);
+      if (!is_constant(dim) && is_name(dim.param)) names.emplace(dim.param);
     }
   }
   return names;
@@ -81,7 +92,7 @@ Expected<std::vector<Expr>> input_shape(const wire::ValueInfoProto& input, std::
       continue;
     }
     Symbol symbol;
-    symbol.name = dim.param.empty() ? fresh_name(input.name, axis, taken) : std::string(dim.param);
+    symbol.name = is_name(dim.param) ? std::string(dim.param) : fresh_name(input.name, axis, taken);
     symbol.source = {SymbolSource::Kind::input_dimension, index, static_cast<std::uint32_t>(axis)};
     shape.push_back(exprs.symbol(symbol));
   }

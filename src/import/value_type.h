@@ -13,12 +13,13 @@ namespace subbyte {
 // "input 'x'" or "output 'y'": an error unless its type is a tensor of a dtype that subbyte reads.
 Expected<DType> tensor_dtype(const wire::TypeProto& type, std::string_view what);
 
-// All dim_params of the inputs, which symbols that import makes up must not be named as.
+// All dim_params of the inputs that are names, which symbols that import makes up must not be named
+// as.
 std::unordered_set<std::string> dim_params(const std::vector<wire::ValueInfoProto>& inputs);
 
 // The shape of input number `index` of the main graph. A dim_value of at least 0 is a constant, a
-// dim_param the symbol of that name, and anything else a symbol of its own, "NAME.AXIS". An input
-// without a shape is an error.
+// dim_param the symbol of that name, and anything else ("?", nothing, a number in text) a symbol of
+// its own, "NAME.AXIS". An input without a shape is an error.
 Expected<std::vector<Expr>> input_shape(const wire::ValueInfoProto& input, std::uint32_t index,
                                         const std::unordered_set<std::string>& taken,
                                         ExprPool& exprs);

@@ -208,20 +208,24 @@ std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& nod
 Expected<void> check_supported(const Model& model) {
   const Graph& graph = model.main();
   const DTypes dtypes = propagate_dtypes(graph);
+  Error all{{}, ErrorKind::unsupported, quoted(model.source_name)};
   std::string lines;
-  std::size_t count = 0;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const std::string reason = check_node(graph, dtypes, graph.nodes[n]);
     if (reason.empty()) continue;
-    ++count;
-    lines += fmt::format("\n  {}: {}", describe(graph, static_cast<NodeId>(n)), reason);
+    Error one{{}, ErrorKind::unsupported, describe(graph, static_cast<NodeId>(n))};
+    one.message = fmt::format("{}: {}", one.object, reason);
+    lines += "\n  " + one.message;
+    all.list.push_back(std::move(one));
   }
-  if (count == 0) return {};
-  return fail(
+  if (all.list.empty()) return {};
+  all.message = fmt::format(
       "{}: {} cannot be converted. Export the model with other operators in their place; `subbyte "
       "list "
       "ops` shows those that are supported:{}",
-      quoted(model.source_name), count == 1 ? "1 node" : fmt::format("{} nodes", count), lines);
+      all.object, all.list.size() == 1 ? "1 node" : fmt::format("{} nodes", all.list.size()),
+      lines);
+  return tl::unexpected<Error>(std::move(all));
 }
 
 }  // namespace subbyte

@@ -57,6 +57,13 @@ TEST(CheckSupported, AllThatIsWrongComesInOneMessage) {
       "and bool\n"
       "  node 9 (LayerNormalization): its stash_type is 16; supported is 1, statistics in float32\n"
       "  node 10 (Gelu): its approximate is 'erf'; supported are 'none' and 'tanh'");
+  const Error error = check_supported(t.model).error();
+  EXPECT_EQ(error.kind, ErrorKind::unsupported);
+  EXPECT_EQ(error.object, "'model.onnx'");
+  ASSERT_EQ(error.list.size(), 10u);
+  EXPECT_EQ(error.list[3].object, "node 3 (Exp)");
+  EXPECT_EQ(error.list[3].message,
+            "node 3 (Exp): input 0 is int32; supported are float16, bfloat16, float32 and float64");
 }
 
 TEST(CheckSupported, DropoutMustBeOfInference) {

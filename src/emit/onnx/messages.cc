@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <protozero/pbf_writer.hpp>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/text.h"
@@ -102,7 +103,27 @@ Expected<std::string> attribute_message(const Model& model, const Attribute& att
   return out;
 }
 
-Expected<std::string> node_message(const Model& model, const Graph& graph, const Node& node) {
+// A name for each node that has one, "NAME_2" where another has it already: a pass that writes one
+// node as several gives them all its name, and ONNX wants each once.
+std::vector<std::string> node_names(const Graph& graph) {
+  std::unordered_set<std::string> taken;
+  for (const Node& node : graph.nodes) taken.insert(node.name);
+  std::unordered_map<std::string_view, int> counts;
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes) {
+    std::string name = node.name;
+    int& count = counts[node.name];
+    if (++count > 1 && !name.empty()) {
+      while (!taken.insert(name).second) name = fmt::format("{}_{}", node.name, count++);
+      --count;
+    }
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+Expected<std::string> node_message(const Model& model, const Graph& graph, const Node& node,
+                                   const std::string& node_name) {
   // Import leaves it so where a function of the model has the name of a standard operator.
   if (node.op == Op::Unknown && find_op(node.domain, node.op_type) != Op::Unknown) {
     return fail("it calls a function of the source model, which subbyte does not write");
@@ -114,7 +135,7 @@ Expected<std::string> node_message(const Model& model, const Graph& graph, const
   };
   for (const ValueId id : node.inputs) add_text(writer, 1, name(id));
   for (const ValueId id : node.outputs) add_text(writer, 2, name(id));
-  if (!node.name.empty()) add_text(writer, 3, node.name);
+  if (!node_name.empty()) add_text(writer, 3, node_name);
   add_text(writer, 4, node.op_type);
   for (const Attribute& attribute : node.attributes) {
     SUBBYTE_TRY(const std::string message, attribute_message(model, attribute));
@@ -181,8 +202,9 @@ Expected<std::string> graph_body(const Model& model, GraphId graph_id) {
   const Graph& graph = model.graphs[graph_id];
   std::string out;
   pbf_writer writer(out);
+  const std::vector<std::string> names = node_names(graph);
   for (NodeId id = 0; id < graph.nodes.size(); ++id) {
-    auto message = node_message(model, graph, graph.nodes[id]);
+    auto message = node_message(model, graph, graph.nodes[id], names[id]);
     if (!message) return within(describe(graph, id), std::move(message.error()));
     add_text(writer, 1, *message);
   }

@@ -152,6 +152,20 @@ TEST_F(WriteOnnx, NamesDimensionsThatAreExpressions) {
   EXPECT_EQ(output[2].value, 7);
 }
 
+TEST_F(WriteOnnx, NamesEachNodeOnce) {
+  Model model = parse(onnx_builder::model(
+      {.nodes = {node("Foo", {"x"}, {"a"}, "n"), node("Foo", {"a"}, {"b"}, "n"),
+                 node("Foo", {"b"}, {"c"}), node("Foo", {"c"}, {"d"}, "n_2"),
+                 node("Foo", {"d"}, {"e"}, "n"), node("Foo", {"e"}, {"y"})},
+       .inputs = {value("x", DType::float32, {"n"})},
+       .outputs = {kY}}));
+  ASSERT_EQ(write(model), "");
+  std::vector<std::string> names;
+  const wire::GraphProto graph = wire::read_graph(proto().graphs.front()).value();
+  for (const wire::NodeProto& node : graph.nodes) names.emplace_back(node.name);
+  EXPECT_THAT(names, ElementsAre("n", "n_3", "", "n_2", "n_4", ""));
+}
+
 TEST_F(WriteOnnx, WritesAtLeastOpset18AndTheIrVersionOfTheOpset) {
   const auto versions = [&](std::int64_t ir_version, std::int64_t opset_version) {
     Model model = parse(onnx_builder::model({.inputs = {kY}, .outputs = {kY}}, opset_version));
@@ -195,6 +209,32 @@ TEST_F(WriteOnnx, MovesLargeConstantsOutAboveTheLimit) {
   EXPECT_EQ(bytes_of(back, "a"), std::string(1028, 'a'));
   EXPECT_EQ(bytes_of(back, "b"), std::string(2000, 'b'));
   EXPECT_EQ(bytes_of(back, "w"), raw({1.0F, 2.0F}));
+}
+
+TEST_F(WriteOnnx, ReplacesNoDataOfOthers) {
+  const Model source = parse(large_model());
+  const std::string message =
+      "'out/m.onnx.data': the model's data would go there, where a file is that subbyte did not "
+      "write; name another output, or pass --force to replace it";
+  files_.put("out/m.onnx.data", "mine");
+  EXPECT_EQ(write(source, {}, 1000), message);
+  EXPECT_EQ(write(source), "") << "no data are written";
+  EXPECT_EQ(files_.text("out/m.onnx.data"), "mine");
+  EXPECT_EQ(write(source, {}, 1000), message) << "our ONNX file does not name it";
+  EXPECT_TRUE(write_onnx(files_, "out/m.onnx", source, {}, 1000, true));
+  EXPECT_EQ(files_.text("out/m.onnx.data").size(), 3088u);
+  EXPECT_EQ(write(source, {}, 1000), "") << "now it is ours";
+  // An ONNX file of somebody else's that names it makes it no file of ours.
+  files_.put("out/m.onnx", onnx_builder::model({.inputs = {kY}, .outputs = {kY}}));
+  EXPECT_EQ(write(source, {}, 1000), message);
+}
+
+TEST_F(WriteOnnx, RemovesItsDataWhereNoneAreNeededAnyMore) {
+  const Model source = parse(large_model());
+  ASSERT_EQ(write(source, {}, 1000), "");
+  EXPECT_THAT(files_.paths(), ElementsAre("out/m.onnx", "out/m.onnx.data"));
+  ASSERT_EQ(write(source), "");
+  EXPECT_THAT(files_.paths(), ElementsAre("out/m.onnx"));
 }
 
 TEST_F(WriteOnnx, RefusesAGraphAboveTheLimit) {

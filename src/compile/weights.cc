@@ -1,4 +1,4 @@
-#include "cli/weights.h"
+#include "compile/weights.h"
 
 #include <fmt/core.h>
 

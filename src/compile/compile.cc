@@ -1,0 +1,228 @@
+#include "compile/compile.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "base/sha256.h"
+#include "base/text.h"
+#include "compile/weights.h"
+#include "emit/check.h"
+#include "emit/module.h"
+#include "emit/onnx/onnx.h"
+#include "emit/output_files.h"
+#include "emit/weights_file.h"
+#include "graph/text.h"
+#include "import/onnx.h"
+#include "passes/passes.h"
+#include "plan/lower.h"
+
+namespace subbyte {
+
+namespace {
+
+// The stages of one conversion. Each is named where it begins, and only there is a cancelled
+// conversion noticed, and between two weights.
+class Compilation {
+ public:
+  Compilation(const Source& source, const CompileOptions& options, const Output& output,
+              Observer& observer)
+      : source_(source), options_(options), output_(output), observer_(observer) {}
+
+  Expected<CompileResult> run(Model model) {
+    SUBBYTE_CHECK_OK(standardize(model));
+    SUBBYTE_TRY(WeightPlan weights, choose_weights(model));
+    if (options_.target == Target::onnx) {
+      SUBBYTE_CHECK_OK(write_as_onnx(model, weights));
+      return CompileResult{.source_bytes = source_bytes()};
+    }
+    ManifestFacts facts;
+    SUBBYTE_TRY(facts.source, hash_source());
+    SUBBYTE_TRY(facts.check, check(model, weights));
+    SUBBYTE_TRY(const Plan plan, make_plan(model, weights));
+    return write_as_module(model, plan, std::move(weights), std::move(facts));
+  }
+
+ private:
+  // The model in standard operators, every shape known.
+  Expected<void> standardize(Model& model) {
+    SUBBYTE_CHECK_OK(begin("passes"));
+    detail([&] { return to_text(model); });
+    SUBBYTE_CHECK_OK(check_supported(model));
+    auto done = run_passes(model, standard_passes(), dumps());
+    if (!done) return within(quoted(source_.path), std::move(done.error()));
+    return {};
+  }
+
+  Expected<WeightPlan> choose_weights(const Model& model) {
+    SUBBYTE_CHECK_OK(begin("weights"));
+    // An empty file is no set of rules either, which a space says as well.
+    const auto& rules = options_.mixed_rules;
+    auto weights = plan_weights(model, options_.precision,
+                                !rules           ? ""
+                                : rules->empty() ? " "
+                                                 : std::string_view(*rules));
+    if (!weights && rules) return within(options_.mixed_rules_name, std::move(weights.error()));
+    if (!weights) return weights;
+    for (const auto& note : weights->notes) detail([&] { return note; });
+    return weights;
+  }
+
+  Expected<void> write_as_onnx(const Model& model, const WeightPlan& weights) {
+    SUBBYTE_CHECK_OK(begin("writing"));
+    std::size_t done = 0;
+    const WeightSource decoded = [&](ValueId v) -> Expected<Tensor> {
+      const auto it = weights.stored.find(v);
+      if (it == weights.stored.end()) return *model.main().values[v].constant;
+      SUBBYTE_CHECK_OK(not_cancelled());
+      observer_.progress("quantizing", ++done, weights.stored.size());
+      return decoded_weight(model, it->second);
+    };
+    return write_onnx(*output_.files, output_.path, model, decoded, kLargestProtobuf,
+                      output_.force);
+  }
+
+  Expected<SourceFile> hash_source() {
+    SUBBYTE_CHECK_OK(begin("hashing"));
+    return SourceFile{base_name_of(source_.path), source_bytes(), sha256(source_.bytes)};
+  }
+
+  Expected<std::optional<Check>> check(const Model& model, const WeightPlan& weights) {
+    if (!options_.check) return std::optional<Check>();
+    SUBBYTE_CHECK_OK(begin("checking"));
+    std::vector<StoredWeight> stored;
+    for (const auto& [value, weight] : weights.stored) stored.push_back(weight);
+    SUBBYTE_TRY(Check check, check_quantization(model, stored));
+    report(check);
+    return std::optional(std::move(check));
+  }
+
+  void report(const Check& check) {
+    if (!check.skipped.empty()) {
+      observer_.note(fmt::format("accuracy was not checked: {}", check.skipped));
+      return;
+    }
+    const std::string& precision = options_.precision;
+    for (const auto& output : check.outputs) {
+      detail([&] {
+        return fmt::format("output {}: relative L2 error {:.3g}", quoted(output.name),
+                           output.relative_l2);
+      });
+      if (output.relative_l2 <= kRuinous) continue;
+      const bool eight = precision == "8bit" || precision == "int8";
+      observer_.warning(fmt::format(
+          "{} ruins this model: output {} is off by {:.0f} % (relative L2 error, on "
+          "seeded inputs); "
+          "convert with more bits, such as --precision {}",
+          precision, quoted(output.name), output.relative_l2 * 100, eight ? "float16" : "8bit"));
+    }
+  }
+
+  Expected<Plan> make_plan(Model& model, const WeightPlan& weights) {
+    SUBBYTE_CHECK_OK(begin("fusion"));
+    SUBBYTE_CHECK_OK(run_passes(model, fusion_passes(), dumps()));
+    SUBBYTE_CHECK_OK(begin("lowering"));
+    SUBBYTE_TRY(Plan plan, lower(model, weights.stored));
+    detail([&] {
+      return fmt::format("{} dispatches, {} pipelines", plan.steps.size(), plan.pipelines.size());
+    });
+    return plan;
+  }
+
+  Expected<CompileResult> write_as_module(const Model& model, const Plan& plan, WeightPlan weights,
+                                          ManifestFacts facts) {
+    SUBBYTE_CHECK_OK(begin("packing"));
+    FileSystem& files = *output_.files;
+    remove_abandoned(files, output_.path);
+    DiskSink disk_sink(files, output_stem(output_.path));
+    MemorySink memory_sink;
+    WeightsSink& sink = options_.single_file ? static_cast<WeightsSink&>(memory_sink) : disk_sink;
+    const auto progress = [&](std::size_t done, std::size_t count) {
+      observer_.progress("quantizing", done, count);
+      return !observer_.cancelled();
+    };
+    SUBBYTE_TRY(const PackedWeights packed,
+                write_weights(model, plan, options_.shard_bytes, sink, progress));
+
+    SUBBYTE_CHECK_OK(begin("writing"));
+    TextFiles text;
+    text.module = module_text(model, plan, packed, memory_sink.base64());
+    text.types = typescript_types(model);
+    facts.precision = options_.precision;
+    facts.model_type = options_.model_type.empty() ? weights.model_type : options_.model_type;
+    facts.uses = std::move(weights.uses);
+    facts.assignments = std::move(weights.assignments);
+    facts.module = {base_name_of(output_.path), static_cast<std::int64_t>(text.module.size()),
+                    sha256(std::as_bytes(std::span(text.module)))};
+    const auto manifest = manifest_json(model, plan, packed, facts);
+    text.manifest = manifest.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+    SUBBYTE_CHECK_OK(not_cancelled());
+    SUBBYTE_CHECK_OK(
+        write_module_files(files, output_.path, text, disk_sink.take(), output_.force));
+    const auto& totals = manifest["totals"];
+    return CompileResult{source_bytes(), totals["bytes"].get<std::int64_t>(),
+                         totals["parameters"].get<std::int64_t>(),
+                         totals["bits_per_weight"].get<double>(), std::move(facts.check)};
+  }
+
+  Expected<void> begin(std::string_view stage) {
+    SUBBYTE_CHECK_OK(not_cancelled());
+    observer_.stage(stage);
+    return {};
+  }
+
+  Expected<void> not_cancelled() const {
+    if (!observer_.cancelled()) return {};
+    return fail_as(ErrorKind::cancelled, "{}: the conversion was cancelled", quoted(source_.path));
+  }
+
+  // A text of the whole model reads and hashes all its weights.
+  template <typename MakeText>
+  void detail(MakeText make_text) {
+    if (observer_.wants_details()) observer_.detail(make_text());
+  }
+
+  PassObserver dumps() {
+    return [this](const Pass& pass, const Model& model) {
+      detail([&] {
+        return fmt::format("after {} ({}):\n{}", pass.name, pass.establishes, to_text(model));
+      });
+    };
+  }
+
+  std::int64_t source_bytes() const { return static_cast<std::int64_t>(source_.bytes.size()); }
+
+  const Source& source_;
+  const CompileOptions& options_;
+  const Output& output_;
+  Observer& observer_;
+};
+
+}  // namespace
+
+Expected<Source> open_source(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(auto content, files.map(path));
+  const Bytes bytes = content->bytes();
+  return Source{&files, path, bytes, std::move(content)};
+}
+
+Expected<Model> read_model(const Source& source, Observer& observer) {
+  observer.stage("reading");
+  return parse_onnx(*source.files, source.bytes, folder_of(source.path), base_name_of(source.path),
+                    source.owner);
+}
+
+Expected<CompileResult> compile(const Source& source, Model model, const CompileOptions& options,
+                                const Output& output, Observer& observer) {
+  return Compilation(source, options, output, observer).run(std::move(model));
+}
+
+Expected<CompileResult> compile(const Source& source, const CompileOptions& options,
+                                const Output& output, Observer& observer) {
+  SUBBYTE_TRY(Model model, read_model(source, observer));
+  return compile(source, std::move(model), options, output, observer);
+}
+
+}  // namespace subbyte

@@ -1,0 +1,90 @@
+// A conversion as a function: a model's bytes in, the files of a module or an ONNX file out. What
+// it reads and writes goes through FileSystem, what it says through an Observer; it keeps no state,
+// and neither prints nor waits for anything.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "emit/manifest.h"
+#include "graph/graph.h"
+
+namespace subbyte {
+
+enum class Target { webgpu, onnx };
+
+struct CompileOptions {
+  Target target = Target::webgpu;
+  std::string precision = "8bit";  // a name of precision_names(), or "mixed"
+  // The text of a mixed-precision file, and what errors call it.
+  std::optional<std::string> mixed_rules{};
+  std::string mixed_rules_name = "the mixed-precision rules";
+  std::string model_type{};      // for the manifest; "" for what the graph looks like
+  bool single_file = false;      // the weights inside the module
+  std::int64_t shard_bytes = 0;  // the largest file of weights; 0: one file
+  bool check = true;             // the quantized model is compared with the float one
+};
+
+// A model, as the bytes of its file and what lies beside it.
+struct Source {
+  FileSystem* files = nullptr;  // where external data are looked for
+  std::string path{};           // for messages; external data lie in its folder
+  Bytes bytes{};
+  std::shared_ptr<const void> owner{};  // keeps the bytes
+};
+// The file at `path`, mapped.
+Expected<Source> open_source(FileSystem& files, const std::string& path);
+
+// Where the result goes: "DIR/NAME.webgpu.js" with what stands beside it, or one ONNX file. The
+// files appear together when all are whole. The caller has checked that they may be written
+// (file_claims.h, check_replaceable()).
+struct Output {
+  FileSystem* files = nullptr;
+  std::string path;
+  bool force = false;  // weights and data of an ONNX file that subbyte did not write are replaced
+};
+
+// What a conversion tells while it runs. Every function may be left as it is.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // A step of the conversion begins: "reading", "hashing", "passes", "weights", "checking",
+  // "fusion", "lowering", "packing", "writing".
+  virtual void stage(std::string_view) {}
+  // `done` of `count` pieces of the stage, from 1.
+  virtual void progress(std::string_view, std::size_t /*done*/, std::size_t /*count*/) {}
+  // What the user should know although the conversion goes on.
+  virtual void warning(const std::string&) {}
+  virtual void note(const std::string&) {}
+  // For who looks into the conversion itself; the text is made only where it is wanted.
+  virtual bool wants_details() const { return false; }
+  virtual void detail(const std::string&) {}
+  // Asked between two pieces of work: where it is true the conversion ends with an error of the
+  // kind `cancelled`, and leaves nothing.
+  virtual bool cancelled() const { return false; }
+};
+
+struct CompileResult {
+  std::int64_t source_bytes = 0;
+  // Of a module: the weights as they are stored, metadata counted.
+  std::int64_t bytes = 0, parameters = 0;
+  double bits_per_weight = 0;
+  std::optional<Check> check{};
+};
+
+// The first half, apart for callers that must know which files the model lies in (Model.data_files)
+// before anything is written.
+Expected<Model> read_model(const Source& source, Observer& observer);
+Expected<CompileResult> compile(const Source& source, Model model, const CompileOptions& options,
+                                const Output& output, Observer& observer);
+// Both.
+Expected<CompileResult> compile(const Source& source, const CompileOptions& options,
+                                const Output& output, Observer& observer);
+
+}  // namespace subbyte

@@ -1,0 +1,64 @@
+#include "compile/describe.h"
+
+#include <utility>
+
+#include "base/text.h"
+#include "graph/graph.h"
+#include "import/onnx.h"
+#include "passes/passes.h"
+#include "quantize/uses.h"
+
+namespace subbyte {
+
+namespace {
+
+std::variant<std::int64_t, std::string> dim_of(const ExprPool& exprs, Expr dim) {
+  if (const auto value = exprs.value(dim)) return *value;
+  if (exprs.kind(dim) == ExprKind::symbol) {
+    return valid_utf8(exprs.symbols()[static_cast<std::size_t>(exprs.payload(dim))].name);
+  }
+  return valid_utf8(exprs.text(dim));
+}
+
+std::vector<PortFacts> ports(const Model& model, const std::vector<ValueId>& values) {
+  std::vector<PortFacts> ports;
+  for (const ValueId v : values) {
+    const Value& value = model.main().values[v];
+    PortFacts port{valid_utf8(value.name), value.dtype, std::nullopt};
+    if (value.shape) {
+      port.dims.emplace();
+      for (const Expr dim : *value.shape) port.dims->push_back(dim_of(model.exprs, dim));
+    }
+    ports.push_back(std::move(port));
+  }
+  return ports;
+}
+
+}  // namespace
+
+Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(Model model, read_onnx(files, path));
+  ModelFacts facts;
+  facts.file = base_name_of(path);
+  facts.opset = model.opset;
+  facts.producer = valid_utf8(model.producer);
+  for (const Node& node : model.main().nodes) ++facts.operators[valid_utf8(node.op_type)];
+  if (auto supported = check_supported(model); !supported) {
+    facts.unsupported = std::move(supported.error().list);
+  } else if (auto prepared = run_passes(model, standard_passes()); !prepared) {
+    return within(quoted(path), std::move(prepared.error()));
+  }
+  facts.inputs = ports(model, model.main().inputs);
+  facts.outputs = ports(model, model.main().outputs);
+  for (const WeightUse& use : find_weight_uses(model)) {
+    const Value& value = model.main().values[use.value];
+    facts.weights.push_back({valid_utf8(value.name), value.dtype, value.constant->dims, use.layer,
+                             use.component, use.parameters(),
+                             static_cast<std::int64_t>(value.constant->data.size())});
+    facts.parameters += facts.weights.back().parameters;
+    facts.bytes += facts.weights.back().bytes;
+  }
+  return facts;
+}
+
+}  // namespace subbyte

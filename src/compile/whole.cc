@@ -1,0 +1,135 @@
+#include "compile/whole.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/sha256.h"
+#include "base/text.h"
+#include "emit/module.h"
+#include "emit/output_files.h"
+#include "import/file_kind.h"
+#include "import/onnx.h"
+#include "passes/passes.h"
+
+namespace subbyte {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// A manifest of ours; null for anything else.
+Json parse_manifest(Bytes bytes) {
+  if (bytes.size() > (std::size_t{256} << 20) || !text_of(bytes).starts_with("{")) return nullptr;
+  Json json = Json::parse(text_of(bytes), nullptr, false);
+  const bool ours = json.is_object() && json.contains("subbyte") && json.contains("files") &&
+                    json["files"].is_array();
+  return ours ? json : Json(nullptr);
+}
+
+// What the manifest says of one file.
+struct Entry {
+  std::string name;
+  std::int64_t bytes = 0;
+  std::string sha256;
+};
+
+Expected<Entry> read_entry(const Json& json, const char* what) {
+  const bool whole = json.is_object() && json.contains("name") && json["name"].is_string() &&
+                     json.contains("bytes") && json["bytes"].is_number_integer() &&
+                     json.contains("sha256") && json["sha256"].is_string();
+  if (!whole) return fail("{} of the manifest has no name, bytes and sha256", what);
+  return Entry{json["name"].get<std::string>(), json["bytes"].get<std::int64_t>(),
+               json["sha256"].get<std::string>()};
+}
+
+Expected<void> check_file(FileSystem& files, const std::string& path, const Entry& entry) {
+  SUBBYTE_TRY(const auto content, files.map(path));
+  const std::string name = quoted(base_name_of(path));
+  const auto bytes = static_cast<std::int64_t>(content->bytes().size());
+  if (bytes != entry.bytes) {
+    return fail("{} has {} bytes, and should have {}; convert the model again", name, bytes,
+                entry.bytes);
+  }
+  if (sha256(content->bytes()) != entry.sha256) {
+    return fail("{} is not what was written: its SHA-256 differs; convert the model again", name);
+  }
+  return {};
+}
+
+// With --single-file the weights are in the module, under a name that no file has.
+bool is_inside_module(const Entry& entry) { return entry.name.find('.') == std::string::npos; }
+
+Expected<void> check_weights(FileSystem& files, const std::string& folder, const Json& manifest) {
+  for (const Json& file : manifest["files"]) {
+    SUBBYTE_TRY(const Entry entry, read_entry(file, "an entry of 'files'"));
+    if (entry.name.empty() || entry.name.find('/') != std::string::npos || entry.name == "..") {
+      return fail("the file of weights {} is not in the module's folder", quoted(entry.name));
+    }
+    if (!is_inside_module(entry))
+      SUBBYTE_CHECK_OK(check_file(files, folder + "/" + entry.name, entry));
+  }
+  return {};
+}
+
+Expected<void> check_module(FileSystem& files, const std::string& path) {
+  const bool is_manifest = path.ends_with(".json");
+  const std::string stem = output_stem(path);
+  const std::string manifest_path = is_manifest ? path : stem + ".json";
+  for (const auto& name : {manifest_path, stem + ".d.ts"}) {
+    if (!files.exists(name))
+      return fail("{} is missing; convert the model again", quoted(base_name_of(name)));
+  }
+  SUBBYTE_TRY(const auto content, files.map(manifest_path));
+  const Json manifest = parse_manifest(content->bytes());
+  if (manifest.is_null())
+    return fail("{} is not a manifest of subbyte", quoted(base_name_of(manifest_path)));
+  SUBBYTE_TRY(const Entry module,
+              read_entry(manifest.contains("module") ? manifest["module"] : Json(), "'module'"));
+  // The user may have renamed the files, and ".mjs" is a module's name too.
+  std::string module_path = path;
+  if (is_manifest) module_path = stem + (module.name.ends_with(".mjs") ? ".mjs" : ".js");
+  if (!files.exists(module_path))
+    return fail("{} is missing; convert the model again", quoted(base_name_of(module_path)));
+  SUBBYTE_CHECK_OK(check_file(files, module_path, module));
+  return check_weights(files, folder_of(path), manifest);
+}
+
+Expected<void> check_source(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(Model model, read_onnx(files, path));
+  SUBBYTE_CHECK_OK(check_supported(model));
+  if (auto usable = run_passes(model, standard_passes()); !usable) {
+    return within(quoted(path), std::move(usable.error()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<std::string> format_of(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(const auto content, files.map(path));
+  const Bytes bytes = content->bytes();
+  if (text_of(bytes).starts_with(kModuleMark) || !parse_manifest(bytes).is_null())
+    return std::string("webgpu");
+  if (const auto other = recognise_other_file(bytes)) return std::string(other->what);
+  SUBBYTE_TRY(const Model model, read_onnx(files, path));
+  return std::string("onnx");
+}
+
+Expected<std::string> check_whole(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(std::string format, format_of(files, path));
+  if (format == "onnx") {
+    SUBBYTE_CHECK_OK(check_source(files, path));
+  } else if (format == "webgpu") {
+    auto whole = check_module(files, path);
+    if (!whole) return within(quoted(path), std::move(whole.error()));
+  } else {
+    return fail("{}: this is {}; subbyte reads ONNX models and what it wrote itself", quoted(path),
+                format);
+  }
+  return format;
+}
+
+}  // namespace subbyte
