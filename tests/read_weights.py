@@ -45,7 +45,8 @@ def read_matrix(weight, files):
 
     groups = -(-k // encoding["group"])
     codes = unpack_bits(values, k, weight["bits"]).astype(np.float32)
-    scales = read_part(parts["scales"], rows, files).view(f"<f{encoding['scale_bits'] // 8}")[:, :groups].astype(np.float32)
+    scales = read_part(parts["scales"], rows, files).view(f"<f{encoding['scale_bits'] // 8}")
+    scales = scales[:, :groups].astype(np.float32)
     zero = encoding["zero_point"]
     if zero["bits"]:
         stored = unpack_bits(read_part(parts["zero_points"], rows, files), groups, zero["bits"])

@@ -104,5 +104,5 @@ def test_unknown_encodings_are_errors(tmp_path):
         read_one(tmp_path, described, {"values": (4, bytes(4))})
     path = write_model(tmp_path, [], [])
     path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
-    with pytest.raises(ValueError, match="format 2"):
+    with pytest.raises(ValueError, match="format 1"):
         read_weights(path)

@@ -1,5 +1,5 @@
-"""The ONNX that convert writes of ONNX's own operator tests and of the models: ONNX's checker passes it, ONNX Runtime loads it and
-computes what the test says.
+"""The ONNX that convert writes of ONNX's own operator tests and of the models: ONNX's checker passes it, and ONNX Runtime
+loads it and computes what the test says.
 
 A part of the tests by default; all with SUBBYTE_ALL=1.
 """
