@@ -10,8 +10,8 @@ constexpr InputSet only(std::uint32_t a, std::uint32_t b) { return {1u << a | 1u
 constexpr InputSet from(std::uint32_t first) { return {UINT32_MAX << first}; }
 
 constexpr RuleInfo kRules[] = {
-#define RULE(name, typed, first, others) \
-  {ShapeRule::name, typed, DTypeSource::first, DTypeSource::others},
+#define RULE(name, typed, shaping, first, others) \
+  {ShapeRule::name, typed, shaping, DTypeSource::first, DTypeSource::others},
 #include "graph/families.def"
 };
 

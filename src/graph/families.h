@@ -6,7 +6,7 @@
 namespace subbyte {
 
 enum class ShapeRule : std::uint8_t {
-#define RULE(name, typed, first, others) name,
+#define RULE(name, typed, shaping, first, others) name,
 #include "graph/families.def"
 };
 

@@ -32,7 +32,7 @@ enum class DTypeSource : std::uint8_t {
 };
 struct RuleInfo {
   ShapeRule rule;
-  InputSet typed;
+  InputSet typed, shaping;
   DTypeSource first, others;
 };
 

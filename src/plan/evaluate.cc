@@ -200,6 +200,8 @@ Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
                 dtype_name(value.dtype));
   }
   if (value.constant) {
+    // Of what has no elements none is ever looked at, but the kernel must compile.
+    if (value.constant->elements() == 0) return Typed{zero_literal(*type), *type};
     if (auto constant = scalar_literal(*value.constant)) {
       if (constant->type != GpuType::f32) return *constant;
       float number = 0;

@@ -24,6 +24,7 @@ class Splitter {
     const std::size_t count = node.inputs.size();
     const std::vector<ValueId> inputs = std::move(node.inputs);
     if (mean) set_operator(node, Op::Sum);
+    part_ = 0;
     ValueId sum = inputs.front();
     for (std::size_t next = 1; next < count;) {
       const std::size_t end = std::min(next + kMaxVariadicInputs - 1, count);
@@ -53,10 +54,9 @@ class Splitter {
 
   ValueId new_value(ValueId like) {
     Value value;
-    for (int i = 0;; ++i) {
-      value.name = fmt::format("{}_part{}", graph_.values[like].name, i);
-      if (names_.insert(value.name).second) break;
-    }
+    do {
+      value.name = fmt::format("{}_part{}", graph_.values[like].name, part_++);
+    } while (!names_.insert(value.name).second);
     value.dtype = graph_.values[like].dtype;
     value.shape = std::vector<Expr>{};  // of the constant; inference sets the others
     return graph_.add_value(std::move(value));
@@ -64,6 +64,7 @@ class Splitter {
 
   Graph& graph_;
   std::set<std::string> names_;
+  int part_ = 0;  // of the node that is split
 };
 
 bool is_long(const Node& node) {

@@ -1,4 +1,4 @@
-"""Chains of 100,000 nodes: converted in time that grows with their length and with little stack, loaded, and right."""
+"""Long and large graphs: converted in time that grows with their size and with little stack; chains are loaded, and right."""
 
 import pathlib
 import resource
@@ -27,6 +27,17 @@ CHAINS = {
 }
 
 
+def model_of(name: str, nodes: list, constants: dict = {}, outputs: list[str] = ["y"]) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, X.shape)],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in outputs],
+        [onnx.numpy_helper.from_array(array, key) for key, array in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+
+
 def chain(name: str, length: int) -> onnx.ModelProto:
     kinds = CHAINS[name]
     nodes = []
@@ -34,14 +45,27 @@ def chain(name: str, length: int) -> onnx.ModelProto:
         op, constants = kinds[i % len(kinds)]
         inputs = ["x" if i == 0 else f"v{i}", *constants]
         nodes.append(helper.make_node(op, inputs, ["y" if i == length - 1 else f"v{i + 1}"]))
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, X.shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [onnx.numpy_helper.from_array(array, key) for key, array in {k: a for _, c in kinds for k, a in c.items()}.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+    return model_of(name, nodes, {key: array for _, constants in kinds for key, array in constants.items()})
+
+
+def residual(length: int) -> onnx.ModelProto:
+    nodes, at = [], "x"
+    for i in range(length // 2):
+        nodes += [helper.make_node("Relu", [at], [f"r{i}"]), helper.make_node("Add", [at, f"r{i}"], [f"s{i}"])]
+        at = f"s{i}"
+    return model_of("residual", nodes, outputs=[at])
+
+
+def many_into_one(length: int) -> onnx.ModelProto:
+    parts = [f"r{i}" for i in range(length)]
+    nodes = [helper.make_node("Relu", ["x"], [part]) for part in parts]
+    return model_of("many_into_one", [*nodes, helper.make_node("Sum", parts, ["y"])])
+
+
+def many_outputs(length: int) -> onnx.ModelProto:
+    names = ["x", *(f"y{i}" for i in range(length))]
+    nodes = [helper.make_node("Sin", [a], [b]) for a, b in zip(names, names[1:])]
+    return model_of("many_outputs", nodes, outputs=names[1:])
 
 
 def converted(model: onnx.ModelProto, folder: pathlib.Path) -> float:
@@ -76,6 +100,12 @@ def expected(name: str) -> np.ndarray:
         elif op == "Transpose":
             y = y.T
     return np.maximum(y, 0) if name == "relu" else y
+
+
+@pytest.mark.parametrize("made", [residual, many_into_one, many_outputs], ids=lambda made: made.__name__)
+def test_a_graph_takes_time_as_it_is_large(made, tmp_path):
+    quarter = converted(made(5_000), tmp_path)
+    assert converted(made(20_000), tmp_path) < 8 * quarter
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ namespace {
 Expected<void> infer_family(NodeInfer& c) {
   if (c.node.op == Op::Unknown) return {};
   switch (op_info(c.node.op).infer) {
-#define RULE(name, typed, first, others) \
-  case ShapeRule::name:                  \
+#define RULE(name, typed, shaping, first, others) \
+  case ShapeRule::name:                           \
     return infer_##name(c);
 #include "graph/families.def"
   }

@@ -64,8 +64,10 @@ std::vector<char> find_shape_sources(const Graph& graph) {
         if (input != kNone) is_source[input] = 1;
       }
     }
-    for (const std::size_t operand : shape_operands(node)) {
-      if (node.has_input(operand)) is_source[node.inputs[operand]] = 1;
+    if (node.op == Op::Unknown) continue;
+    const InputSet shaping = rule_info(op_info(node.op).infer).shaping;
+    for (std::size_t operand = 0; operand < node.inputs.size(); ++operand) {
+      if (shaping.contains(operand) && node.has_input(operand)) is_source[node.inputs[operand]] = 1;
     }
   }
   return is_source;
@@ -89,42 +91,6 @@ Expr element_symbol(ExprPool& exprs, const std::string& name, SymbolSource sourc
 }
 
 }  // namespace
-
-std::vector<std::size_t> shape_operands(const Node& node) {
-  switch (node.op) {
-    case Op::ConstantOfShape:
-      return {0};
-    case Op::Reshape:
-    case Op::Expand:
-    case Op::Tile:
-    case Op::Split:
-    case Op::Squeeze:
-    case Op::Unsqueeze:
-    case Op::ReduceL1:
-    case Op::ReduceL2:
-    case Op::ReduceLogSum:
-    case Op::ReduceLogSumExp:
-    case Op::ReduceMax:
-    case Op::ReduceMean:
-    case Op::ReduceMin:
-    case Op::ReduceProd:
-    case Op::ReduceSum:
-    case Op::ReduceSumSquare:
-    case Op::CumSum:
-    case Op::OneHot:
-      return {1};
-    case Op::Pad:
-      return {1, 3};
-    case Op::Resize:
-      return {2, 3};
-    case Op::Range:
-      return {0, 1, 2};
-    case Op::Slice:
-      return {1, 2, 3, 4};
-    default:
-      return {};
-  }
-}
 
 void set_input_symbols(Model& model) {
   Graph& graph = model.main();

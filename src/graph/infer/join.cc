@@ -93,6 +93,7 @@ Expected<void> infer_gather(NodeInfer& c) {
   shape.insert(shape.end(), indices->begin(), indices->end());
   shape.insert(shape.end(), data->begin() + static_cast<std::ptrdiff_t>(axis) + 1, data->end());
 
+  SUBBYTE_CHECK_OK(c.require_elements(std::span(*data).subspan(axis, 1), *indices));
   const auto picked = c.constants(1);
   const auto size = c.exprs.value((*data)[axis]);
   if (picked && size) {

@@ -82,9 +82,23 @@ Expected<Expr> NodeInfer::broadcast(Expr a, Expr b, const std::string& message) 
     SUBBYTE_CHECK_OK(require(exprs.max(equal, exprs.equal(other, one())), message));
     return known;
   }
-  // max(a, b) is the broadcast size unless a 1 meets a 0, which the condition rules out.
-  SUBBYTE_CHECK_OK(require(exprs.max(equal, exprs.equal(exprs.min(a, b), one())), message));
-  return exprs.max(a, b);
+  const bool is_known = state_.broadcasts.contains(a, b) || state_.broadcasts.contains(b, a);
+  if (!is_known) {
+    const Expr is_one = exprs.max(exprs.equal(a, one()), exprs.equal(b, one()));
+    SUBBYTE_CHECK_OK(require(exprs.max(equal, is_one), message));
+  }
+  return state_.broadcasts.of(exprs, a, b);
+}
+
+Expected<void> NodeInfer::require_elements(std::span<const Expr> axes,
+                                           std::span<const Expr> picked) {
+  const Expr has_elements = exprs.less(zero(), exprs.product(axes));
+  const Expr picks_none = exprs.equal(exprs.product(picked), zero());
+  return require(
+      exprs.max(has_elements, picks_none),
+      fmt::format("its indices have shape {} and its data {}; an axis that they pick from "
+                  "must have elements",
+                  text(*shape(1)), text(*shape(0))));
 }
 
 Expected<Expr> NodeInfer::size(Expr e, std::string_view what) {

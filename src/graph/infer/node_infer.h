@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "graph/graph.h"
+#include "graph/infer/broadcast_sizes.h"
 
 namespace subbyte {
 
@@ -30,6 +31,7 @@ using Ratios = std::vector<Ratio>;
 struct InferState {
   std::vector<std::optional<Ratios>> ratios;      // by value of the main graph
   std::unordered_set<std::uint32_t> constraints;  // handles of the conditions recorded so far
+  BroadcastSizes broadcasts;
 };
 
 class NodeInfer {
@@ -71,6 +73,9 @@ class NodeInfer {
   Expected<Expr> unify(Expr a, Expr b, const std::string& message);
   // The size that two dimensions broadcast to: equal, or one of them 1.
   Expected<Expr> broadcast(Expr a, Expr b, const std::string& message);
+  // As many indices as `picked` multiply to pick elements along `axes`: there are some, or no
+  // index.
+  Expected<void> require_elements(std::span<const Expr> axes, std::span<const Expr> picked);
   // A size read from a tensor: not negative.
   Expected<Expr> size(Expr e, std::string_view what);
   // An axis in [0, rank) from one in [-rank, rank).
@@ -127,7 +132,7 @@ std::optional<Content> element_content(NodeInfer& c, const Shape& shape);
 // output 0's ratios, or its content where it is an integer Cast of ratios.
 void infer_ratios(NodeInfer& c);
 
-#define RULE(name, typed, first, others) Expected<void> infer_##name(NodeInfer& c);
+#define RULE(name, typed, shaping, first, others) Expected<void> infer_##name(NodeInfer& c);
 #include "graph/families.def"
 
 }  // namespace subbyte

@@ -72,6 +72,7 @@ Expected<void> infer_gather_elements(NodeInfer& c) {
                     c.text(*indices), c.text(*data), c.exprs.text((*indices)[i]), i,
                     c.exprs.text((*data)[i]))));
   }
+  SUBBYTE_CHECK_OK(c.require_elements(std::span(*data).subspan(axis, 1), *indices));
   c.set(0, c.in(0).dtype, *indices);
   return {};
 }
@@ -94,6 +95,7 @@ Expected<void> infer_gather_nd(NodeInfer& c) {
                                  fmt::format("sizes of its data and indices along axis {}", i)));
   }
   Shape shape(indices->begin(), indices->end() - 1);
+  SUBBYTE_CHECK_OK(c.require_elements(std::span(*data).subspan(first, length), shape));
   shape.insert(shape.end(), data->begin() + static_cast<std::ptrdiff_t>(first + length),
                data->end());
   c.set(0, c.in(0).dtype, std::move(shape));
@@ -116,13 +118,15 @@ Expected<void> infer_scatter(NodeInfer& c) {
   if (c.node.op == Op::ScatterND) {
     SUBBYTE_TRY(const std::size_t length, tuple_length(c, *data, 0));
     wanted.assign(indices->begin(), indices->end() - 1);
+    SUBBYTE_CHECK_OK(c.require_elements(std::span(*data).first(length), wanted));
     wanted.insert(wanted.end(), data->begin() + static_cast<std::ptrdiff_t>(length), data->end());
   } else {
-    SUBBYTE_CHECK_OK(c.axis(c.node.int_or("axis", 0), data->size()));
+    SUBBYTE_TRY(const std::size_t axis, c.axis(c.node.int_or("axis", 0), data->size()));
     if (data->size() != indices->size()) {
       return fail("its data has shape {} and its indices {}; they must have one rank",
                   c.text(*data), c.text(*indices));
     }
+    SUBBYTE_CHECK_OK(c.require_elements(std::span(*data).subspan(axis, 1), *indices));
     wanted = *indices;
   }
   if (wanted.size() != updates->size()) {
