@@ -40,6 +40,30 @@ fn minimum_f32(a: f32, b: f32) -> f32 {
   return select(min(a, b), b, is_nan(b));
 }
 
+// The bounds of Clip: NaN stays, and a bound that is NaN bounds nothing.
+fn at_least_f32(x: f32, low: f32) -> f32 {
+  return select(max(x, low), x, is_nan(x) || is_nan(low));
+}
+
+fn at_most_f32(x: f32, high: f32) -> f32 {
+  return select(min(x, high), x, is_nan(x) || is_nan(high));
+}
+
+// x within 0 and 1, or NaN
+fn clamp_unit_f32(x: f32) -> f32 {
+  return select(clamp(x, 0.0, 1.0), x, is_nan(x));
+}
+
+// -1, 0, 1 or NaN
+fn sign_f32(x: f32) -> f32 {
+  return select(sign(x), x, is_nan(x));
+}
+
+// x without its fraction, negative values modulo 2^32.
+fn u32_of_f32(x: f32) -> u32 {
+  return select(u32(x), bitcast<u32>(i32(x)), x < 0.0);
+}
+
 // exp with the limits of IEEE, which WGSL does not promise.
 fn exp_f32(x: f32) -> f32 {
   if (is_nan(x)) {
@@ -64,12 +88,12 @@ fn expm1_f32(x: f32) -> f32 {
   return x + x * x * p;
 }
 
-// log(1 + x) for |s| <= 0.2, s = x / (2 + x): twice the series of atanh(s).
+// log(1 + x) for |s| <= 0.2, s = x / (2 + x): twice the series of atanh(s). By 2s, which is normal where x is.
 fn log1p_near_zero(x: f32) -> f32 {
-  let s = x / (2.0 + x);
-  let t = s * s;
+  let s2 = x / (1.0 + 0.5 * x);
+  let t = 0.25 * s2 * s2;
   let p = t * (0.333333333 + t * (0.2 + t * (0.142857143 + t * (0.111111111 + t * 0.090909091))));
-  return 2.0 * (s + s * p);
+  return s2 + s2 * p;
 }
 
 // WGSL's log may be off by 2^-21 in absolute terms between 0.5 and 2.
@@ -279,6 +303,28 @@ fn pow_f32(x: f32, y: f32) -> f32 {
   return copysign_f32(pow_positive(a, y), sign);
 }
 
+// base^n modulo 2^32, by squaring.
+fn pow_u32(base: u32, n: u32) -> u32 {
+  var result = 1u;
+  var square = base;
+  for (var rest = n; rest > 0u; rest >>= 1u) {
+    if ((rest & 1u) == 1u) {
+      result *= square;
+    }
+    square *= square;
+  }
+  return result;
+}
+
+// The same of signed ones. Of a negative n, the integer part of the quotient: 0 but for the bases 1 and -1. 0 to a
+// negative power is 0, which ONNX leaves open.
+fn pow_i32(base: i32, n: i32) -> i32 {
+  if (n >= 0) {
+    return bitcast<i32>(pow_u32(bitcast<u32>(base), u32(n)));
+  }
+  return select(select(0, select(1, -1, (n & 1) != 0), base == -1), 1, base == 1);
+}
+
 // As C's fmod: the sign of x, exact. Long division: each turn takes away at least the leading bit.
 fn fmod_f32(x: f32, y: f32) -> f32 {
   let b = abs(y);
@@ -363,4 +409,11 @@ fn half_value(half: u32) -> f32 {
 // x as a half would hold it.
 fn round_to_half(x: f32) -> f32 {
   return half_value(half_bits(x));
+}
+
+// x as a bfloat16 would hold it, the upper half of an f32: ties to even.
+fn round_to_bfloat16(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let rounded = (bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u;
+  return bitcast<f32>(select(rounded, (bits & 0xffff0000u) | 0x00400000u, is_nan(x)));
 }

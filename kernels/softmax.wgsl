@@ -46,6 +46,11 @@ fn join_totals(a: Total, b: Total) -> Total {
 fn finish(value: f32, total: Total) -> f32 {
   let shifted = value - total.maximum;
   if (LOG) {
+    // A sum that is 0 or NaN, by bits: WGSL promises nothing about the logarithm of either.
+    let bits = bitcast<u32>(total.sum);
+    if ((bits & 0x7fffffffu) - 1u >= 0x7f800000u) {
+      return bitcast<f32>(bits | 0x7fffffffu);
+    }
     return shifted - log(total.sum);
   }
   return exp(shifted) / total.sum;

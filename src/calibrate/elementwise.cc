@@ -1,6 +1,7 @@
 // Operators that go element by element, over whatever broadcasts.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "calibrate/elementwise_simd.h"
 #include "calibrate/forms.h"
@@ -323,7 +324,8 @@ Result variadic_form(const Call& call, Machine& machine) {
 }
 
 Result clip_form(const Call& call, Machine& machine) {
-  float bounds[] = {-HUGE_VALF, HUGE_VALF};
+  // What is absent is the largest finite value, as ONNX says.
+  float bounds[] = {-std::numeric_limits<float>::max(), std::numeric_limits<float>::max()};
   for (std::size_t i = 0; i < call.inputs.size(); ++i) {
     if (!call.has(i)) continue;
     if (!is_float32(call.input(i)) || (i > 0 && call.input(i).elements() != 1)) return Outputs();

@@ -56,9 +56,17 @@ std::string kernel_file(std::string_view name) {
 }
 
 bool uses_math_library(std::string_view wgsl) {
-  static constexpr std::array<std::string_view, 9> kMarks = {
-      "_f32(",      "_i32(",       "is_nan(",     "is_infinite(", "round_to_half(",
-      "half_bits(", "half_value(", "round_even(", "is_finite("};
+  static constexpr std::array<std::string_view, 11> kMarks = {"_f32(",
+                                                              "_i32(",
+                                                              "_u32(",
+                                                              "is_nan(",
+                                                              "is_infinite(",
+                                                              "round_to_half(",
+                                                              "round_to_bfloat16(",
+                                                              "half_bits(",
+                                                              "half_value(",
+                                                              "round_even(",
+                                                              "is_finite("};
   for (const auto mark : kMarks) {
     if (wgsl.find(mark) != std::string_view::npos) return true;
   }

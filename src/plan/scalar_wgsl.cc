@@ -93,11 +93,11 @@ std::string attribute(const Node& node, const char* name, float otherwise) {
 }
 
 // Float operators with attributes.
-std::optional<std::string> float_with_attributes(const Node& node, const std::string& x) {
+std::optional<std::string> float_formula(const Node& node, const std::string& x) {
   switch (node.op) {
     case Op::Celu: {
       const std::string alpha = attribute(node, "alpha", 1);
-      return fmt::format("max({0}, 0.0f) + min(0.0f, {1} * expm1_f32({0} / {1}))", x, alpha);
+      return fmt::format("select({1} * expm1_f32({0} / {1}), {0}, {0} >= 0.0f)", x, alpha);
     }
     case Op::Elu:
       return fmt::format("select({1} * expm1_f32({0}), {0}, {0} >= 0.0f)", x,
@@ -107,7 +107,7 @@ std::optional<std::string> float_with_attributes(const Node& node, const std::st
           "{}({})", node.string_or("approximate", "none") == "tanh" ? "gelu_tanh_f32" : "gelu_f32",
           x);
     case Op::HardSigmoid:
-      return fmt::format("clamp({1} * {0} + {2}, 0.0f, 1.0f)", x, attribute(node, "alpha", 0.2f),
+      return fmt::format("clamp_unit_f32({1} * {0} + {2})", x, attribute(node, "alpha", 0.2f),
                          attribute(node, "beta", 0.5f));
     case Op::LeakyRelu:
       return fmt::format("select({1} * {0}, {0}, {0} >= 0.0f)", x, attribute(node, "alpha", 0.01f));
@@ -121,6 +121,15 @@ std::optional<std::string> float_with_attributes(const Node& node, const std::st
     default:
       return std::nullopt;
   }
+}
+
+std::optional<std::string> float_with_attributes(const Node& node, const std::string& x) {
+  auto text = float_formula(node, x);
+  // A compiler may take 0 * x for 0, NaN or not.
+  const bool is_factor = node.op != Op::ThresholdedRelu;
+  if (text && is_factor && node.float_or("alpha", 1) == 0)
+    text = fmt::format("select({}, {}, is_nan({}))", *text, x, x);
+  return text;
 }
 
 std::optional<Typed> unary(const Node& node, const Typed& x) {
@@ -144,8 +153,9 @@ std::optional<Typed> unary(const Node& node, const Typed& x) {
                  : Typed{fmt::format("max({}, {})", x.text, x.type == GpuType::i32 ? "0i" : "0u"),
                          x.type};
     case Op::Sign:
-      return x.type == GpuType::u32 ? Typed{fmt::format("min({}, 1u)", x.text), x.type}
-                                    : Typed{fmt::format("sign({})", x.text), x.type};
+      if (x.type == GpuType::u32) return Typed{fmt::format("min({}, 1u)", x.text), x.type};
+      return Typed{fmt::format("{}({})", x.type == GpuType::f32 ? "sign_f32" : "sign", x.text),
+                   x.type};
     case Op::IsNaN:
       return Typed{boolean(fmt::format("is_nan({})", x.text)), GpuType::u32};
     case Op::IsInf: {
@@ -178,6 +188,22 @@ std::optional<std::string> comparison(Op op) {
     default:
       return std::nullopt;
   }
+}
+
+// Modulo 2^32, where a power of an i32 and that of its bits are the same but for negative
+// exponents.
+Typed integer_power(const Typed& base, const Typed& exponent) {
+  if (exponent.type == GpuType::i32) {
+    const Typed whole = base.type == GpuType::i32
+                            ? base
+                            : Typed{fmt::format("bitcast<i32>({})", base.text), GpuType::i32};
+    const std::string power = fmt::format("pow_i32({}, {})", whole.text, exponent.text);
+    return base.type == GpuType::i32 ? Typed{power, base.type}
+                                     : Typed{fmt::format("bitcast<u32>({})", power), base.type};
+  }
+  return {
+      fmt::format("{0}(pow_u32(u32({1}), {2}))", wgsl_name(base.type), base.text, exponent.text),
+      base.type};
 }
 
 std::optional<Typed> binary(const Node& node, const ScalarArgument& first,
@@ -213,6 +239,7 @@ std::optional<Typed> binary(const Node& node, const ScalarArgument& first,
                                a.text, b.text),
                    a.type};
     case Op::Pow: {
+      if (a.type != GpuType::f32 && b.type != GpuType::f32) return integer_power(a, b);
       const Typed exponent = convert(b, second.dtype, DType::float32);
       if (a.type == GpuType::f32)
         return Typed{fmt::format("pow_f32({}, {})", a.text, exponent.text), a.type};
@@ -241,13 +268,31 @@ Expected<Typed> several(const Node& node, const std::vector<ScalarArgument>& arg
   return result;
 }
 
+// The largest finite value of a float dtype as it is held on the GPU.
+std::string largest_literal(DType dtype) {
+  return f32_literal(dtype == DType::float16    ? 65504.0f
+                     : dtype == DType::bfloat16 ? 0x1.fep127f
+                                                : std::numeric_limits<float>::max());
+}
+
+// As ONNX says min(max(x, low), high): high wins where low is above it. A bound of floats that is
+// absent is the largest finite value, so that infinities are bounded too.
 Typed clip(std::span<const std::optional<ScalarArgument>> arguments) {
   Typed x = arguments[0]->typed;
-  // As ONNX says min(max(x, low), high): high wins where low is above it.
-  if (arguments.size() > 1 && arguments[1])
-    x.text = extreme(true, x.type, x.text, arguments[1]->typed.text);
-  if (arguments.size() > 2 && arguments[2])
-    x.text = extreme(false, x.type, x.text, arguments[2]->typed.text);
+  const bool f = x.type == GpuType::f32;
+  for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
+    std::string bound;
+    if (i < arguments.size() && arguments[i]) {
+      bound = arguments[i]->typed.text;
+    } else if (f) {
+      const std::string largest = largest_literal(arguments[0]->dtype);
+      bound = i == 1 ? fmt::format("(-{})", largest) : largest;
+    } else {
+      continue;
+    }
+    const char* name = i == 1 ? (f ? "at_least_f32" : "max") : (f ? "at_most_f32" : "min");
+    x.text = fmt::format("{}({}, {})", name, x.text, bound);
+  }
   return x;
 }
 
@@ -262,20 +307,26 @@ std::string extreme(bool maximum, GpuType type, const std::string& a, const std:
 Typed convert(const Typed& value, DType from, DType to) {
   const GpuType type = gpu_type(to).value_or(GpuType::f32);
   if (to == DType::boolean) {
-    const char* zero = value.type == GpuType::f32   ? "0.0f"
-                       : value.type == GpuType::i32 ? "0i"
-                                                    : "0u";
-    return {boolean(fmt::format("{} != {}", value.text, zero)), GpuType::u32};
+    // By bits: NaN is not 0 either.
+    if (value.type == GpuType::f32) {
+      return {boolean(fmt::format("(bitcast<u32>({}) << 1u) != 0u", value.text)), GpuType::u32};
+    }
+    return {boolean(fmt::format("{} != {}", value.text, value.type == GpuType::i32 ? "0i" : "0u")),
+            GpuType::u32};
   }
-  if (to == DType::float16 && from != DType::float16) {
+  if (to != from && (to == DType::float16 || to == DType::bfloat16)) {
     const Typed number = convert(value, from, DType::float32);
-    return {fmt::format("round_to_half({})", number.text), GpuType::f32};
+    return {fmt::format("{}({})", to == DType::float16 ? "round_to_half" : "round_to_bfloat16",
+                        number.text),
+            GpuType::f32};
   }
   if (value.type == type) return is_integer(to) ? narrowed(value, to) : value;
-  // WGSL converts f32 to integers with truncation and saturation.
-  const bool through_i32 = value.type == GpuType::f32 && type == GpuType::u32 &&
-                           to != DType::uint32 && to != DType::uint64;
-  if (through_i32) return narrowed({fmt::format("u32(i32({}))", value.text), type}, to);
+  if (value.type == GpuType::f32 && type == GpuType::u32) {
+    // WGSL converts f32 to integers with truncation and saturation; what is negative wraps.
+    const bool wide = to == DType::uint32 || to == DType::uint64;
+    const std::string whole = fmt::format("{}({})", wide ? "u32_of_f32" : "i32", value.text);
+    return narrowed({wide ? whole : fmt::format("u32({})", whole), type}, to);
+  }
   return narrowed({fmt::format("{}({})", wgsl_name(type), value.text), type}, to);
 }
 

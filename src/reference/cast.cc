@@ -4,9 +4,10 @@
 namespace subbyte::reference {
 namespace {
 
-// Float to integer truncates toward zero and saturates, a NaN becomes 0 (ONNX leaves both
-// undefined); integer to a narrower integer keeps the low bits; whatever is not 0 is true; the rest
-// rounds half to even.
+// Float to integer truncates toward zero. What 8 and 16 bits or an unsigned type do not hold keeps
+// the low bits, as in ONNX Runtime; what 32 and 64 bits do not hold saturates, and a NaN becomes 0.
+// (ONNX leaves all that undefined.) Integer to a narrower integer keeps the low bits; whatever is
+// not 0 is true; the rest rounds half to even.
 template <typename To, typename From>
 To convert(From from) {
   const Computed<From> value = widen(from);
@@ -15,6 +16,9 @@ To convert(From from) {
   } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>) {
     return narrow<To>(static_cast<double>(value));
   } else if constexpr (std::is_integral_v<To> && is_float_element<From>) {
+    if constexpr (sizeof(To) < 4) return static_cast<To>(saturate<std::int32_t>(value));
+    if (std::is_unsigned_v<To> && value < 0)
+      return static_cast<To>(saturate<std::make_signed_t<To>>(value));
     return saturate<To>(value);
   } else {
     return static_cast<To>(value);  // not by way of double: int64 to float32 rounds once

@@ -23,8 +23,11 @@ double reduce_in_double(Op op, const Row<T>& row) {
   double sum = 0;
   if (op == Op::ReduceLogSumExp) {
     double largest = -std::numeric_limits<double>::infinity();
-    for (std::int64_t i = 0; i < row.length; ++i)
-      largest = std::max(largest, static_cast<double>(row[i]));
+    for (std::int64_t i = 0; i < row.length; ++i) {
+      const auto x = static_cast<double>(row[i]);
+      if (std::isnan(x)) return x;
+      largest = std::max(largest, x);
+    }
     // An infinite largest element is the result; subtracting it would give a NaN.
     if (std::isinf(largest)) return largest;
     for (std::int64_t i = 0; i < row.length; ++i)

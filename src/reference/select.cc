@@ -63,8 +63,12 @@ Result reference_variadic(const Call& call) {
   const bool known = with_numbers(dtype, [&]<typename T>(T) {
     for (std::int64_t i = 0; i < inputs[0].elements(); ++i) {
       auto value = widen(element<T>(inputs[0], i));
-      for (std::size_t n = 1; n < inputs.size(); ++n)
+      for (std::size_t n = 1; n < inputs.size(); ++n) {
         value = combine(op, value, widen(element<T>(inputs[n], i)));
+        // A sum leaves the range of float32 where ONNX Runtime's does.
+        if constexpr (is_float_element<T> && !std::is_same_v<T, double>)
+          value = static_cast<float>(value);
+      }
       if constexpr (is_float_element<T>) {
         if (op == Op::Mean) value /= static_cast<double>(inputs.size());
       }
@@ -76,7 +80,22 @@ Result reference_variadic(const Call& call) {
   return one(make_tensor(dtype, std::move(dims), std::move(bytes)));
 }
 
-// min(max(x, low), high): where the bounds cross the upper one wins, as opset 13 says.
+// Clip's bound `i`: where it is absent that of floats is the largest finite value, as ONNX says.
+template <typename T>
+Computed<T> bound_of(const Call& call, std::size_t i) {
+  if (call.has(i)) return widen(element<T>(call.input(i), 0));
+  if constexpr (std::is_same_v<T, Half>) {
+    return i == 1 ? -65504.0 : 65504.0;
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return i == 1 ? -0x1.fep127 : 0x1.fep127;
+  } else {
+    using Limits = std::numeric_limits<T>;
+    return static_cast<Computed<T>>(i == 1 ? Limits::lowest() : Limits::max());
+  }
+}
+
+// min(max(x, low), high): where the bounds cross the upper one wins, as opset 13 says. NaN stays,
+// and a bound that is NaN bounds nothing, as in ONNX Runtime.
 Result reference_clip(const Call& call) {
   const Tensor& input = call.input(0);
   SUBBYTE_CHECK_OK(check_one_dtype(call));
@@ -87,10 +106,11 @@ Result reference_clip(const Call& call) {
   }
   SUBBYTE_TRY(auto bytes, allocate(call, input.dtype, input.dims));
   const bool known = with_numbers(input.dtype, [&]<typename T>(T) {
+    const auto low = bound_of<T>(call, 1), high = bound_of<T>(call, 2);
     for (std::int64_t i = 0; i < input.elements(); ++i) {
       auto value = widen(element<T>(input, i));
-      if (call.has(1)) value = larger(value, widen(element<T>(call.input(1), 0)));
-      if (call.has(2)) value = smaller(value, widen(element<T>(call.input(2), 0)));
+      if (value < low) value = low;
+      if (high < value) value = high;
       elements_of<T>(bytes)[i] = narrow<T>(value);
     }
   });

@@ -10,6 +10,8 @@
 namespace subbyte::reference {
 namespace {
 
+double clamp_unit(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
+
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 // log(1 + e^x) without overflow for large x.
@@ -58,9 +60,9 @@ double apply(Op op, double x, const UnaryParameters& p) {
     case Op::Gelu:
       return gelu(x, p.tanh_approximation);
     case Op::HardSigmoid:
-      return std::isnan(x) ? x : std::max(0.0, std::min(1.0, p.alpha * x + p.beta));
+      return clamp_unit(p.alpha * x + p.beta);
     case Op::HardSwish:
-      return x * std::max(0.0, std::min(1.0, x / 6 + 0.5));
+      return x * clamp_unit(x / 6 + 0.5);
     case Op::LeakyRelu:
       return x < 0 ? p.alpha * x : x;
     case Op::Log:
