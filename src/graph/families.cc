@@ -16,7 +16,8 @@ constexpr RuleInfo kRules[] = {
 };
 
 constexpr FamilyInfo kFamilies[] = {
-#define FAMILY(name, role, data, still, results) {Family::name, Role::role, data, still, results},
+#define FAMILY(name, role, data, still, results, own) \
+  {Family::name, Role::role, data, still, results, own},
 #include "graph/families.def"
 };
 

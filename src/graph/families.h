@@ -11,7 +11,7 @@ enum class ShapeRule : std::uint8_t {
 };
 
 enum class Family : std::uint8_t {
-#define FAMILY(name, role, data, still, results) name,
+#define FAMILY(name, role, data, still, results, own) name,
 #include "graph/families.def"
 };
 

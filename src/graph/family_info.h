@@ -42,7 +42,7 @@ struct FamilyInfo {
   Family family;
   Role role;
   InputSet data, still;
-  std::uint32_t results;
+  std::uint32_t results, own;
 };
 
 const RuleInfo& rule_info(ShapeRule rule);

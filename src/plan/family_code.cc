@@ -11,7 +11,7 @@ namespace subbyte {
 #define DECLARE_place(name) DECLARE_view(name)
 #define DECLARE_anchor(name) Expected<void> lower_##name(Lowering& lowering, const Kernel& kernel);
 #define DECLARE_product(name) DECLARE_anchor(name)
-#define FAMILY(name, role, data, still, results) DECLARE_##role(name)
+#define FAMILY(name, role, data, still, results, own) DECLARE_##role(name)
 #include "graph/families.def"
 
 namespace {
@@ -25,7 +25,7 @@ constexpr FamilyCode kCode[] = {
 #define CODE_place(name) CODE_view(name)
 #define CODE_anchor(name) {nullptr, lower_##name},
 #define CODE_product(name) CODE_anchor(name)
-#define FAMILY(name, role, data, still, results) CODE_##role(name)
+#define FAMILY(name, role, data, still, results, own) CODE_##role(name)
 #include "graph/families.def"
 };
 

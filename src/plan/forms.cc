@@ -107,4 +107,17 @@ std::vector<SizedForm> reduce_forms(ExprPool& e, Expr outer, Expr inner, bool st
   };
 }
 
+std::vector<SizedForm> scan_forms(ExprPool& e, Expr lines, Expr length, Expr segments,
+                                  bool strided) {
+  const Expr few = e.less(length, e.constant(33));
+  const Expr side_by_side =
+      e.mul(e.less(length, e.constant(513)), at_least(e, lines, kManyResults));
+  return {
+      {{{"scan_column"}, {}, {}, {}, {}},
+       strided ? e.max(few, side_by_side) : few,
+       ceil_div(e, lines, 64)},
+      {{{"scan"}, {}, {}, {}, {}}, e.constant(1), e.mul(lines, segments)},
+  };
+}
+
 }  // namespace subbyte

@@ -38,5 +38,8 @@ std::vector<SizedForm> product_forms(ExprPool& exprs, Expr batches, Expr rows, E
 Expr row_workgroups(ExprPool& exprs, Expr rows, Expr cols);
 // `strided`: neighbouring outputs are neighbours in memory, the elements of one reduction are not.
 std::vector<SizedForm> reduce_forms(ExprPool& exprs, Expr outer, Expr inner, bool strided);
+// Running combinations; `segments` of a line are each a workgroup's.
+std::vector<SizedForm> scan_forms(ExprPool& exprs, Expr lines, Expr length, Expr segments,
+                                  bool strided);
 
 }  // namespace subbyte

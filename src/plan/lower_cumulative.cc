@@ -1,8 +1,8 @@
 // Sums along an axis up to each of its elements.
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include "plan/index_code.h"
-#include "plan/reduce_code.h"
+#include "plan/scan_code.h"
 
 namespace subbyte {
 
@@ -13,28 +13,42 @@ Expected<void> lower_cumulative(Lowering& lowering, const Kernel& kernel) {
   const auto& axes = lowering.graph().values[node.inputs[1]].content;
   const std::int64_t given = axes && !axes->empty() ? exprs.value((*axes)[0]).value_or(0) : 0;
   const std::size_t axis = axis_from_front(given, shape.size());
+  const Expr before = exprs.product(std::span(shape).first(axis));
+  const Expr length = shape[axis];
+  const Expr after = exprs.product(std::span(shape).subspan(axis + 1));
+  const bool reverse = node.int_or("reverse", 0) != 0;
+
+  // Where element i of a line lies.
+  const auto place = [&](StepCode& code, Scope& scope, const std::string& line,
+                         const std::string& i) {
+    const auto at = split_index(code, scope, line, std::vector<Expr>{before, after});
+    const std::string along =
+        reverse ? scope.let(fmt::format("{} - 1u - {}", code.size(length), i)) : i;
+    return Frame{{{at[0], before}, {along, length}, {at[1], after}}};
+  };
   const GpuType type = lowering.type(node.inputs[0]);
   const std::string t(wgsl_name(type));
-  const std::vector<Expr> sizes{exprs.product(std::span(shape).first(axis)), shape[axis],
-                                exprs.product(std::span(shape).subspan(axis + 1))};
-  const Expr outer = exprs.product(sizes), inner = shape[axis];
-
-  StepCode code(exprs, lowering.plan);
-  declare_accumulator(code, {t, t + "(0)", "a + b"}, outer, inner);
-  Scope loads;
-  const auto at = split_index(code, loads, "o", sizes);
-  const bool exclusive = node.int_or("exclusive", 0) != 0;
-  const bool reverse = node.int_or("reverse", 0) != 0;
-  const char* left_out = reverse ? (exclusive ? "<=" : "<") : (exclusive ? ">=" : ">");
-  loads.line(fmt::format("if (r {} {}) {{ return init(); }}", left_out, at[1]));
-  Evaluator reader(lowering.model, lowering.schedule, lowering.placement, code, loads);
-  SUBBYTE_TRY(
-      const Typed x,
-      reader.value(node.inputs[0], Frame{{{at[0], sizes[0]}, {"r", inner}, {at[2], sizes[2]}}}));
-  code.declare(loads.function("load(o: u32, r: u32) -> T", x.text));
-  Scope stores;
-  // Neighbouring results read the same elements.
-  return finish_reduction(lowering, kernel, code, stores, {"acc", type}, outer, inner, true);
+  Scan scan;
+  scan.accumulator = {t, t + "(0)", "a + b"};
+  scan.type = type;
+  scan.lines = exprs.mul(before, after);
+  scan.length = length;
+  scan.exclusive = node.int_or("exclusive", 0) != 0;
+  scan.strided = !exprs.is(after, 1);
+  scan.load = [&](StepCode& code, Scope& scope, const std::string& line,
+                  const std::string& i) -> Expected<Typed> {
+    Evaluator reader(lowering.model, lowering.schedule, lowering.placement, code, scope);
+    return reader.value(node.inputs[0], place(code, scope, line, i));
+  };
+  scan.store = [&](StepCode& code, Scope& scope) -> Expected<void> {
+    const Frame frame = place(code, scope, "line", "i");
+    Evaluator epilogue(lowering.model, lowering.schedule, lowering.placement, code, scope,
+                       KernelResult{node.outputs[0], "acc", type});
+    SUBBYTE_TRY(const Typed y, epilogue.definition(kernel.result, frame));
+    scope.line(store_result(lowering, code, epilogue, kernel.result, frame, {}, y.text));
+    return {};
+  };
+  return add_scan(lowering, step_name(lowering, kernel), scan);
 }
 
 }  // namespace subbyte

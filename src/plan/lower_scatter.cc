@@ -1,5 +1,6 @@
-// Scatters, from the side of the result: each of its elements looks through the updates that may
-// land on it, in their order, so that no two invocations write one element.
+// Scatters of few updates, from the side of the result: each of its elements looks through the
+// updates that may land on it, in their order, so that no two invocations write one element. Of many
+// updates, by steps that take time in proportion to them: lower_scatter_last, lower_scatter_joined.
 #include <fmt/core.h>
 
 #include "graph/ops.h"
@@ -69,32 +70,6 @@ Expected<void> leave_unless_landing(const Scatter& scatter, StepCode& code, Scop
   return {};
 }
 
-// The expression that joins two values; "" where the last update replaces what was there.
-struct Joining {
-  std::string neutral;
-  std::string (*join)(GpuType, const std::string&, const std::string&) = nullptr;
-};
-
-Joining joining(std::string_view reduction, GpuType type, DType dtype) {
-  using Text = const std::string&;
-  const auto number = [&](int n) { return fmt::format("{}({})", wgsl_name(type), n); };
-  if (reduction == "add") {
-    return {number(0), [](GpuType, Text a, Text b) { return fmt::format("{} + {}", a, b); }};
-  }
-  if (reduction == "mul") {
-    return {number(1), [](GpuType, Text a, Text b) { return fmt::format("{} * {}", a, b); }};
-  }
-  if (reduction == "max") {
-    return {lowest_literal(dtype),
-            [](GpuType t, Text a, Text b) { return extreme(true, t, a, b); }};
-  }
-  if (reduction == "min") {
-    return {highest_literal(dtype),
-            [](GpuType t, Text a, Text b) { return extreme(false, t, a, b); }};
-  }
-  return {};
-}
-
 // Up to so many updates, looking at each costs less than a step.
 constexpr std::int64_t kFewUpdates = 64;
 
@@ -122,8 +97,9 @@ Expected<void> lower_scatter(Lowering& lowering, const Kernel& kernel) {
   const DType dtype = lowering.graph().values[node.inputs[0]].dtype;
   const Expr outer = lowering.elements(node.inputs[0]), inner = scatter.candidates;
   const Joining how = joining(node.string_or("reduction", "none"), type, dtype);
-  if (how.join == nullptr && lowering.exprs().upper(inner) > kFewUpdates) {
-    return lower_scatter_last(lowering, kernel, scatter);
+  if (lowering.exprs().upper(inner) > kFewUpdates) {
+    return how.join == nullptr ? lower_scatter_last(lowering, kernel, scatter)
+                               : lower_scatter_joined(lowering, kernel, scatter, how);
   }
 
   StepCode code(lowering.exprs(), lowering.plan);

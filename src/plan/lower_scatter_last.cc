@@ -9,19 +9,6 @@ namespace subbyte {
 
 namespace {
 
-// The places that an update can land on: elements, or slices.
-std::vector<Expr> slots(const Scatter& scatter) {
-  return {scatter.sizes.begin(), scatter.sizes.end() - (scatter.slices ? 1 : 0)};
-}
-
-void add_elementwise(Lowering& lowering, const Kernel& kernel, StepCode& code, const Scope& scope,
-                     Expr count) {
-  code.declare(scope.function("element(i: u32)"));
-  code.declare_size("count", count);
-  add_step(lowering, step_name(lowering, kernel), code, {},
-           {FormChoice{elementwise_form(), elementwise_workgroups(lowering.exprs(), count), {}}});
-}
-
 void clear(Lowering& lowering, const Kernel& kernel, TensorId landed, Expr count) {
   StepCode code(lowering.exprs(), lowering.plan);
   Scope scope;
@@ -31,39 +18,13 @@ void clear(Lowering& lowering, const Kernel& kernel, TensorId landed, Expr count
 
 Expected<void> land(Lowering& lowering, const Kernel& kernel, const Node& node,
                     const Scatter& scatter, TensorId landed) {
-  ExprPool& exprs = lowering.exprs();
-  StepCode code(exprs, lowering.plan);
+  StepCode code(lowering.exprs(), lowering.plan);
   Scope scope;
   Evaluator reader(lowering.model, lowering.schedule, lowering.placement, code, scope);
-  const std::vector<Expr> sizes = slots(scatter);
-  std::vector<std::string> at;
-  const Expr count = scatter.slices ? scatter.candidates : lowering.elements(node.inputs[1]);
-  const auto strides = contiguous_strides(exprs, sizes);
-  const auto place = [&](const Typed& index, std::size_t g) {
-    const std::string where = signed_index(code, scope, index, sizes[g]);
-    // Below the axis is far beyond it as u32.
-    scope.line(fmt::format("if (u32({}) >= {}) {{ return; }}", where, code.size(sizes[g])));
-    return scope.let(fmt::format("u32({})", where));
-  };
-  if (scatter.slices) {
-    for (std::size_t g = 0; g < sizes.size(); ++g) {
-      const Frame from{{{"i", count}, {fmt::format("{}u", g), scatter.depth}}};
-      SUBBYTE_TRY(const Typed index, reader.value(node.inputs[1], from));
-      at.push_back(place(index, g));
-    }
-  } else {
-    SUBBYTE_TRY(const Typed index, reader.value(node.inputs[1], Frame{{{"i", count}}}));
-    at = split_index(code, scope, "i", sizes_after(scatter.groups));
-    at[scatter.axis] = place(index, scatter.axis);
-  }
-  std::vector<std::string> terms;
-  for (std::size_t g = 0; g < at.size(); ++g) {
-    if (auto term = code.scaled(at[g], strides[g]); !term.empty()) terms.push_back(term);
-  }
-  const std::string slot =
-      terms.empty() ? "0u" : scope.let(fmt::format("{}", fmt::join(terms, " + ")));
+  SUBBYTE_TRY(const std::string slot,
+              landing_slot(lowering, node, scatter, code, scope, reader, "i"));
   scope.line(fmt::format("atomicMax(&{}[{}], i + 1u);", code.bind_atomic(landed), slot));
-  add_elementwise(lowering, kernel, code, scope, count);
+  add_elementwise(lowering, kernel, code, scope, updates(lowering, node, scatter));
   return {};
 }
 

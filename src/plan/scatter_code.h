@@ -25,9 +25,34 @@ Scatter scatter_of(Lowering& lowering, const Node& node);
 Frame update_frame(const Scatter& scatter, const std::vector<std::string>& at,
                    const std::string& r);
 
-// What a scatter does where each update replaces what was there and they are many: each says first
-// where it lands, and the last one to land somewhere counts. In time that grows with the updates
-// and the data, not with their product.
+// How an update joins what is there: an expression, and what is neutral to it; none where the last
+// update replaces what was there.
+struct Joining {
+  std::string neutral;
+  std::string (*join)(GpuType, const std::string&, const std::string&) = nullptr;
+};
+Joining joining(std::string_view reduction, GpuType type, DType dtype);
+
+// The places that an update can land on: elements, or slices.
+std::vector<Expr> slots(const Scatter& scatter);
+// How many indices, or tuples of them, there are.
+Expr updates(Lowering& lowering, const Node& node, const Scatter& scatter);
+// The slot, row-major, that the update named by `update` lands on; of one that lands nowhere the
+// function of `scope`, which has no result, returns.
+Expected<std::string> landing_slot(Lowering& lowering, const Node& node, const Scatter& scatter,
+                                   StepCode& code, Scope& scope, Evaluator& reader,
+                                   const std::string& update);
+
+// A step that calls element(i), whose statements are in `scope`, for each i below `count`.
+void add_elementwise(Lowering& lowering, const Kernel& kernel, StepCode& code, const Scope& scope,
+                     Expr count);
+
+// What a scatter of many updates does, in time that grows with the updates and the data, not with
+// their product. Where each update replaces what was there: each says first where it lands, and the
+// last one to land somewhere counts.
 Expected<void> lower_scatter_last(Lowering& lowering, const Kernel& kernel, const Scatter& scatter);
+// Where it joins what was there: atomically, in no fixed order.
+Expected<void> lower_scatter_joined(Lowering& lowering, const Kernel& kernel,
+                                    const Scatter& scatter, const Joining& how);
 
 }  // namespace subbyte

@@ -102,7 +102,7 @@ std::size_t results_of(const Scheduling& s, ValueId result) {
   const NodeId anchor = s.anchor_of[result];
   if (anchor == kNone) return 1;
   const auto& outputs = s.graph.nodes[anchor].outputs;
-  return 1 +
+  return 1 + family_of(s.graph.nodes[anchor].op).own +
          static_cast<std::size_t>(std::count_if(outputs.begin() + 1, outputs.end(), [&](ValueId o) {
            return o != kNone && s.result.materialized[o];
          }));

@@ -49,7 +49,7 @@ void place_shared(Scheduling& s);
 // tensor.
 Expected<void> keep_within_limits(Scheduling& s);
 
-// The tensors that the kernel of `result` writes.
+// The tensors that the kernel of `result` binds beside what it reads: those it writes, and its own.
 std::size_t results_of(const Scheduling& s, ValueId result);
 
 }  // namespace subbyte

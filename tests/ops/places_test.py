@@ -207,10 +207,27 @@ def scatters() -> list[Case]:
         elements.append(("ScatterElements", ["x", again, "u"], {"axis": 1, "reduction": reduction}))
         slices.append(("ScatterND", ["x", repeated, floats(9, 5, 6)], {"reduction": reduction}))
     many = RANDOM.permutation(5000)[:, None]
+    # Sums of whole numbers: exact in any order, and so are factors that are powers of two.
+    rows, tuples = RANDOM.integers(-40, 40, (700, 3)), np.stack([RANDOM.integers(-40, 40, 900), RANDOM.integers(0, 5, 900)], -1)
+    whole, powers = RANDOM.integers(-9, 9, (40, 3)).astype(np.float32), np.exp2(RANDOM.integers(-1, 2, (700, 3))).astype(np.float32)
+    crowd = {"x": whole, "i": rows, "u": RANDOM.integers(-9, 9, (700, 3)).astype(np.float32), "p": powers}
+    special = {"x": np.array([1, np.nan, np.inf, -np.inf, 2], np.float32), "u": np.resize(np.array([1, np.nan, 3, np.inf, -4], np.float32), 70)}
+    landing = np.resize(np.array([0, 0, 3, 1, 2, 4]), 70)
+    far = RANDOM.integers(2**28, 2**31, 300)
+    joins = [("ScatterElements", ["x", "i", "p" if r == "mul" else "u"], {"axis": 0, "reduction": r}) for r in ["add", "mul", "max", "min"]]
+    planes = [("ScatterND", ["x", tuples, "u"], {"reduction": r}) for r in ["add", "max", "min"]]
+    integers = [("ScatterElements", ["x", "i", "u"], {"reduction": r}) for r in ["add", "mul", "max", "min"]]
     return [
         case("scatter_elements", elements, {"x": x, "i": again, "u": floats(3, 7, 2)}, opset=18),
         case("scatter_nd", slices, {"x": x}, opset=18),
         case("scatter_many", [("ScatterND", ["x", many, "u"], {})], {"x": floats(5000, 3), "u": floats(5000, 3)}),
+        case("scatter_join_many", joins, crowd, opset=18),
+        case("scatter_join_slices", planes, {"x": RANDOM.integers(-9, 9, (40, 5, 7)).astype(np.float32), "u": RANDOM.integers(-9, 9, (900, 7)).astype(np.float32)}, opset=18),
+        case("scatter_join_integers", integers, {"x": far[:50].astype(np.int32), "i": RANDOM.integers(-50, 50, 300), "u": far.astype(np.int32)}, opset=18),
+        case("scatter_join_bytes", integers[:1], {"x": far[:50].astype(np.int8), "i": RANDOM.integers(-50, 50, 300), "u": far.astype(np.int8)}, opset=18),
+        case("scatter_join_one_place", joins[:1], {**crowd, "i": np.full((700, 3), 7)}, opset=18),
+        case("scatter_join_fused", [("Abs", ["x"], {}), ("ScatterElements", ["y0_0", "i", "u"], {"axis": 0, "reduction": "add"}), ("Relu", ["y1_0"], {})], {k: crowd[k] for k in "xiu"}, opset=18),
+        case("scatter_join_not_finite", [("ScatterElements", ["x", landing, "u"], {"reduction": "add"})], special, opset=18),
         case("scatter_integers", [("ScatterElements", ["x", ints(1, 3, -1), ints(10, 20, 30)], {}), ("ScatterElements", ["x", ints(1, 1, 1), ints(10, 20, 30)], {"reduction": "add"})], {"x": np.arange(5)}, opset=18),
         case("scatter_bools", [("ScatterElements", ["x", ints(1, 3), np.array([True, False])], {})], {"x": np.arange(5) > 2}),
         case("scatter_into_nothing", [("ScatterElements", ["x", "i", "u"], {"axis": 1})], {"x": counted(0, 3), "i": np.zeros((0, 2), np.int64), "u": counted(0, 2)}),
@@ -223,6 +240,10 @@ def along_axes() -> list[Case]:
     short = np.round(floats(3000, 5))
     args = [(op, {"axis": axis, "keepdims": keep, "select_last_index": last}) for op in ["ArgMax", "ArgMin"] for axis in [0, 1, -1] for keep, last in [(0, 0), (1, 1)]]
     sums = [("CumSum", [np.array(axis)], {"exclusive": e, "reverse": r}) for axis in [0, 1, -1] for e in [0, 1] for r in [0, 1]]
+    # Longer than a segment of a scan: whole ones, and one that is cut; sums beyond 32 bits wrap.
+    lines = [RANDOM.integers(-9, 9, dims).astype(np.float32) for dims in [(3, 12289), (8192, 2), (32000,)]]
+    far = RANDOM.integers(2**29, 2**30, (2, 9001)).astype(np.int32)
+    ends = [{"exclusive": e, "reverse": r} for e in [0, 1] for r in [0, 1]]
     odd = np.array([[np.nan, 1, 2], [1, np.nan, 3], [np.inf, 0, np.inf], [-np.inf, -np.inf, -np.inf]], np.float32)
     return [
         case("arg_reduce", [(op, ["x"], a) for op, a in args], {"x": x}),
@@ -230,6 +251,11 @@ def along_axes() -> list[Case]:
         case("arg_reduce_integers", [(op, ["x"], a) for op, a in args], {"x": x.astype(np.int32)}),
         case("arg_reduce_not_finite", [(op, ["x"], {"axis": 1}) for op in ["ArgMax", "ArgMin"]], {"x": odd}),
         case("cumulative", [(op, ["x", *axis], a) for op, axis, a in sums], {"x": floats(5, 300, 3)}, atol=1e-4),
+        case("cumulative_long_rows", [("CumSum", ["x", np.array(1)], a) for a in ends], {"x": lines[0]}),
+        case("cumulative_long_columns", [("CumSum", ["x", np.array(0)], a) for a in ends], {"x": lines[1]}),
+        case("cumulative_fused", [("Relu", ["x"], {}), ("CumSum", ["y0_0", np.array(0)], {}), ("Sigmoid", ["y1_0"], {})], {"x": lines[2]}),
+        case("cumulative_wraps", [("CumSum", ["x", np.array(1)], a) for a in ends], {"x": far}),
+        case("cumulative_nothing", [("CumSum", ["x", np.array(axis)], {}) for axis in [0, 1]], {"x": counted(3, 0)}),
         case("cumulative_integers", [(op, ["x", *axis], a) for op, axis, a in sums], {"x": x.astype(np.int64)}),
     ]  # fmt: skip
 
