@@ -1,7 +1,8 @@
 import { checkData, integerAt, typeName, type Data } from './dtype.js';
 import { SubbyteError, quoted } from './errors.js';
+import { evaluate, valueAt } from './expr.js';
 import { copyBytes } from './gpu.js';
-import { portWidth, type Plan, type PlanInput } from './plan.js';
+import { isCounted, portWidth, type InputSymbol, type Plan, type PlanInput } from './plan.js';
 import { isDisposed } from './tensor.js';
 
 /** An input that has been checked by itself; its dims are not yet compared with the others'. */
@@ -147,26 +148,45 @@ export function checkInputs(plan: Plan, inputs: unknown): Given[] {
   });
 }
 
-/** The value of each symbol of the plan, from the dims or the values of the inputs. */
-export function bindSymbols(plan: Plan, given: readonly Given[]): number[] {
-  return plan.symbols.map(({ input, axis, element }) => {
-    const { dims, data, spec } = given[input]!;
-    if (axis !== undefined) return dims[axis]!;
-    const label = labelOf(spec);
-    if (!data) {
-      throw new SubbyteError(
-        'bad-input',
-        `${label} decides sizes, so it must be given as data and not as a GPUBuffer`,
-      );
+function boundByInput({ input, axis, element }: InputSymbol, given: readonly Given[]): number {
+  const { dims, data, spec } = given[input]!;
+  if (axis !== undefined) return dims[axis]!;
+  const label = labelOf(spec);
+  if (!data) {
+    throw new SubbyteError(
+      'bad-input',
+      `${label} decides sizes, so it must be given as data and not as a GPUBuffer`,
+    );
+  }
+  if (element! >= data.length) {
+    throw new SubbyteError(
+      'bad-shape',
+      `${label} must have more than ${element} values, but has ${data.length}`,
+    );
+  }
+  return integerAt(data, element!, label);
+}
+
+/**
+ * The value of each symbol of the plan, from the dims or the values of the inputs. Of what the run counts, those in
+ * `counted`, and for the others the most that they may be.
+ */
+export function bindSymbols(
+  plan: Plan,
+  given: readonly Given[],
+  counted: ReadonlyMap<number, number> = new Map(),
+): number[] {
+  const symbols: number[] = [];
+  plan.symbols.forEach((symbol, s) => {
+    if (!isCounted(symbol)) {
+      symbols.push(boundByInput(symbol, given));
+      return;
     }
-    if (element! >= data.length) {
-      throw new SubbyteError(
-        'bad-shape',
-        `${label} must have more than ${element} values, but has ${data.length}`,
-      );
-    }
-    return integerAt(data, element!, label);
+    const values = evaluate(plan.exprs, symbols);
+    const most = valueAt(values, symbol.most, `the largest ${symbol.name}`);
+    symbols.push(Math.min(counted.get(s) ?? most, most));
   });
+  return symbols;
 }
 
 /** Compares all dims with the shapes that the symbols give. */

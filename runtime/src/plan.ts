@@ -15,11 +15,26 @@ export type ExprNode =
   | ['?', number, number, number];
 
 /** Bound from a dimension of an input (`axis`) or one value of it (`element`). */
-export interface PlanSymbol {
+export interface InputSymbol {
   name: string;
   input: number;
   axis?: number;
   element?: number;
+}
+
+/** Bound when the segment that lists it has run: the first word of a tensor, at most `most`. */
+export interface CountedSymbol {
+  name: string;
+  tensor: number;
+  most: number;
+}
+
+export type PlanSymbol = InputSymbol | CountedSymbol;
+
+/** So many steps, and the symbols that are known after them. */
+export interface PlanSegment {
+  steps: number;
+  symbols?: number[];
 }
 
 export interface PlanConstraint {
@@ -107,6 +122,12 @@ export interface Plan {
   pieces: string[];
   pipelines: PlanPipeline[];
   steps: PlanStep[];
+  /** Absent where all steps are one. */
+  segments?: PlanSegment[];
+}
+
+export function isCounted(symbol: PlanSymbol): symbol is CountedSymbol {
+  return 'tensor' in symbol;
 }
 
 export function widthOf(tensor: PlanTensor): number {

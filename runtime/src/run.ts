@@ -25,7 +25,8 @@ import {
   type Readback,
   type Wanted,
 } from './outputs.js';
-import { portWidth, type PlanOutput } from './plan.js';
+import { WORD, portWidth, type CountedSymbol, type Plan, type PlanOutput } from './plan.js';
+import { checkCapacities, segmentsOf, type Segment } from './segments.js';
 import type { Sizes } from './sizes.js';
 import { slotIn, slotsOf, type Slots } from './slots.js';
 import { prepareRounds } from './states.js';
@@ -86,17 +87,44 @@ function requestOf(engine: Engine, inputs: unknown, options: RunOptions | undefi
   const destinations = checkRunOptions(plan, options);
   const given = checkInputs(plan, inputs);
   const sizes = sizesFor(engine, bindSymbols(plan, given), given);
-  checkLengths(plan, destinations.into, sizes.outputs);
+  if (!plan.segments) checkLengths(plan, destinations.into, sizes.outputs);
   const encoded = given.map(({ spec, data, width }) =>
     data && spec.tensor !== undefined ? encode(spec.dtype, data, labelOf(spec), width) : undefined,
   );
+  return {
+    ...destinations,
+    sizes,
+    given,
+    encoded,
+    ...knownOutputs(plan, sizes, given, destinations),
+  };
+}
+
+/** What is known of the outputs without the GPU. */
+function knownOutputs(plan: Plan, sizes: Sizes, given: readonly Given[], { keep }: Destinations) {
   const onCpu = plan.outputs.map((spec, i) => cpuData(spec, sizes.outputs[i]!, sizes, given));
   const keptBytes = plan.outputs.map((spec, i) =>
-    destinations.keep.has(spec.name) && onCpu[i]
+    keep.has(spec.name) && onCpu[i]
       ? encode(spec.dtype, onCpu[i]!, outputLabel(spec), portWidth(plan, spec))
       : undefined,
   );
-  return { ...destinations, sizes, given, encoded, onCpu, keptBytes };
+  return { onCpu, keptBytes };
+}
+
+/** The same request when more has been counted. What inputs hold is what they held when the run began. */
+function withCounts(
+  engine: Engine,
+  request: Request,
+  counted: ReadonlyMap<number, number>,
+): Request {
+  const { plan } = engine;
+  const { given } = request;
+  const sizes = sizesFor(engine, bindSymbols(plan, given, counted), given);
+  const known = knownOutputs(plan, sizes, given, request);
+  const onCpu = known.onCpu.map((data, i) =>
+    plan.outputs[i]!.input === undefined ? data : request.onCpu[i],
+  );
+  return { ...request, sizes, ...known, onCpu };
 }
 
 /** Where the values of an output are that the GPU has. */
@@ -116,7 +144,7 @@ function outputBytes(engine: Engine, { sizes }: Request, output: number): number
 /** Finds or makes the buffers of a run. */
 function prepare(engine: Engine, request: Request): Job {
   const { plan } = engine;
-  const { sizes, given, keep, onCpu, keptBytes } = request;
+  const { sizes, given, keep, keptBytes } = request;
   const slots = slotsOf(engine, given, sizes, keep);
   const allocation = allocationFor(engine, sizes, slots);
   const outside = new Map(slots.inputs);
@@ -142,7 +170,14 @@ function prepare(engine: Engine, request: Request): Job {
     const buffer = (job.kept[i] = engine.kept[i]!.take(least, capacity));
     if (!keptBytes[i]) job.copies.push({ output: i, buffer });
   });
-  const wanted = plan.outputs.flatMap((spec, output): Wanted[] => {
+  return job;
+}
+
+/** Plans what is read back of the outputs. */
+function planOutputs(engine: Engine, request: Request, job: Job): void {
+  const { keep, onCpu } = request;
+  const { allocation } = job;
+  const wanted = engine.plan.outputs.flatMap((spec, output): Wanted[] => {
     if (keep.has(spec.name) || onCpu[output]) return [];
     const bytes = outputBytes(engine, request, output);
     const source = sourceOf(engine, request, job, spec);
@@ -150,7 +185,6 @@ function prepare(engine: Engine, request: Request): Job {
     return [{ output, source, bytes, capacity }];
   });
   job.readbacks = planReadback(engine, wanted);
-  return job;
 }
 
 function poison(engine: Engine, { given }: Request, { allocation, kept }: Job): void {
@@ -162,34 +196,43 @@ function poison(engine: Engine, { given }: Request, { allocation, kept }: Job): 
   }
 }
 
-/** Writes what comes from the CPU, and encodes and submits a run piece by piece; nothing is awaited. */
-function submit(engine: Engine, request: Request, job: Job): void {
+/**
+ * Writes what comes from the CPU, and encodes and submits a segment of a run piece by piece; nothing is awaited. With the
+ * last one `readbacks` are the outputs', with any other the symbols'.
+ */
+function submit(
+  engine: Engine,
+  request: Request,
+  job: Job,
+  { dispatches: all, isFirst, isLast }: Segment,
+  readbacks: readonly Readback[],
+): void {
   const { gpu } = engine.device;
   const { sizes, keptBytes } = request;
   const { allocation, outside } = job;
-  if (engine.poison) poison(engine, request, job);
+  if (engine.poison && isFirst) poison(engine, request, job);
   if (allocation.params && allocation.written !== sizes) {
     gpu.queue.writeBuffer(allocation.params, 0, sizes.params);
     allocation.written = sizes;
   }
   keptBytes.forEach((bytes, i) => {
-    if (bytes && bytes.length > 0) gpu.queue.writeBuffer(job.kept[i]!, 0, bytes);
+    if (isLast && bytes && bytes.length > 0) gpu.queue.writeBuffer(job.kept[i]!, 0, bytes);
   });
-  const pieces = piecesOf(sizes.dispatches);
+  const pieces = piecesOf(all);
   pieces.forEach((dispatches, piece) => {
     const encoder = gpu.createCommandEncoder({ label: 'subbyte run' });
-    if (piece === 0) writeInputs(engine, request, job, encoder);
+    if (isFirst && piece === 0) writeInputs(engine, request, job, encoder);
     encodePass(engine, encoder, allocation, outside, dispatches);
     if (piece === pieces.length - 1) {
-      for (const { output, buffer } of job.copies) {
+      for (const { output, buffer } of isLast ? job.copies : []) {
         const source = sourceOf(engine, request, job, engine.plan.outputs[output]!);
         const bytes = outputBytes(engine, request, output);
         encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, 0, copyBytes(bytes));
       }
-      for (const readback of job.readbacks) encodeReadback(encoder, readback);
+      for (const readback of readbacks) encodeReadback(encoder, readback);
     }
     gpu.queue.submit([encoder.finish()]);
-    if (piece === 0) for (const { giveBack } of job.uploads) giveBack();
+    if (isFirst && piece === 0) for (const { giveBack } of job.uploads) giveBack();
   });
 }
 
@@ -242,39 +285,114 @@ function buffersOf({ allocation, uploads, kept, readbacks }: Job): GPUBuffer[] {
   ];
 }
 
-/** Submits a run; where it made bind groups, it also makes those that its states will need. */
-function submitAll(engine: Engine, request: Request, job: Job): Promise<void> | undefined {
+/** Submits the last segment; where it made bind groups, it also makes those that its states will need. */
+function submitLast(
+  engine: Engine,
+  request: Request,
+  job: Job,
+  segment: Segment,
+): Promise<void> | undefined {
   const { allocation, slots, outside } = job;
   const made = allocation.groupsMade;
-  submit(engine, request, job);
+  submit(engine, request, job, segment, job.readbacks);
   if (allocation.groupsMade === made) return undefined;
   return prepareRounds(engine, request.sizes, slots, allocation, outside).catch(() =>
     dropAllocation(engine, allocation),
   );
 }
 
+/** Whether buffers are the user's: errors come from those, and from new buffers. */
+function hasForeign(engine: Engine, { given }: Request): boolean {
+  return given.some(({ gpu }) => gpu && knownBuffers.get(gpu.buffer) !== engine.device.gpu);
+}
+
+/** Runs a segment and reads what it counts into `counted`. */
+async function count(
+  engine: Engine,
+  request: Request,
+  job: Job,
+  segment: Segment,
+  counted: Map<number, number>,
+): Promise<void> {
+  const wanted = segment.symbols.map((symbol): Wanted => {
+    const { tensor } = engine.plan.symbols[symbol] as CountedSymbol;
+    const source = arenaSlot(job.allocation, tensor, engine.device);
+    return { output: symbol, source, bytes: WORD, capacity: WORD };
+  });
+  const readbacks = planReadback(engine, wanted);
+  const buffers = [...buffersOf(job), ...readbacks.map(({ staging }) => staging)];
+  const { result, checks } = engine.memory.checked(buffers, hasForeign(engine, request), () => {
+    submit(engine, request, job, segment, readbacks);
+    return readbacks.map((readback) =>
+      readStaging(engine, readback, (symbol, mapped, offset) => {
+        counted.set(symbol, new DataView(mapped).getUint32(offset, true));
+      }),
+    );
+  });
+  await allSettled([checks.catch((error: unknown) => refuse(engine, job, error)), ...result]);
+}
+
+/** Runs all segments but the last. The request with the sizes that they count, for which the memory of the job is enough. */
+async function countAll(engine: Engine, request: Request, job: Job): Promise<Request> {
+  const { plan } = engine;
+  const counted = new Map<number, number>();
+  let current = request;
+  for (let s = 0; s + 1 < plan.segments!.length; ++s) {
+    await count(engine, current, job, segmentsOf(engine, current.sizes)[s]!, counted);
+    assertUsable(engine);
+    current = withCounts(engine, request, counted);
+    checkCapacities(plan, current.sizes, job.allocation);
+    const missing = missingPipelines(engine, current.sizes);
+    await allSettled(missing.map((index) => engine.pipelines.need(index)));
+  }
+  checkLengths(plan, current.into, current.sizes.outputs);
+  return current;
+}
+
+/** A run that waits for what it counts has its memory for itself meanwhile. */
+async function executeInSegments(engine: Engine, request: Request): Promise<Outputs> {
+  const job = prepare(engine, request);
+  engine.allocations.delete(job.allocation);
+  try {
+    const final = await countAll(engine, request, job);
+    return await finish(engine, final, job);
+  } catch (error) {
+    for (const buffer of job.kept) buffer?.destroy();
+    throw error;
+  } finally {
+    if (!job.allocation.destroyed) engine.allocations.add(job.allocation);
+  }
+}
+
 async function execute(engine: Engine, request: Request): Promise<Outputs> {
   const job = prepare(engine, request);
-  // Errors come from new buffers and from buffers of the user's.
-  const foreign = request.given.some(
-    ({ gpu }) => gpu && knownBuffers.get(gpu.buffer) !== engine.device.gpu,
-  );
   try {
-    const { result, checks } = engine.memory.checked(buffersOf(job), foreign, () => {
-      const rounds = submitAll(engine, request, job);
-      const { outputs, pending } = collect(engine, request, job);
-      return { outputs, pending: rounds ? [...pending, rounds] : pending };
-    });
-    await allSettled([
-      checks.catch((error: unknown) => refuse(engine, job, error)),
-      ...result.pending,
-    ]);
-    // Any name may be that of an output: assigning to `__proto__` would lose it.
-    return Object.fromEntries(result.outputs);
+    return await finish(engine, request, job);
   } catch (error) {
     for (const buffer of job.kept) buffer?.destroy();
     throw error;
   }
+}
+
+/** Runs the last segment, or the only one. */
+async function finish(engine: Engine, request: Request, job: Job): Promise<Outputs> {
+  planOutputs(engine, request, job);
+  const segment = segmentsOf(engine, request.sizes).at(-1)!;
+  const { result, checks } = engine.memory.checked(
+    buffersOf(job),
+    hasForeign(engine, request),
+    () => {
+      const rounds = submitLast(engine, request, job, segment);
+      const { outputs, pending } = collect(engine, request, job);
+      return { outputs, pending: rounds ? [...pending, rounds] : pending };
+    },
+  );
+  await allSettled([
+    checks.catch((error: unknown) => refuse(engine, job, error)),
+    ...result.pending,
+  ]);
+  // Any name may be that of an output: assigning to `__proto__` would lose it.
+  return Object.fromEntries(result.outputs);
 }
 
 /** Forgets what a run used whose buffers were refused. */
@@ -295,11 +413,12 @@ export function run(engine: Engine, inputs: unknown, options?: RunOptions): Prom
     assertUsable(engine);
     const request = requestOf(engine, inputs, options);
     const missing = missingPipelines(engine, request.sizes);
-    if (missing.length === 0) return execute(engine, request);
+    if (missing.length === 0 && !engine.plan.segments) return execute(engine, request);
     const detached = detachInputs(engine, request);
     try {
       await allSettled([detached.checks, ...missing.map((index) => engine.pipelines.need(index))]);
-      return await execute(engine, detached.request);
+      const all = engine.plan.segments ? executeInSegments : execute;
+      return await all(engine, detached.request);
     } finally {
       detached.release();
     }

@@ -4,7 +4,7 @@ import type { Engine } from './engine.js';
 import { SubbyteError, quoted } from './errors.js';
 import { chunkEntries, evaluate, evaluateChunk } from './expr.js';
 import type { Pipelines } from './pipelines.js';
-import type { Plan } from './plan.js';
+import { isCounted, type Plan } from './plan.js';
 
 /** Sizes that are likely where nobody says any: one at a time, of a sentence, a line of text or a page. */
 const LIKELY = { first: 1, sentence: 32, line: 320, page: 640 };
@@ -23,7 +23,9 @@ export function checkWarm(plan: Plan, warm: unknown): ReadonlyMap<string, number
   if (other !== undefined) badWarm(`there is no ${quoted(other)} in it; there is dims`);
   const { dims = {} } = warm as { dims?: unknown };
   if (!isObject(dims)) badWarm(`dims must be an object of numbers by name, not ${typeName(dims)}`);
-  const names = plan.symbols.flatMap(({ name, axis }) => (axis === undefined ? [] : [name]));
+  const names = plan.symbols.flatMap((symbol) =>
+    isCounted(symbol) || symbol.axis === undefined ? [] : [symbol.name],
+  );
   for (const [name, size] of Object.entries(dims)) {
     if (!names.includes(name)) {
       const list = [...new Set(names)].map(quoted).join(', ') || 'none';
@@ -39,10 +41,12 @@ export function checkWarm(plan: Plan, warm: unknown): ReadonlyMap<string, number
 /**
  * The values of the symbols that the first run is likely to have: those named, else 1 for a first axis, of an input of four
  * or more axes 320 where one other is open and 640 where several are, of any other input 32. A symbol that is a value
- * of an input counts as 1.
+ * of an input, or that the run counts, counts as 1.
  */
 export function likelySymbols(plan: Plan, named: ReadonlyMap<string, number>): number[] {
-  return plan.symbols.map(({ name, input, axis }) => {
+  return plan.symbols.map((symbol) => {
+    if (isCounted(symbol)) return 1;
+    const { name, input, axis } = symbol;
     const given =
       axis === undefined ? 1 : (named.get(name) ?? (axis === 0 ? LIKELY.first : undefined));
     if (given !== undefined) return given;

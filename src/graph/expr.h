@@ -38,7 +38,13 @@ enum class ExprKind : std::uint8_t {
 // Where the value of a symbol comes from when the module runs: a dimension of an input, or one
 // element of a small integer input that ends in a shape, an axis or an index.
 struct SymbolSource {
-  enum class Kind : std::uint8_t { input_dimension, input_element } kind = Kind::input_dimension;
+  // A result is counted by a kernel while the module runs (the elements that NonZero finds); no
+  // input says it, and neither does an index.
+  enum class Kind : std::uint8_t {
+    input_dimension,
+    input_element,
+    result
+  } kind = Kind::input_dimension;
   std::uint32_t input = 0;  // index into the model's inputs
   std::uint32_t index = 0;  // the axis, or the row-major index of the element
 };

@@ -63,17 +63,26 @@ class ModelParser {
     return static_cast<std::uint32_t>(value);
   }
 
-  Expected<void> symbol() {
-    Symbol symbol;
-    SUBBYTE_TRY(symbol.name, at_.symbol_name());
-    if (!at_.take_word("input")) return at_.error("expected input");
-    SUBBYTE_TRY(symbol.source.input, index());
+  Expected<void> input_source(SymbolSource& source) {
+    if (!at_.take_word("input")) return at_.error("expected input or result");
+    SUBBYTE_TRY(source.input, index());
     if (at_.take_word("element")) {
-      symbol.source.kind = SymbolSource::Kind::input_element;
+      source.kind = SymbolSource::Kind::input_element;
     } else if (!at_.take_word("axis")) {
       return at_.error("expected axis or element");
     }
-    SUBBYTE_TRY(symbol.source.index, index());
+    SUBBYTE_TRY(source.index, index());
+    return {};
+  }
+
+  Expected<void> symbol() {
+    Symbol symbol;
+    SUBBYTE_TRY(symbol.name, at_.symbol_name());
+    if (at_.take_word("result")) {
+      symbol.source.kind = SymbolSource::Kind::result;
+    } else {
+      SUBBYTE_CHECK_OK(input_source(symbol.source));
+    }
     if (at_.take_word("bounds")) {
       SUBBYTE_TRY(symbol.lower, at_.integer());
       SUBBYTE_TRY(symbol.upper, at_.integer());

@@ -52,10 +52,15 @@ class ModelWriter {
  private:
   void write_symbol(const Symbol& symbol) {
     const auto handle = model_.exprs.find_symbol(symbol.name);
-    out_ +=
-        fmt::format("symbol {} input {} {} {}", model_.exprs.text(*handle), symbol.source.input,
-                    symbol.source.kind == SymbolSource::Kind::input_element ? "element" : "axis",
-                    symbol.source.index);
+    out_ += fmt::format("symbol {} ", model_.exprs.text(*handle));
+    if (symbol.source.kind == SymbolSource::Kind::result) {
+      out_ += "result";
+    } else {
+      out_ +=
+          fmt::format("input {} {} {}", symbol.source.input,
+                      symbol.source.kind == SymbolSource::Kind::input_element ? "element" : "axis",
+                      symbol.source.index);
+    }
     if (symbol.lower != 0 || symbol.upper != INT64_MAX) {
       out_ += fmt::format(" bounds {} {}", symbol.lower, symbol.upper);
     }

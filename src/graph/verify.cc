@@ -214,7 +214,8 @@ Expected<void> verify(const Model& model) {
     }
   }
   for (const Symbol& symbol : model.exprs.symbols()) {
-    if (symbol.source.input >= model.main().inputs.size()) {
+    if (symbol.source.kind != SymbolSource::Kind::result &&
+        symbol.source.input >= model.main().inputs.size()) {
       return fail("symbol {} comes from input {} of {}", quoted(symbol.name), symbol.source.input,
                   model.main().inputs.size());
     }

@@ -98,6 +98,12 @@ Expected<void> lower_kernel(Lowering& lowering, const Kernel& kernel) {
   return family_code(lowering.graph().nodes[kernel.anchor].op).lower(lowering, kernel);
 }
 
+std::size_t steps_in_segments(const Plan& plan) {
+  std::size_t steps = 0;
+  for (const PlanSegment& segment : plan.segments) steps += segment.steps;
+  return steps;
+}
+
 void list_inputs_and_outputs(Lowering& lowering) {
   const Graph& graph = lowering.graph();
   for (const ValueId v : graph.inputs) {
@@ -157,6 +163,10 @@ Expected<void> shapes_are_known(const Graph& graph) {
 }
 
 }  // namespace
+
+void end_segment(Plan& plan, const PlanSymbol& symbol) {
+  plan.segments.push_back(PlanSegment{plan.steps.size() - steps_in_segments(plan), {symbol}});
+}
 
 std::string step_name(Lowering& lowering, const Kernel& kernel) {
   const NodeId node =
@@ -234,6 +244,8 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   for (const Kernel& kernel : lowering.schedule.kernels) {
     SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));
   }
+  Plan& plan = lowering.plan;
+  plan.segments.push_back(PlanSegment{plan.steps.size() - steps_in_segments(plan), {}});
   list_inputs_and_outputs(lowering);
   set_lifetimes(lowering.plan);
   return std::move(lowering.plan);

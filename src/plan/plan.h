@@ -79,6 +79,20 @@ struct PlanStep {
   Expr split_rows;
 };
 
+// A size that a kernel counts: the first word of a tensor, at most `most`.
+struct PlanSymbol {
+  Expr symbol;
+  TensorId tensor = 0;
+  Expr most;
+};
+
+// Steps that follow each other without anything being read back; what is counted in them is known
+// to the segments after it.
+struct PlanSegment {
+  std::size_t steps = 0;
+  std::vector<PlanSymbol> symbols;
+};
+
 struct PlanPipeline {
   std::vector<std::uint32_t> pieces;
   std::string bindings;
@@ -100,6 +114,7 @@ struct Plan {
   std::vector<std::string> pieces;
   std::vector<PlanPipeline> pipelines;
   std::vector<PlanStep> steps;
+  std::vector<PlanSegment> segments;  // in the order of the steps, all of which they hold
 
   static Expr first_row(ExprPool& exprs) {
     return exprs.symbol(Symbol{kFirstRow, {}, 0, INT64_MAX});
@@ -108,5 +123,8 @@ struct Plan {
     return exprs.symbol(Symbol{kChunkRows, {}, 0, INT64_MAX});
   }
 };
+
+// Ends the segment with the steps so far, after which `symbol` is known.
+void end_segment(Plan& plan, const PlanSymbol& symbol);
 
 }  // namespace subbyte

@@ -17,7 +17,12 @@ using Json = nlohmann::ordered_json;
 // The expressions that the plan refers to, operands before what uses them.
 class Expressions {
  public:
-  explicit Expressions(const Model& model) : pool_(model.exprs) {}
+  Expressions(const Model& model, const Plan& plan) : pool_(model.exprs) {
+    for (const PlanSegment& segment : plan.segments) {
+      for (const PlanSymbol& symbol : segment.symbols)
+        results_[pool_.payload(symbol.symbol)] = symbol;
+    }
+  }
 
   std::uint32_t index(Expr e) {
     if (const auto it = index_.find(e); it != index_.end()) return it->second;
@@ -40,6 +45,12 @@ class Expressions {
     Json list = Json::array();
     for (const Expr e : expressions) list.push_back(index(e));
     return list;
+  }
+
+  // The index of a symbol among the symbols.
+  std::size_t symbol_number(Expr e) {
+    index(e);
+    return symbol_index_.at(pool_.payload(e));
   }
 
   Json table() { return std::move(table_); }
@@ -73,8 +84,14 @@ class Expressions {
     const Symbol& symbol = pool_.symbols()[static_cast<std::size_t>(number)];
     if (symbol.name == kFirstRow) return Json::array({"first"});
     if (symbol.name == kChunkRows) return Json::array({"rows"});
+    const auto counted = results_.find(number);
+    // The symbols of the bound come first: it is evaluated before this one is known.
+    const Json most = counted == results_.end() ? Json() : Json(index(counted->second.most));
     const auto [it, added] = symbol_index_.try_emplace(number, symbols_.size());
-    if (added) {
+    if (added && counted != results_.end()) {
+      symbols_.push_back(
+          {{"name", valid_utf8(symbol.name)}, {"tensor", counted->second.tensor}, {"most", most}});
+    } else if (added) {
       const bool dimension = symbol.source.kind == SymbolSource::Kind::input_dimension;
       symbols_.push_back({{"name", valid_utf8(symbol.name)},
                           {"input", symbol.source.input},
@@ -84,6 +101,7 @@ class Expressions {
   }
 
   const ExprPool& pool_;
+  std::map<std::int64_t, PlanSymbol> results_;  // by symbol
   std::map<Expr, std::uint32_t> index_;
   std::map<std::int64_t, std::size_t> symbol_index_;
   Json table_ = Json::array(), symbols_ = Json::array();
@@ -211,6 +229,17 @@ Json step_json(Expressions& exprs, const Plan& plan, const PlanStep& step,
   return json;
 }
 
+Json segments_json(Expressions& exprs, const Plan& plan) {
+  Json segments = Json::array();
+  for (const PlanSegment& segment : plan.segments) {
+    Json entry{{"steps", segment.steps}};
+    for (const PlanSymbol& symbol : segment.symbols)
+      entry["symbols"].push_back(exprs.symbol_number(symbol.symbol));
+    segments.push_back(std::move(entry));
+  }
+  return segments;
+}
+
 }  // namespace
 
 Json dims_json(const Model& model, const std::vector<Expr>& shape) {
@@ -229,7 +258,7 @@ Json dims_json(const Model& model, const std::vector<Expr>& shape) {
 }
 
 Json plan_json(const Model& model, const Plan& plan, const WeightPlaces& places) {
-  Expressions exprs(model);
+  Expressions exprs(model, plan);
   Json outputs = Json::array();
   Json inputs = ports_json(model, exprs, plan, outputs);
   Json constraints = Json::array();
@@ -253,11 +282,14 @@ Json plan_json(const Model& model, const Plan& plan, const WeightPlaces& places)
   }
   Json steps = Json::array();
   for (const auto& step : plan.steps) steps.push_back(step_json(exprs, plan, step, first_part));
-  return Json{{"symbols", exprs.symbols()}, {"exprs", exprs.table()},
-              {"constraints", constraints}, {"inputs", inputs},
-              {"outputs", outputs},         {"tensors", tensors},
-              {"weights", weights},         {"pieces", plan.pieces},
-              {"pipelines", pipelines},     {"steps", steps}};
+  Json segments = segments_json(exprs, plan);
+  Json json{{"symbols", exprs.symbols()}, {"exprs", exprs.table()},
+            {"constraints", constraints}, {"inputs", inputs},
+            {"outputs", outputs},         {"tensors", tensors},
+            {"weights", weights},         {"pieces", plan.pieces},
+            {"pipelines", pipelines},     {"steps", steps}};
+  if (plan.segments.size() > 1) json["segments"] = std::move(segments);
+  return json;
 }
 
 }  // namespace subbyte

@@ -83,6 +83,12 @@ void find_live(Scheduling& s) {
     s.result.materialized[source] = true;
     need(s, source);
   }
+  for (const Node& node : graph.nodes) {
+    // What it counts is a size of others, even where nothing reads what it finds.
+    if (node.op != Op::NonZero || s.is_source(node.outputs[0])) continue;
+    s.result.materialized[node.outputs[0]] = true;
+    need(s, node.outputs[0]);
+  }
   for (const ValueId v : s.alone) s.result.materialized[v] = true;
   for (const ValueId input : graph.inputs) {
     if (s.result.needed[input]) s.result.materialized[input] = true;

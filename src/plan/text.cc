@@ -122,6 +122,18 @@ struct PlanPrinter {
     }
   }
 
+  // What is read back after a segment stands behind its last step.
+  void segments() {
+    std::size_t next = 0;
+    for (const PlanSegment& segment : plan.segments) {
+      for (const std::size_t end = next + segment.steps; next < end; ++next) step(next);
+      for (const PlanSymbol& symbol : segment.symbols) {
+        text += fmt::format("segment ends: {} is read from t{}, at most {}\n", expr(symbol.symbol),
+                            symbol.tensor, expr(symbol.most));
+      }
+    }
+  }
+
   static std::vector<std::string_view> lines_of(std::string_view wgsl) {
     std::vector<std::string_view> lines;
     while (!wgsl.empty()) {
@@ -142,7 +154,7 @@ std::string plan_text(const Model& model, const Plan& plan) {
   }
   printer.ports();
   printer.storage();
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) printer.step(i);
+  printer.segments();
   return std::move(printer.text);
 }
 
