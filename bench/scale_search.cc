@@ -12,10 +12,10 @@
 
 #include "base/file.h"
 #include "base/threads.h"
-#include "compile/weights.h"
 #include "emit/check.h"
 #include "import/onnx.h"
 #include "passes/passes.h"
+#include "quantize/weight_plan.h"
 
 namespace {
 
@@ -33,7 +33,7 @@ Expected<double> error_of(const Model& model, const WeightPlan& plan,
   std::vector<StoredWeight> weights;
   for (const auto& [value, stored] : plan.stored) {
     weights.push_back(stored);
-    if (search) weights.back().search = *search;
+    if (search) weights.back().source = ElementsOfConstant{*search};
   }
   std::vector<Expected<Check>> checks(kSeeds);
   parallel_for(kSeeds,
@@ -63,7 +63,7 @@ Expected<std::map<std::string, Errors>> measure(const std::string& path) {
   std::map<std::string, Errors> by_precision;
   std::string title = base_name_of(path);
   for (const std::string precision : kPrecisions) {
-    SUBBYTE_TRY(const WeightPlan plan, plan_weights(model, precision, ""));
+    SUBBYTE_TRY(const WeightPlan plan, plan_weights(model, *policy_from_name(precision)));
     Errors& errors = by_precision[precision];
     for (std::size_t i = 0; i < errors.size(); ++i) {
       SUBBYTE_TRY(errors[i], error_of(model, plan, kSearches[i]));

@@ -8,7 +8,6 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
-#include "compile/weights.h"
 #include "emit/check.h"
 #include "emit/module.h"
 #include "emit/onnx/onnx.h"
@@ -18,6 +17,7 @@
 #include "import/onnx.h"
 #include "passes/passes.h"
 #include "plan/lower.h"
+#include "quantize/weight_plan.h"
 
 namespace subbyte {
 
@@ -58,15 +58,18 @@ class Compilation {
 
   Expected<WeightPlan> choose_weights(const Model& model) {
     SUBBYTE_CHECK_OK(begin("weights"));
-    // An empty file is no set of rules either, which a space says as well.
+    auto policy = policy_from_name(options_.precision);
+    if (!policy) return fail("--precision {}: no such precision", quoted(options_.precision));
     const auto& rules = options_.mixed_rules;
-    auto weights = plan_weights(model, options_.precision,
-                                !rules           ? ""
-                                : rules->empty() ? " "
-                                                 : std::string_view(*rules));
+    if (rules) policy->rules = *rules;
+    auto weights = plan_weights(model, *policy);
     if (!weights && rules) return within(options_.mixed_rules_name, std::move(weights.error()));
     if (!weights) return weights;
-    for (const auto& note : weights->notes) detail([&] { return note; });
+    for (const auto& note : widening_notes(model, *weights)) detail([&] { return note; });
+    if (weights->broken) {
+      observer_.warning(fmt::format("{}: {}", options_.precision,
+                                    promise_text(model, *weights, *weights->broken)));
+    }
     return weights;
   }
 
@@ -128,6 +131,13 @@ class Compilation {
     detail([&] {
       return fmt::format("{} dispatches, {} pipelines", plan.steps.size(), plan.pipelines.size());
     });
+    for (const auto& [weight, step] : plan.read_by_elements) {
+      const ValueId value = plan.weights[weight].value;
+      observer_.warning(fmt::format(
+          "weight {}: {} sums over other axes than it is packed along for its first reader, and "
+          "reads it an element at a time, which is slow",
+          quoted(model.main().values[value].name), quoted(step)));
+    }
     return plan;
   }
 

@@ -73,6 +73,10 @@ Json weight_json(const Model& model, const StoredWeight& stored, const PartPlace
   json["parts"] = parts_json(stored, place);
   json["bytes"] = bytes_of(stored);
   json["sqnr_db"] = decibels(sqnr);
+  if (known && !use->also_named.empty()) {
+    json["also_named"] = Json::array();
+    for (const auto& name : use->also_named) json["also_named"].push_back(valid_utf8(name));
+  }
   if (known) {
     const auto& reason =
         facts.assignments[static_cast<std::size_t>(use - facts.uses.begin())].reason;
@@ -125,6 +129,8 @@ Json manifest_json(const Model& model, const Plan& plan, const PackedWeights& we
     entries.push_back(
         weight_json(model, plan.weights[w], weights.places[w], weights.sqnr_db[w], facts));
   }
+  for (const auto& [weight, step] : plan.read_by_elements)
+    entries[weight]["read_by_elements"].push_back(valid_utf8(step));
   const double bits =
       parameters == 0 ? 0 : static_cast<double>(bytes) * 8 / static_cast<double>(parameters);
   Json json{{"format", kManifestFormat},

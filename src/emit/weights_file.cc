@@ -81,7 +81,7 @@ Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& store
   if (std::holds_alternative<IntegerEncoding>(stored.encoding)) {
     return pack_integers(*value.constant, stored.rows, stored.k, quoted(value.name));
   }
-  const PackOptions options{.search = stored.search};
+  const PackOptions options{.search = std::get<ElementsOfConstant>(stored.source).search};
   if (const auto rows = rows_in_memory(*value.constant, stored.order)) {
     return pack(*rows, stored.rows, stored.k, stored.encoding, options);
   }

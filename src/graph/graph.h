@@ -64,6 +64,9 @@ struct Value {
   // compile time (shape arithmetic). Such a value never needs the GPU.
   std::optional<std::vector<Expr>> content{};
   NodeId producer = kNone;
+  // Of a constant: the names in the source of others that it stands for, for their elements are the
+  // same.
+  std::vector<std::string> aliases{};
 };
 
 struct Node {

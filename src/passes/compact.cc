@@ -1,5 +1,7 @@
 #include "passes/compact.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace subbyte {
@@ -39,6 +41,17 @@ void compact(Graph& graph, const std::vector<bool>& keep_nodes,
   }
   renumber(graph.inputs, new_values);
   renumber(graph.outputs, new_values);
+}
+
+void prepend(Graph& graph, std::vector<Node> nodes) {
+  if (nodes.empty()) return;
+  const auto count = static_cast<NodeId>(nodes.size());
+  for (Value& value : graph.values)
+    if (value.producer != kNone) value.producer += count;
+  for (NodeId n = 0; n < count; ++n)
+    for (const ValueId output : nodes[n].outputs) graph.values[output].producer = n;
+  std::ranges::move(graph.nodes, std::back_inserter(nodes));
+  graph.nodes = std::move(nodes);
 }
 
 }  // namespace subbyte

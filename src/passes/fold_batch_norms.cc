@@ -211,8 +211,8 @@ class Folder {
     const auto channels = output_channels(node, *graph_.constant(node.inputs[1]));
     const auto of = rank(node.outputs[0]);
     if (!channels || !of || *of < 1) return;
-    // Weights that something else reads, an embedding perhaps, are better kept once.
-    if (!is_convolution(node) && is_shared(node.inputs[1])) return;
+    // Weights that something else reads, an embedding or another level's head, are kept once.
+    if (is_shared(node.inputs[1])) return;
     const Chain chain = chain_after(node.outputs[0], is_convolution(node) ? 1 : *of - 1);
     const auto count = static_cast<std::size_t>(channels->count());
     const auto affine = chain.affine.over(count);
@@ -272,6 +272,7 @@ class Folder {
     const ValueId x = node.inputs[0];
     const NodeId producer = graph_.values[x].producer;
     if (producer == kNone || only_reader(x) != id || !has_weights(node) || !rank(x)) return false;
+    if (is_shared(node.inputs[1])) return false;
     const Node& before = graph_.nodes[producer];
     const Tensor& weights = *graph_.constant(node.inputs[1]);
     const auto affine = affine_before(before, x, *rank(x));

@@ -39,6 +39,8 @@ Expected<void> fold_constants(Model& model);  // no node computes from constants
 Expected<void> remove_unused(Model& model);   // no node or value that nothing reads
 Expected<void> remove_identities(
     Model& model);  // no Identity, Dropout, one-input Concat, no-op Cast
+Expected<void> collapse_repeats(Model& model);  // no large constant repeats, but weights
+Expected<void> merge_constants(Model& model);   // no two constants have the same elements
 Expected<void> fold_batch_norms(Model& model);  // none; per-channel factors are in the weights
 Expected<void> fold_pads(Model& model);         // no Pad of zeros stands before a convolution
 // Of fusion: computations spelled out in many nodes become one.

@@ -253,6 +253,7 @@ Expected<void> lower_conv(Lowering& lowering, const Kernel& kernel) {
   StepCode code(exprs, lowering.plan, true);
   SUBBYTE_CHECK_OK(declare_a(lowering, code, c, p, node.inputs[0]));
   if (!p.weight) {
+    note_read_by_elements(lowering, kernel, weight);
     ViewStep channels_last = permuted({0});
     for (std::size_t axis = 2; axis < shape.size(); ++axis)
       channels_last.permutation.push_back(static_cast<std::int64_t>(axis));
@@ -318,7 +319,10 @@ Expected<void> lower_conv_transpose(Lowering& lowering, const Kernel& kernel) {
 
   StepCode code(exprs, lowering.plan, true);
   SUBBYTE_CHECK_OK(declare_a(lowering, code, c, p, node.inputs[0]));
-  if (!p.weight) SUBBYTE_CHECK_OK(declare_weights(lowering, code, weight, p, path));
+  if (!p.weight) {
+    note_read_by_elements(lowering, kernel, weight);
+    SUBBYTE_CHECK_OK(declare_weights(lowering, code, weight, p, path));
+  }
   return add_product(lowering, kernel, code, p);
 }
 

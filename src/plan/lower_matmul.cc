@@ -40,7 +40,8 @@ Operands gemm_product(Lowering& lowering, const Node& node, Product& p) {
 }
 
 // NumPy's matmul: axes before the last two broadcast; a vector is a matrix of one row or column.
-Operands matmul_product(Lowering& lowering, const Node& node, Product& p) {
+// `left`: A is a weight, which has no batch axes as rows.
+Operands matmul_product(Lowering& lowering, const Node& node, bool left, Product& p) {
   ExprPool& exprs = lowering.exprs();
   std::vector<Expr> a = lowering.shape(node.inputs[0]), b = lowering.shape(node.inputs[1]);
   const std::vector<Expr> out = lowering.shape(node.outputs[0]);
@@ -58,7 +59,7 @@ Operands matmul_product(Lowering& lowering, const Node& node, Product& p) {
   p.depth = a.back();
   p.cols = b.back();
   std::vector<Expr> batch(out.begin(), out.end() - (a_vector ? 0 : 1) - (b_vector ? 0 : 1));
-  if (b.size() == 2) {
+  if (b.size() == 2 && !left) {
     // One matrix for all: the batch axes of A are more rows.
     p.batches = exprs.constant(1);
     p.rows = exprs.mul(exprs.product(batch), p.rows);
@@ -77,56 +78,121 @@ Operands matmul_product(Lowering& lowering, const Node& node, Product& p) {
   return operands;
 }
 
-// The stored weight that is the right operand as it lies, [N, K]; nullopt where B is anything else.
-std::optional<WeightId> stored_matrix(Lowering& lowering, ValueId b, std::vector<ViewStep> path) {
+// The constant that an operand is a view of, and the path to the operand; kNone where it is
+// computed.
+ValueId constant_behind(Lowering& lowering, ValueId b, std::vector<ViewStep>& path) {
   const Graph& graph = lowering.graph();
   while (!graph.values[b].constant && graph.values[b].producer != kNone) {
     const Node& node = graph.nodes[graph.values[b].producer];
-    if (family_of(node.op).role != Role::view || node.outputs[0] != b) return std::nullopt;
+    if (family_of(node.op).role != Role::view || node.outputs[0] != b) return kNone;
     auto longer = view_steps(lowering.model, lowering.graph(), node, 0);
     longer.insert(longer.end(), path.begin(), path.end());
     path = std::move(longer);
     b = node.inputs[0];
   }
-  const auto it = lowering.placement.weights.find(b);
-  if (it == lowering.placement.weights.end()) return std::nullopt;
+  return graph.values[b].constant ? b : kNone;
+}
+
+// Which of several matrices each batch multiplies with: (b / repeats) % count.
+struct Matrices {
+  std::int64_t count = 1;
+  Expr repeats;
+};
+
+// `view` is [batch..., N, K] of a weight whose axes before the last two have these sizes and
+// strides, outermost first. They lie as the innermost batch axes do, but for axes over which they
+// repeat; nullopt where they do not.
+std::optional<Matrices> matrices_of(ExprPool& exprs, const View& view, std::span<const Expr> sizes,
+                                    std::span<const Expr> strides) {
+  Matrices found{1, exprs.constant(1)};
+  std::size_t axis = sizes.size();
+  bool begun = false, ended = false;
+  for (std::size_t i = view.shape.size() - 2; i-- > 0;) {
+    while (axis > 0 && exprs.is(sizes[axis - 1], 1)) --axis;
+    if (exprs.is(view.shape[i], 1)) continue;
+    const bool repeats = exprs.is(view.strides[i], 0);
+    if (repeats) {
+      if (begun) ended = true;
+      if (!begun) found.repeats = exprs.mul(found.repeats, view.shape[i]);
+      continue;
+    }
+    if (ended || axis == 0 || view.shape[i] != sizes[axis - 1] ||
+        view.strides[i] != strides[axis - 1])
+      return std::nullopt;
+    begun = true;
+    found.count *= exprs.value(sizes[--axis]).value_or(0);
+  }
+  while (axis > 0 && exprs.is(sizes[axis - 1], 1)) --axis;
+  return axis == 0 && found.count > 0 ? std::optional(found) : std::nullopt;
+}
+
+// Takes a stored weight as the right operand, where its rows lie as [batch..., N, K] asks for.
+bool take_stored(Lowering& lowering, ValueId constant, const std::vector<ViewStep>& path,
+                 Product& p) {
+  const auto it = lowering.placement.weights.find(constant);
+  if (it == lowering.placement.weights.end()) return false;
   const StoredWeight& stored = lowering.plan.weights[it->second];
-  if (std::holds_alternative<IntegerEncoding>(stored.encoding)) return std::nullopt;
+  if (std::holds_alternative<IntegerEncoding>(stored.encoding)) return false;
   // One row of all elements is how vectors and unused shapes are stored.
-  if (stored.order.rows.empty() || graph.values[b].constant->dims.size() != 2) return std::nullopt;
+  const std::size_t rank = stored.order.rows.size() + stored.order.k.size();
+  if (stored.order.rows.empty() || stored.order.k.size() != 1 || rank < 2) return false;
+  for (std::size_t i = 0; i + 2 < rank; ++i) {
+    if (stored.order.rows[i] != static_cast<int>(i)) return false;
+  }
   ExprPool& exprs = lowering.exprs();
-  Access access = contiguous(exprs, lowering.shape(b));
-  const auto strides = contiguous_strides(exprs, lowering.shape(b));
+  const std::vector<Expr>& shape = lowering.shape(constant);
+  Access access = contiguous(exprs, shape);
+  const auto strides = contiguous_strides(exprs, shape);
   for (const auto& step : path) access = apply(exprs, access, step);
   const View& view = access.views.front();
-  const auto row_axis = static_cast<std::size_t>(stored.order.rows[0]);
+  const std::size_t n = view.shape.size() - 2, k = view.shape.size() - 1;
+  const auto row_axis = static_cast<std::size_t>(stored.order.rows.back());
   const auto k_axis = static_cast<std::size_t>(stored.order.k[0]);
-  const bool as_it_lies =
-      access.views.size() == 1 && view.shape.size() == 2 && exprs.is(view.offset, 0) &&
-      exprs.is(view.shape[0], stored.rows) && exprs.is(view.shape[1], stored.k) &&
-      view.strides[0] == strides[row_axis] && view.strides[1] == strides[k_axis];
-  if (!as_it_lies) return std::nullopt;
-  return it->second;
+  const bool as_it_lies = access.views.size() == 1 && view.shape.size() >= 2 &&
+                          exprs.is(view.offset, 0) && view.shape[n] == shape[row_axis] &&
+                          view.shape[k] == shape[k_axis] && view.strides[n] == strides[row_axis] &&
+                          view.strides[k] == strides[k_axis];
+  if (!as_it_lies) return false;
+  const auto matrices = matrices_of(exprs, view, std::span(shape).first(rank - 2),
+                                    std::span(strides).first(rank - 2));
+  if (!matrices) return false;
+  p.weight = it->second;
+  p.groups = matrices->count;
+  p.repeats = matrices->repeats;
+  return true;
 }
 
 }  // namespace
 
 Expected<void> lower_matmul(Lowering& lowering, const Kernel& kernel) {
   const Node& node = lowering.graph().nodes[kernel.anchor];
+  std::vector<ViewStep> ignored;
+  ValueId a = node.inputs[0], b = node.inputs[1];
+  const bool left = constant_behind(lowering, a, ignored) != kNone &&
+                    constant_behind(lowering, b, ignored) == kNone;
   Product p;
-  const auto [a_path, b_path] =
-      node.op == Op::Gemm ? gemm_product(lowering, node, p) : matmul_product(lowering, node, p);
-  p.weight = stored_matrix(lowering, node.inputs[1], b_path);
+  auto [a_path, b_path] = node.op == Op::Gemm ? gemm_product(lowering, node, p)
+                                              : matmul_product(lowering, node, left, p);
   p.result = Frame{{{"b", p.batches}, {"m", p.rows}, {"n", p.cols}}};
+  if (left) {
+    // The transposed product, whose weight stands on the right.
+    std::swap(a, b);
+    std::swap(a_path, b_path);
+    std::swap(p.rows, p.cols);
+    p.result = Frame{{{"b", p.batches}, {"n", p.cols}, {"m", p.rows}}};
+    p.rows_adjacent = true;
+  }
+  std::vector<ViewStep> from_constant = b_path;
+  const ValueId constant = constant_behind(lowering, b, from_constant);
+  if (constant != kNone && !take_stored(lowering, constant, from_constant, p))
+    note_read_by_elements(lowering, kernel, constant);
 
   StepCode code(lowering.exprs(), lowering.plan);
   const Frame a_frame{{{"b", p.batches}, {"m", p.rows}, {"k", p.depth}}};
-  SUBBYTE_CHECK_OK(
-      declare_operand(lowering, code, node.inputs[0], a_frame, a_path, p.depth, "load_a"));
+  SUBBYTE_CHECK_OK(declare_operand(lowering, code, a, a_frame, a_path, p.depth, "load_a"));
   if (!p.weight) {
     const Frame b_frame{{{"b", p.batches}, {"n", p.cols}, {"k", p.depth}}};
-    SUBBYTE_CHECK_OK(
-        declare_operand(lowering, code, node.inputs[1], b_frame, b_path, p.depth, "load_b"));
+    SUBBYTE_CHECK_OK(declare_operand(lowering, code, b, b_frame, b_path, p.depth, "load_b"));
   }
   return add_product(lowering, kernel, code, p);
 }

@@ -8,25 +8,12 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "quantize/format.h"
-#include "quantize/group_search.h"
+#include "quantize/stored_weight.h"
 
 namespace subbyte {
 
 using TensorId = std::uint32_t;
 using WeightId = std::uint32_t;
-
-// A constant as it is stored: a matrix of rows by k in some encoding, and how the encoding's scales
-// are found.
-struct StoredWeight {
-  ValueId value = kNone;
-  Encoding encoding;
-  std::int64_t rows = 1;
-  std::int64_t k = 0;
-  AxisOrder order;
-  RowLayout layout;
-  ScaleSearch search = ScaleSearch::none;
-};
 
 // Bytes of what a kernel computes with where nothing else is said (gpu_type() in graph/dtype.h).
 inline constexpr std::int64_t kWordBytes = 4;
@@ -111,6 +98,9 @@ struct Plan {
   std::vector<PlanOutput> outputs;
   std::vector<PlanTensor> tensors;
   std::vector<StoredWeight> weights;
+  // Products that read a packed weight an element at a time, for it is stored along another axis
+  // than they sum over: that is slow. The step's name.
+  std::vector<std::pair<WeightId, std::string>> read_by_elements;
   std::vector<std::string> pieces;
   std::vector<PlanPipeline> pipelines;
   std::vector<PlanStep> steps;

@@ -17,7 +17,9 @@ std::vector<std::string_view> bind_right(Lowering& lowering, StepCode& code, con
   if (p.groups == 1 && exceeds_binding(stored)) split = *p.weight;
   code.bind_matrix(*p.weight);
   const std::string groups = code.size(lowering.exprs().constant(p.groups));
-  const std::string row = p.groups == 1 ? "n" : fmt::format("b % {} * cols() + n", groups);
+  const bool repeated = p.repeats && !lowering.exprs().is(*p.repeats, 1);
+  const std::string group = repeated ? fmt::format("b / {}", code.divisor(*p.repeats)) : "b";
+  const std::string row = p.groups == 1 ? "n" : fmt::format("{} % {} * cols() + n", group, groups);
   code.declare(fmt::format("fn weight_row(b: u32, n: u32) -> u32 {{ return {}; }}\n", row));
   return matrix_libraries(stored);
 }
@@ -49,6 +51,14 @@ Expected<void> declare_epilogue(Lowering& lowering, StepCode& code, const Kernel
 }
 
 }  // namespace
+
+void note_read_by_elements(Lowering& lowering, const Kernel& kernel, ValueId constant) {
+  const auto it = lowering.placement.weights.find(constant);
+  if (it == lowering.placement.weights.end()) return;
+  const Encoding& encoding = lowering.plan.weights[it->second].encoding;
+  if (!std::holds_alternative<AffineEncoding>(encoding)) return;
+  lowering.plan.read_by_elements.emplace_back(it->second, step_name(lowering, kernel));
+}
 
 ViewStep reshaped(std::vector<Expr> shape) {
   return ViewStep{ViewStep::Kind::reshape, std::move(shape), {}, {}, {}};

@@ -13,10 +13,11 @@ namespace subbyte {
 
 struct Product {
   Expr batches, rows, cols, depth;
-  // Row n of B in batch b is row (b % groups) * cols + n of the stored weight; without one, of
-  // load_b.
+  // Row n of B in batch b is row (b / repeats % groups) * cols + n of the stored weight; without
+  // one, of load_b.
   std::optional<WeightId> weight;
   std::int64_t groups = 1;
+  std::optional<Expr> repeats = {};  // 1
   // C's row-major order within the result, by the names b, m and n, and the result seen so.
   Frame result;
   std::vector<ViewStep> result_path;
@@ -38,6 +39,9 @@ Expected<void> declare_operand(Lowering& lowering, StepCode& code, ValueId value
 // stored weight, are declared by the caller.
 Expected<void> add_product(Lowering& lowering, const Kernel& kernel, StepCode& code,
                            const Product& product);
+
+// Notes that a product reads a packed weight by elements, for it is not stored as it multiplies it.
+void note_read_by_elements(Lowering& lowering, const Kernel& kernel, ValueId constant);
 
 ViewStep reshaped(std::vector<Expr> shape);
 ViewStep expanded(std::vector<Expr> shape);

@@ -52,6 +52,7 @@ std::string_view component_name(Component component);
 
 struct WeightUse {
   ValueId value = kNone;
+  std::vector<std::string> also_named = {};  // constants of the source with the same elements
   AxisOrder order = {};
   std::int64_t rows = 0;
   std::int64_t k = 0;

@@ -108,22 +108,49 @@ Expected<void> read_components(const Json& json, const std::set<Component>& know
   return {};
 }
 
-Expected<void> read_tensors(const Json& json, std::span<const std::string> names, Rules& rules) {
+bool is_trained(const WeightUse& use) { return use.kind != WeightUseKind::other; }
+
+bool matches(std::string_view pattern, const WeightUse& use, std::string_view name) {
+  return matches_pattern(pattern, name) ||
+         std::any_of(use.also_named.begin(), use.also_named.end(),
+                     [&](const auto& other) { return matches_pattern(pattern, other); });
+}
+
+// Names of what rules are for.
+std::string trained_names(std::span<const WeightUse> uses, std::span<const std::string> names) {
   constexpr std::size_t kShown = 10;
+  std::string shown;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    if (!is_trained(uses[i]) || ++count > kShown) continue;
+    shown += (count > 1 ? ", " : "") + quoted(names[i]);
+  }
+  if (count == 0) return "there are none";
+  return count <= kShown
+             ? "there are " + shown
+             : fmt::format("there are {} and {} more (see subbyte inspect)", shown, count - kShown);
+}
+
+Expected<void> read_tensors(const Json& json, std::span<const WeightUse> uses,
+                            std::span<const std::string> names, Rules& rules) {
   SUBBYTE_CHECK_OK(expect_object("tensors", json));
   for (const auto& [pattern, value] : json.items()) {
-    const bool any = std::any_of(
-        names.begin(), names.end(),
-        [&, p = std::string_view(pattern)](const auto& name) { return matches_pattern(p, name); });
-    if (!any) {
-      std::string shown;
-      for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i)
-        shown += (i ? ", " : "") + quoted(names[i]);
-      return fail("'tensors': the pattern {} matches no weight; there are {}{}", quoted(pattern),
-                  shown,
-                  names.size() > kShown
-                      ? fmt::format(" and {} more (see subbyte inspect)", names.size() - kShown)
-                      : "");
+    bool trained = false;
+    const std::string* untrained = nullptr;
+    for (std::size_t i = 0; i < uses.size(); ++i) {
+      if (!matches(pattern, uses[i], names[i])) continue;
+      trained = trained || is_trained(uses[i]);
+      if (!is_trained(uses[i]) && untrained == nullptr) untrained = &names[i];
+    }
+    if (!trained && untrained != nullptr) {
+      return fail(
+          "'tensors': the pattern {} matches no trained weight, only constants that stay float32 "
+          "whatever the precision, such as {}; {}",
+          quoted(pattern), quoted(*untrained), trained_names(uses, names));
+    }
+    if (!trained) {
+      return fail("'tensors': the pattern {} matches no weight; {}", quoted(pattern),
+                  trained_names(uses, names));
     }
     SUBBYTE_TRY(const Precision precision, precision_of(pattern, value));
     rules.tensors.emplace_back(pattern, precision);
@@ -139,6 +166,7 @@ Expected<Rules> read_rules(std::string_view text, std::span<const WeightUse> use
   std::set<int> layers;
   std::set<Component> components;
   for (const WeightUse& use : uses) {
+    if (!is_trained(use)) continue;
     if (use.layer) layers.insert(*use.layer);
     components.insert(use.component);
   }
@@ -150,7 +178,7 @@ Expected<Rules> read_rules(std::string_view text, std::span<const WeightUse> use
     } else if (key == "components") {
       SUBBYTE_CHECK_OK(read_components(value, components, rules));
     } else if (key == "tensors") {
-      SUBBYTE_CHECK_OK(read_tensors(value, names, rules));
+      SUBBYTE_CHECK_OK(read_tensors(value, uses, names, rules));
     } else {
       return fail("unknown key {}; there are model_name, mixed_precision, components, tensors",
                   quoted(key));
@@ -189,6 +217,7 @@ Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
   SUBBYTE_TRY(const Rules rules, read_rules(json, uses, names));
   std::vector<bool> named(uses.size(), false);
   for (std::size_t i = 0; i < uses.size(); ++i) {
+    if (!is_trained(uses[i])) continue;
     const auto set = [&](Precision precision) {
       precisions[i] = precision;
       named[i] = true;
@@ -202,7 +231,7 @@ Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
       set(it->second);
     }
     for (const auto& [pattern, precision] : rules.tensors) {
-      if (matches_pattern(pattern, names[i])) set(precision);
+      if (matches(pattern, uses[i], names[i])) set(precision);
     }
   }
   return named;

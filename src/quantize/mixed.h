@@ -15,7 +15,8 @@ namespace subbyte {
 // Replaces the precisions that the file speaks of; the most specific rule wins: tensor, then
 // component, then layer, then what `precisions` holds before (one for each use, with `names` the
 // tensors' names). A file that is not of the form, an index that stands twice or that the model has
-// not, an unknown key, a pattern that matches nothing: each is an error that lists what there is.
+// not, an unknown key, a pattern that matches nothing or no trained weight: each is an error that
+// lists what there is. What is no trained operand no rule touches.
 // Returns for each use whether a rule names it.
 Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
                                                   std::span<const WeightUse> uses,

@@ -29,6 +29,7 @@ Weights some_weights() {
     for (const Component component :
          {Component::attention, Component::feed_forward, Component::embedding}) {
       WeightUse use;
+      use.kind = WeightUseKind::matmul;
       use.layer = layer;
       use.component = component;
       weights.uses.push_back(use);

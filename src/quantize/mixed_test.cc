@@ -11,6 +11,7 @@ class MixedTest : public testing::Test {
     for (int layer = 0; layer < 2; ++layer) {
       for (const Component component : {Component::attention, Component::feed_forward}) {
         WeightUse use;
+        use.kind = WeightUseKind::matmul;
         use.layer = layer;
         use.component = component;
         uses_.push_back(use);
@@ -54,6 +55,18 @@ TEST_F(MixedTest, WhatNoRuleNamesKeepsItsPrecision) {
   EXPECT_EQ(applied("{}"), std::vector<Precision>(4, Precision::bits8));
 }
 
+TEST_F(MixedTest, RulesTouchTrainedWeightsOnlyUnderAllTheirNames) {
+  uses_[1].also_named = {"tied"};
+  uses_[3].kind = WeightUseKind::other;
+  std::vector<Precision> precisions(uses_.size(), Precision::bits8);
+  EXPECT_EQ(apply_mixed_precision(R"({"tensors": {"h.1.*": "4bit", "tied": "2bit"}})", uses_,
+                                  names_, precisions)
+                .value(),
+            std::vector<bool>({false, true, true, false}));
+  EXPECT_EQ(precisions, (std::vector<Precision>{Precision::bits8, Precision::bits2,
+                                                Precision::bits4, Precision::bits8}));
+}
+
 TEST_F(MixedTest, ErrorsListWhatThereIs) {
   EXPECT_EQ(error("[1]"), "this is not a JSON object; see the mixed-precision file in README.md");
   EXPECT_EQ(error("{\"tensors\""),
@@ -80,6 +93,16 @@ TEST_F(MixedTest, ErrorsListWhatThereIs) {
             "'tensors': the pattern 'x*' matches no weight; there are 'h.0.attention', "
             "'h.0.feed_forward', "
             "'h.1.attention', 'h.1.feed_forward'");
+  WeightUse anchors;
+  anchors.layer = 7;
+  uses_.push_back(anchors);
+  names_.push_back("anchors");
+  EXPECT_EQ(error(R"({"tensors": {"anch*": "4bit"}})"),
+            "'tensors': the pattern 'anch*' matches no trained weight, only constants that stay "
+            "float32 whatever the precision, such as 'anchors'; there are 'h.0.attention', "
+            "'h.0.feed_forward', 'h.1.attention', 'h.1.feed_forward'");
+  EXPECT_EQ(error(R"({"mixed_precision": {"2bit_layers": [7]}})"),
+            "'2bit_layers': the model has no layer 7; there are 0, 1");
   EXPECT_EQ(error(R"({"components": []})"), "'components' must be an object, not array");
   EXPECT_TRUE(error(R"({"components": {"attention": "5bit"}})")
                   .starts_with("'attention': '\"5bit\"' is no precision"));

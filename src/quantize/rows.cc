@@ -91,6 +91,24 @@ struct Gather {
   }
 };
 
+WeightRange range_of(std::span<const float> values) {
+  WeightRange range;
+  for (const float value : values) {
+    const float magnitude = std::fabs(value);
+    if (!std::isfinite(value)) {
+      range.all_finite = false;
+    } else if (magnitude > 0) {
+      range.sum += value;
+      range.square_sum += static_cast<double>(value) * value;
+      range.largest = std::max(range.largest, magnitude);
+      if (range.smallest_nonzero == 0 || magnitude < range.smallest_nonzero) {
+        range.smallest_nonzero = magnitude;
+      }
+    }
+  }
+  return range;
+}
+
 }  // namespace
 
 bool is_axis_order(const AxisOrder& order, std::size_t rank) {
@@ -146,32 +164,17 @@ std::int64_t rows_in_block(std::int64_t rows, std::int64_t k) {
                     std::max<std::int64_t>(rows, kFewest));
 }
 
-WeightRange measure_weights(const RowReader& read, std::int64_t rows, std::int64_t k,
-                            unsigned threads) {
-  if (rows <= 0 || k <= 0) return {};
-  const std::int64_t block = rows_in_block(rows, k);
-  std::vector<WeightRange> parts(static_cast<std::size_t>((rows + block - 1) / block));
+WeightRange measure_weights(const Tensor& tensor, unsigned threads) {
+  constexpr std::int64_t kBlock = std::int64_t{1} << 16;
+  const std::int64_t elements = tensor.elements();
+  std::vector<WeightRange> parts(static_cast<std::size_t>((elements + kBlock - 1) / kBlock));
   parallel_for(
       parts.size(),
       [&](std::size_t b) {
-        const std::int64_t first = static_cast<std::int64_t>(b) * block;
-        const std::int64_t count = std::min(block, rows - first);
-        std::vector<float> values(static_cast<std::size_t>(count * k));
-        read(first, count, values.data());
-        WeightRange& part = parts[b];
-        for (const float value : values) {
-          const float magnitude = std::fabs(value);
-          if (!std::isfinite(value)) {
-            part.all_finite = false;
-          } else if (magnitude > 0) {
-            part.sum += value;
-            part.square_sum += static_cast<double>(value) * value;
-            part.largest = std::max(part.largest, magnitude);
-            if (part.smallest_nonzero == 0 || magnitude < part.smallest_nonzero) {
-              part.smallest_nonzero = magnitude;
-            }
-          }
-        }
+        const std::int64_t first = static_cast<std::int64_t>(b) * kBlock;
+        std::vector<float> values(static_cast<std::size_t>(std::min(kBlock, elements - first)));
+        read_floats(tensor, first, static_cast<std::int64_t>(values.size()), values.data());
+        parts[b] = range_of(values);
       },
       threads);
   WeightRange all;

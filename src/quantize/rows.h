@@ -41,8 +41,9 @@ struct WeightRange {
   double sum = 0;              // of the elements
   double square_sum = 0;       // of their squares
 };
-WeightRange measure_weights(const RowReader& read, std::int64_t rows, std::int64_t k,
-                            unsigned threads = 0);
+// Of a float tensor, whatever matrix it is: read once, in the order of memory. The sums do not
+// depend on the threads.
+WeightRange measure_weights(const Tensor& tensor, unsigned threads = 0);
 
 // Rows that are read and encoded at a time: about 256 KiB of floats, which a core's
 // cache holds.

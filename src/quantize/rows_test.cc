@@ -93,7 +93,7 @@ TEST(RowReader, AxisOrders) {
 TEST(MeasureWeights, Range) {
   const auto measure = [](const std::vector<float>& values) {
     const auto n = static_cast<std::int64_t>(values.size());
-    return measure_weights(row_reader(float_tensor({1, n}, values), {{0}, {1}}), 1, n);
+    return measure_weights(float_tensor({1, n}, values));
   };
   const WeightRange range = measure({0, -3, 0.5f, 2});
   EXPECT_EQ(range.largest, 3);
@@ -104,18 +104,20 @@ TEST(MeasureWeights, Range) {
   EXPECT_FALSE(infinite.all_finite);
   EXPECT_EQ(infinite.largest, 1);
   EXPECT_FALSE(measure({NAN}).all_finite);
-  EXPECT_TRUE(measure_weights(nullptr, 0, 5).all_finite);
+  EXPECT_TRUE(measure({}).all_finite);
+  EXPECT_EQ(range.sum, -0.5);
+  EXPECT_EQ(range.square_sum, 13.25);
 }
 
 TEST(MeasureWeights, ManyBlocks) {
-  const std::int64_t rows = 3000;
-  const RowReader read = [](std::int64_t first, std::int64_t count, float* out) {
-    for (std::int64_t i = 0; i < count * 300; ++i) out[i] = static_cast<float>(first * 300 + i + 1);
-  };
-  ASSERT_GT(rows, rows_in_block(rows, 300));
-  const WeightRange range = measure_weights(read, rows, 300, 3);
+  std::vector<float> values(900000);
+  std::iota(values.begin(), values.end(), 1.0f);
+  const Tensor tensor = float_tensor({3000, 300}, values);
+  const WeightRange range = measure_weights(tensor, 3);
   EXPECT_EQ(range.largest, 900000);
   EXPECT_EQ(range.smallest_nonzero, 1);
+  EXPECT_EQ(range.sum, measure_weights(tensor, 1).sum);
+  EXPECT_EQ(range.square_sum, measure_weights(tensor, 1).square_sum);
 }
 
 TEST(RowsInMemory, OnlyWhereTheyLieSo) {

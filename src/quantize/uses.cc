@@ -26,14 +26,29 @@ AxisOrder one_row(std::size_t rank) {
   return order;
 }
 
-bool swaps_two_axes(const Node& node) {
-  if (node.op != Op::Transpose) return false;
+// Whether a Transpose exchanges the last two axes of a weight of that rank, and no others.
+bool swaps_last_axes(const Node& node, std::size_t rank) {
+  if (node.op != Op::Transpose || rank < 2) return false;
   const auto permutation = node.ints("perm");
-  return !permutation || (permutation->size() == 2 && (*permutation)[0] == 1);
+  if (!permutation) return rank == 2;
+  if (permutation->size() != rank) return false;
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::size_t from = i + 2 == rank ? i + 1 : i + 1 == rank ? i - 1 : i;
+    if ((*permutation)[i] != static_cast<std::int64_t>(from)) return false;
+  }
+  return true;
 }
 
-// How the matrix axes of a 2-D weight are read: `k_axis` is the one that the product sums over.
-Reading matrix(WeightUseKind kind, int k_axis) { return {kind, AxisOrder{{1 - k_axis}, {k_axis}}}; }
+// How a weight of matrices is read, one for each place along the axes before the last two.
+// `k_last`: the product sums over the last axis.
+Reading matrices(WeightUseKind kind, std::size_t rank, bool k_last) {
+  AxisOrder order = one_row(rank);
+  order.rows.assign(order.k.begin(), order.k.end() - 2);
+  const int last = static_cast<int>(rank) - 1;
+  order.rows.push_back(k_last ? last - 1 : last);
+  order.k = {k_last ? last : last - 1};
+  return {kind, std::move(order)};
+}
 
 // `transposed`: the reader sees the weight through a transpose.
 Reading reading(const Node& node, std::size_t input, const std::vector<std::int64_t>& dims,
@@ -44,11 +59,12 @@ Reading reading(const Node& node, std::size_t input, const std::vector<std::int6
     if (node.op == Op::ConvTranspose)
       return {WeightUseKind::conv, conv_transpose_weight_order(node, dims)};
   }
-  if (rank == 2 && input == 1 && node.op == Op::MatMul)
-    return matrix(WeightUseKind::matmul, transposed ? 1 : 0);
-  if (rank == 2 && input == 1 && node.op == Op::Gemm) {
-    const bool k_last = (node.int_or("transB", 0) != 0) != transposed;
-    return matrix(WeightUseKind::gemm, k_last ? 1 : 0);
+  // A left operand sums over its last axis, a right one over the one before.
+  if (rank >= 2 && input < 2 && node.op == Op::MatMul)
+    return matrices(WeightUseKind::matmul, rank, (input == 0) != transposed);
+  if (rank == 2 && input < 2 && node.op == Op::Gemm) {
+    const bool exchanged = node.int_or(input == 0 ? "transA" : "transB", 0) != 0;
+    return matrices(WeightUseKind::gemm, rank, ((input == 0) != exchanged) != transposed);
   }
   if (node.op == Op::Gather && input == 0 && rank >= 2 && !transposed) {
     if (const std::int64_t axis = node.int_or("axis", 0);
@@ -112,7 +128,8 @@ class Finder {
     return {value, static_cast<double>(value) * value};
   }
 
-  // The first reader that takes the weight as a matrix, looking through transposes.
+  // The first reader that takes the weight as a matrix, one that reads it as it is before those
+  // that see it through a transpose.
   std::pair<Reading, NodeId> first_reading(ValueId v, const std::vector<std::int64_t>& dims,
                                            bool transposed, int depth) const {
     std::pair<Reading, NodeId> result{{}, kNone};
@@ -124,10 +141,13 @@ class Finder {
         const Reading r = reading(node, i, dims, transposed);
         if (r.kind != WeightUseKind::other) return {r, n};
       }
-      if (dims.size() == 2 && depth < 4 && swaps_two_axes(node)) {
-        const auto through = first_reading(node.outputs[0], dims, !transposed, depth + 1);
-        if (through.first.kind != WeightUseKind::other) return through;
-      }
+    }
+    if (depth == 4) return result;
+    for (const NodeId n : uses_.readers[v]) {
+      const Node& node = graph_.nodes[n];
+      if (!swaps_last_axes(node, dims.size())) continue;
+      const auto through = first_reading(node.outputs[0], dims, !transposed, depth + 1);
+      if (through.first.kind != WeightUseKind::other) return through;
     }
     return result;
   }
@@ -136,12 +156,13 @@ class Finder {
     const Value& value = graph_.values[v];
     WeightUse use;
     use.value = v;
+    use.also_named = value.aliases;
     use.kind = how.kind;
     use.order = how.kind == WeightUseKind::other ? one_row(value.constant->dims.size()) : how.order;
     const MatrixSize size = matrix_size(value.constant->dims, use.order);
     use.rows = size.rows;
     use.k = size.k;
-    use.range = measure_weights(row_reader(*value.constant, use.order), use.rows, use.k);
+    use.range = measure_weights(*value.constant);
     return use;
   }
 

@@ -10,7 +10,8 @@ namespace subbyte {
 
 // One entry for each float constant of more than one element that a node of the main graph reads
 // the elements of, in the order of their values: a matrix [N, K] where a product or Gather reads it
-// as one (directly or through a transpose), else one row of all elements. The first such reader
+// as one (directly or through a transpose), one after the other for each place along the axes
+// before the last two of a MatMul's weight, else one row of all elements. The first such reader
 // decides.
 std::vector<WeightUse> find_weight_uses(const Model& model);
 

@@ -44,9 +44,22 @@ TEST(WeightUses, Products) {
          WeightUseKind::matmul, {{0}, {1}}, 6, 4);
   expect(use_of("6, 4", 24, "5, 4", "  %y = Gemm(%x, %w) {transB = 1}\n"), WeightUseKind::gemm,
          {{0}, {1}}, 6, 4);
-  // A left side is no matrix of this kind.
-  expect(use_of("6, 5", 30, "5, 4", "  %y = MatMul(%w, %x)\n"), WeightUseKind::operand,
-         {{}, {0, 1}}, 1, 30);
+  expect(use_of("6, 5", 30, "5, 4", "  %y = MatMul(%w, %x)\n"), WeightUseKind::matmul, {{0}, {1}},
+         6, 5);
+  expect(use_of("5, 6", 30, "5, 4", "  %y = Gemm(%w, %x) {transA = 1}\n"), WeightUseKind::gemm,
+         {{1}, {0}}, 6, 5);
+}
+
+TEST(WeightUses, OneMatrixForEachPlace) {
+  expect(use_of("3, 4, 6", 72, "3, 5, 4", "  %y = MatMul(%x, %w)\n"), WeightUseKind::matmul,
+         {{0, 2}, {1}}, 18, 4);
+  expect(use_of("3, 6, 4", 72, "3, 5, 4",
+                "  %t = Transpose(%w) {perm = [0, 2, 1]}\n  %y = MatMul(%x, %t)\n"),
+         WeightUseKind::matmul, {{0, 1}, {2}}, 18, 4);
+  // Another order of axes is no matrix.
+  expect(use_of("4, 3, 6", 72, "3, 5, 4",
+                "  %t = Transpose(%w) {perm = [1, 0, 2]}\n  %y = MatMul(%x, %t)\n"),
+         WeightUseKind::operand, {{}, {0, 1, 2}}, 1, 72);
 }
 
 TEST(WeightUses, Tables) {

@@ -1,0 +1,35 @@
+// A constant as it is stored: what quantize decides, what plan, emit and the check read.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "graph/graph.h"
+#include "quantize/format.h"
+#include "quantize/group_search.h"
+
+namespace subbyte {
+
+// The constant's own elements, encoded when it is packed; `search` finds an affine encoding's
+// scales.
+struct ElementsOfConstant {
+  ScaleSearch search = ScaleSearch::none;
+  friend bool operator==(const ElementsOfConstant&, const ElementsOfConstant&) = default;
+};
+
+// Where the packed numbers come from. Codes on a grid that arrived in the model, with its scales
+// and zero points, are a further alternative.
+using StoredSource = std::variant<ElementsOfConstant>;
+
+// A matrix of rows by k in some encoding.
+struct StoredWeight {
+  ValueId value = kNone;
+  Encoding encoding;
+  std::int64_t rows = 1;
+  std::int64_t k = 0;
+  AxisOrder order;
+  RowLayout layout = {};
+  StoredSource source = {};
+};
+
+}  // namespace subbyte

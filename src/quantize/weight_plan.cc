@@ -1,0 +1,196 @@
+#include "quantize/weight_plan.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "base/threads.h"
+#include "quantize/choose_encoding.h"
+#include "quantize/mixed.h"
+#include "quantize/uses.h"
+#include "quantize/widen.h"
+
+namespace subbyte {
+namespace {
+
+constexpr Precision kMixedNarrow = Precision::bits4;
+
+Precision mixed_precision(Component component) {
+  switch (component) {
+    case Component::feed_forward:
+    case Component::convolution:
+      return kMixedNarrow;
+    case Component::head:
+      return Precision::float16;
+    default:
+      return Precision::bits8;
+  }
+}
+
+// Group sizes and zero points as the values ask for.
+void measure_encodings(const Model& model, const std::vector<WeightUse>& uses,
+                       std::vector<Assignment>& assignments) {
+  parallel_for(uses.size(), [&](std::size_t i) {
+    auto* const affine = std::get_if<AffineEncoding>(&assignments[i].encoding);
+    if (affine == nullptr) return;
+    const Tensor& tensor = *model.main().values[uses[i].value].constant;
+    *affine = choose_encoding(affine->bits, row_reader(tensor, uses[i].order), uses[i].rows,
+                              uses[i].k, uses[i].range.largest);
+  });
+}
+
+// Calls `change` with those of the uses that are marked, and their assignments.
+template <typename Change>
+void for_marked(const std::vector<WeightUse>& uses, const std::vector<bool>& marked,
+                std::vector<Assignment>& assignments, const Change& change) {
+  std::vector<WeightUse> some;
+  std::vector<Assignment> theirs;
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    if (!marked[i]) continue;
+    some.push_back(uses[i]);
+    theirs.push_back(std::move(assignments[i]));
+  }
+  change(some, theirs);
+  for (std::size_t i = 0, next = 0; i < uses.size(); ++i) {
+    if (marked[i]) assignments[i] = std::move(theirs[next++]);
+  }
+}
+
+// Only what no rule names is kept wider.
+void widen(const std::vector<WeightUse>& uses, const PrecisionPolicy& policy,
+           const std::vector<Precision>& precisions, const std::vector<bool>& named,
+           std::vector<Assignment>& assignments) {
+  std::vector<bool> unnamed = named;
+  unnamed.flip();
+  if (policy.precision) {
+    widen_smallest(uses, *policy.precision, unnamed, assignments);
+    return;
+  }
+  std::vector<bool> narrow(uses.size());
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    narrow[i] = unnamed[i] && is_matrix(uses[i].kind) && precisions[i] == kMixedNarrow;
+  }
+  for_marked(uses, narrow, assignments, [](const auto& some, auto& theirs) {
+    widen_smallest(some, kMixedNarrow, std::vector<bool>(some.size(), true), theirs);
+  });
+}
+
+std::optional<BrokenPromise> broken_promise(const WeightPlan& plan, Precision precision,
+                                            const std::vector<bool>& named) {
+  BrokenPromise broken{bits_of(precision), 0, {}};
+  double all = 0, kept = 0;
+  for (std::size_t i = 0; i < plan.uses.size(); ++i) {
+    if (named[i]) continue;
+    const auto parameters = static_cast<double>(plan.uses[i].parameters());
+    all += parameters;
+    if (value_bits(plan.assignments[i].encoding) <= broken.bits) {
+      kept += parameters;
+    } else {
+      broken.wider.push_back(i);
+    }
+  }
+  if (all == 0 || kept >= kPromised * all) return std::nullopt;
+  broken.share = kept / all;
+  std::stable_sort(broken.wider.begin(), broken.wider.end(), [&](std::size_t a, std::size_t b) {
+    return plan.uses[a].parameters() > plan.uses[b].parameters();
+  });
+  return broken;
+}
+
+std::string model_type(const std::vector<WeightUse>& uses) {
+  std::string type = "other";
+  for (const WeightUse& use : uses) {
+    if (use.component == Component::attention) return "transformer";
+    if (use.component == Component::convolution) type = "convolutional";
+  }
+  return type;
+}
+
+StoredWeight stored_weight(const WeightUse& use, const Assignment& assignment) {
+  ElementsOfConstant source;
+  if (const auto* affine = std::get_if<AffineEncoding>(&assignment.encoding)) {
+    source.search = scale_search(affine->bits, use.kind);
+  }
+  return {.value = use.value,
+          .encoding = assignment.encoding,
+          .rows = use.rows,
+          .k = use.k,
+          .order = use.order,
+          .layout = row_layout(assignment.encoding, use.k),
+          .source = source};
+}
+
+}  // namespace
+
+std::optional<PrecisionPolicy> policy_from_name(std::string_view name) {
+  const auto precision = precision_from_name(name);
+  if (!precision && name != "mixed") return std::nullopt;
+  return PrecisionPolicy{.precision = precision};
+}
+
+Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& policy) {
+  WeightPlan plan;
+  plan.uses = find_weight_uses(model);
+  std::vector<Precision> precisions;
+  for (const WeightUse& use : plan.uses) {
+    precisions.push_back(policy.precision.value_or(mixed_precision(use.component)));
+  }
+  std::vector<bool> named(plan.uses.size(), false);
+  if (policy.rules) {
+    std::vector<std::string> names;
+    for (const WeightUse& use : plan.uses) names.push_back(model.main().values[use.value].name);
+    SUBBYTE_TRY(named, apply_mixed_precision(*policy.rules, plan.uses, names, precisions));
+  }
+  plan.assignments = assign_encodings(plan.uses, precisions);
+  measure_encodings(model, plan.uses, plan.assignments);
+  const bool all_narrow = policy.precision && bits_of(*policy.precision) < 8;
+  std::vector<bool> narrow(plan.uses.size(), all_narrow);
+  for (std::size_t i = 0; i < narrow.size(); ++i) {
+    if (named[i] && bits_of(precisions[i]) < 8) narrow[i] = true;
+  }
+  for_marked(plan.uses, narrow, plan.assignments,
+             [](const auto& some, auto& theirs) { narrow_others(some, theirs); });
+  widen(plan.uses, policy, precisions, named, plan.assignments);
+  for (std::size_t i = 0; i < plan.uses.size(); ++i) {
+    plan.stored.emplace(plan.uses[i].value, stored_weight(plan.uses[i], plan.assignments[i]));
+  }
+  plan.model_type = model_type(plan.uses);
+  if (policy.precision) plan.broken = broken_promise(plan, *policy.precision, named);
+  return plan;
+}
+
+std::vector<std::string> widening_notes(const Model& model, const WeightPlan& plan) {
+  std::vector<std::string> notes;
+  for (std::size_t i = 0; i < plan.uses.size(); ++i) {
+    const std::string& reason = plan.assignments[i].reason;
+    if (reason.empty()) continue;
+    notes.push_back(
+        fmt::format("weight {}: {}", quoted(model.main().values[plan.uses[i].value].name), reason));
+  }
+  return notes;
+}
+
+std::string promise_text(const Model& model, const WeightPlan& plan, const BrokenPromise& broken) {
+  constexpr std::size_t kShown = 5;
+  double all = 0;
+  for (const WeightUse& use : plan.uses) all += static_cast<double>(use.parameters());
+  std::string text = fmt::format(
+      "{:.1f} % of the parameters are stored at {} bits or fewer, where {:.0f} % are promised",
+      broken.share * 100, broken.bits, kPromised * 100);
+  for (std::size_t i = 0; i < std::min(kShown, broken.wider.size()); ++i) {
+    const WeightUse& use = plan.uses[broken.wider[i]];
+    text += fmt::format("{} {} ({:.1f} %) has {} bits, for {}", i == 0 ? ":" : ";",
+                        quoted(model.main().values[use.value].name),
+                        static_cast<double>(use.parameters()) / all * 100,
+                        value_bits(plan.assignments[broken.wider[i]].encoding),
+                        plan.assignments[broken.wider[i]].reason);
+  }
+  if (broken.wider.size() > kShown) {
+    text += fmt::format("; and {} smaller ones (--log-level debug shows them)",
+                        broken.wider.size() - kShown);
+  }
+  return text;
+}
+
+}  // namespace subbyte

@@ -1,0 +1,317 @@
+"""A weight is stored once, however often and however it is read, and folding makes no module larger."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from harness import assert_outputs, convert, manifest_of, oracle, run, run_sessions
+
+FLOAT = TensorProto.FLOAT
+INT64 = TensorProto.INT64
+random = np.random.default_rng(29)
+
+
+def node(op, inputs, outputs, **attributes):
+    return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
+
+
+def model(nodes, inputs, outputs, constants):
+    ports = [helper.make_tensor_value_info(name, *what) for name, what in inputs.items()]
+    results = [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs]
+    weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "once", ports, results, weights)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    made.ir_version = 8
+    return made
+
+
+def normal(*shape):
+    return random.standard_normal(shape).astype(np.float32)
+
+
+X = {"x": (FLOAT, [3, 64])}
+SQUARE = normal(64, 64)
+TABLE = normal(200, 64)
+
+# name: (model, inputs, weights that are stored, most bytes of them at float32)
+SHARED = {
+    "identities": (
+        model(
+            [node("Identity", "w", f"w{i}") for i in range(4)]
+            + [node("MatMul", f"{'x' if i == 0 else f'h{i - 1}'} w{i}", f"h{i}") for i in range(4)],
+            X,
+            ["h3"],
+            {"w": SQUARE / 8},
+        ),
+        {"x": normal(3, 64)},
+        1,
+    ),
+    "equal bytes": (
+        model(
+            [node("MatMul", "x a", "h"), node("Relu", "h", "r"), node("MatMul", "r b", "y")],
+            X,
+            ["y"],
+            {"a": SQUARE, "b": SQUARE.copy()},
+        ),
+        {"x": normal(3, 64)},
+        1,
+    ),
+    "tied embedding": (
+        model(
+            [
+                node("Gather", "table ids", "e"),
+                node("Transpose", "table", "t", perm=[1, 0]),
+                node("MatMul", "e t", "y"),
+            ],
+            {"ids": (INT64, [5])},
+            ["y"],
+            {"table": TABLE},
+        ),
+        {"ids": np.array([3, 199, 0, 7, 42])},
+        1,
+    ),
+    "a copy that is the transpose": (
+        model(
+            [node("Gather", "table ids", "e"), node("MatMul", "e head", "y")],
+            {"ids": (INT64, [5])},
+            ["y"],
+            {"table": TABLE, "head": np.ascontiguousarray(TABLE.T)},
+        ),
+        {"ids": np.array([3, 199, 0, 7, 42])},
+        1,
+    ),
+    "a convolution at two levels": (
+        model(
+            [
+                node("Conv", "x w", "a"),
+                node("Mul", "a s", "b"),
+                node("MaxPool", "x", "p", kernel_shape=[2, 2], strides=[2, 2]),
+                node("Conv", "p w", "c"),
+                node("Mul", "c t", "d"),
+                node("GlobalAveragePool", "b", "e"),
+                node("GlobalAveragePool", "d", "f"),
+                node("Add", "e f", "y"),
+            ],
+            {"x": (FLOAT, [1, 16, 8, 8])},
+            ["y"],
+            {
+                "w": normal(16, 16, 3, 3),
+                "s": np.abs(normal(16, 1, 1)) + 0.5,
+                "t": np.abs(normal(16, 1, 1)) + 0.5,
+            },
+        ),
+        {"x": normal(1, 16, 8, 8)},
+        3,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("once")
+
+
+def saved(folder, made, name):
+    path = folder / f"{name.replace(' ', '-')}.onnx"
+    onnx.save(made, path)
+    return path
+
+
+def convert_all(folder, cases, precision):
+    modules = []
+    for name, (made, *_) in cases.items():
+        source = saved(folder, made, name)
+        modules.append(convert(source, source.with_suffix(f".{precision}.webgpu.js"), "--precision", precision))
+    return modules
+
+
+@pytest.mark.parametrize("precision,tolerance", [("float32", 1e-5), ("8bit", 0.05)])
+def test_shared_weights(folder, precision, tolerance):
+    modules = convert_all(folder, SHARED, precision)
+    sessions = [
+        {"module": module, "device": "default", "runs": [inputs]}
+        for module, (_, inputs, _) in zip(modules, SHARED.values())
+    ]
+    for (name, (_, inputs, count)), module, result in zip(SHARED.items(), modules, run_sessions("node", sessions)):
+        source = folder / f"{name.replace(' ', '-')}.onnx"
+        assert_outputs(result["runs"][0]["outputs"], oracle(source, inputs), tolerance, name)
+        weights = manifest_of(module)["weights"]
+        assert len(weights) == count, [weight["name"] for weight in weights]
+        assert not any("read_by_elements" in weight for weight in weights), name
+
+
+def test_the_other_names_are_kept(folder):
+    source = saved(folder, SHARED["equal bytes"][0], "names")
+    rules = folder / "rules.json"
+    rules.write_text('{"tensors": {"b": "2bit"}}')
+    module = convert(source, folder / "names.webgpu.js", "--precision", "8bit", "--mixed-precision-config", rules)
+    (weight,) = manifest_of(module)["weights"]
+    assert (weight["name"], weight["also_named"], weight["bits"]) == ("a", ["b"], 2)
+
+
+def test_a_reader_along_the_other_axis_is_named(folder):
+    """x w sums over the first axis of w, x w' over the second: one is stored, and the other said."""
+    made = model(
+        [node("MatMul", "x w", "h"), node("MatMul", "h v", "y")],
+        {"x": (FLOAT, [3, 96])},
+        ["y"],
+        {"w": (wide := normal(96, 64)), "v": np.ascontiguousarray(wide.T)},
+    )
+    made.graph.node[1].name = "back"
+    source = saved(folder, made, "two-ways")
+    module = folder / "two-ways.webgpu.js"
+    done = run("convert", source, "--precision", "8bit", "--output", module)
+    assert "weight 'w': 'back' sums over other axes" in done.stderr
+    (weight,) = manifest_of(module)["weights"]
+    assert weight["read_by_elements"] == ["back"]
+    inputs = {"x": normal(3, 96)}
+    (result,) = run_sessions("node", [{"module": module, "device": "default", "runs": [inputs]}])
+    assert_outputs(result["runs"][0]["outputs"], oracle(source, inputs), 0.05, "two ways")
+
+
+# name: (model, inputs): weights of matrices, one for each place along other axes
+BATCHED = {
+    "one for each batch": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, [4, 5, 64])}, ["y"], {"w": normal(4, 64, 96)}),
+        {"x": normal(4, 5, 64)},
+    ),
+    "the same x for each": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, [5, 64])}, ["y"], {"w": normal(4, 64, 96)}),
+        {"x": normal(5, 64)},
+    ),
+    "inner batches": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, [3, 4, 5, 64])}, ["y"], {"w": normal(4, 64, 96)}),
+        {"x": normal(3, 4, 5, 64)},
+    ),
+    "outer batches": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, [4, 3, 5, 64])}, ["y"], {"w": normal(4, 1, 64, 96)}),
+        {"x": normal(4, 3, 5, 64)},
+    ),
+    "two axes of batches": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, ["n", 2, 3, 5, 64])}, ["y"], {"w": normal(2, 3, 64, 32)}),
+        {"x": normal(2, 2, 3, 5, 64)},
+    ),
+    "a batch of one": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, [3, 5, 64])}, ["y"], {"w": normal(1, 64, 32)}),
+        {"x": normal(3, 5, 64)},
+    ),
+    "transposed": (
+        model(
+            [node("Transpose", "w", "t", perm=[0, 2, 1]), node("MatMul", "x t", "y")],
+            {"x": (FLOAT, [4, 5, 64])},
+            ["y"],
+            {"w": normal(4, 96, 64)},
+        ),
+        {"x": normal(4, 5, 64)},
+    ),
+    "on the left": (
+        model([node("MatMul", "w x", "y")], {"x": (FLOAT, [64, 7])}, ["y"], {"w": normal(96, 64)}),
+        {"x": normal(64, 7)},
+    ),
+    "on the left of many": (
+        model([node("MatMul", "w x", "y")], {"x": (FLOAT, ["n", 64, 7])}, ["y"], {"w": normal(96, 64)}),
+        {"x": normal(3, 64, 7)},
+    ),
+    "many on the left": (
+        model([node("MatMul", "w x", "y")], {"x": (FLOAT, [64, 7])}, ["y"], {"w": normal(4, 32, 64)}),
+        {"x": normal(64, 7)},
+    ),
+    "many on the left of a vector": (
+        model([node("MatMul", "w x", "y")], {"x": (FLOAT, [64])}, ["y"], {"w": normal(4, 32, 64)}),
+        {"x": normal(64)},
+    ),
+    "on the left of Gemm, transposed": (
+        model(
+            [node("Gemm", "w x", "y", transA=1, transB=1, alpha=0.5)],
+            {"x": (FLOAT, [7, 64])},
+            ["y"],
+            {"w": normal(64, 96)},
+        ),
+        {"x": normal(7, 64)},
+    ),
+    "experts of a size that is no multiple": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, [3, 7, 50])}, ["y"], {"w": normal(3, 50, 33)}),
+        {"x": normal(3, 7, 50)},
+    ),
+}
+# Rounding to N bits of numbers from a normal distribution.
+ERRORS = {"float32": 1e-5, "float16": 2e-3, "8bit": 0.02, "4bit": 0.12, "3bit": 0.25}
+
+
+@pytest.mark.parametrize("precision", ERRORS)
+def test_weights_of_many_matrices_are_packed(folder, precision):
+    modules = convert_all(folder, BATCHED, precision)
+    sessions = [
+        {"module": module, "device": "default", "runs": [inputs]}
+        for module, (_, inputs) in zip(modules, BATCHED.values())
+    ]
+    bits = {"float32": 32, "float16": 16, "8bit": 8, "4bit": 4, "3bit": 3}[precision]
+    for (name, (_, inputs)), module, result in zip(BATCHED.items(), modules, run_sessions("node", sessions)):
+        (weight,) = manifest_of(module)["weights"]
+        assert weight["bits"] == bits and "read_by_elements" not in weight, name
+        expected = oracle(folder / f"{name.replace(' ', '-')}.onnx", inputs)
+        assert_outputs(result["runs"][0]["outputs"], expected, ERRORS[precision], f"{name} at {precision}")
+
+
+def filled(value, *shape):
+    return helper.make_node(
+        "ConstantOfShape", ["s"], ["c"], value=numpy_helper.from_array(np.array([value], np.float32))
+    ), {"s": np.array(shape)}
+
+
+SMALL = normal(1, 64)
+FILL, FILL_SHAPE = filled(1.25, 512, 64)
+FOLDED = {
+    "expand": (
+        model(
+            [node("Expand", "small shape", "e"), node("Add", "x e", "y")],
+            {"x": (FLOAT, [4096, 64])},
+            ["y"],
+            {"small": SMALL, "shape": np.array([4096, 64])},
+        ),
+        {"x": normal(4096, 64)},
+    ),
+    "tile": (
+        model(
+            [node("Tile", "small times", "e"), node("Add", "x e", "y")],
+            {"x": (FLOAT, [64, 128])},
+            ["y"],
+            {"small": normal(2, 32), "times": np.array([32, 4])},
+        ),
+        {"x": normal(64, 128)},
+    ),
+    "constant of shape in concat": (
+        model([FILL, node("Concat", "x c", "y", axis=0)], {"x": (FLOAT, [3, 64])}, ["y"], FILL_SHAPE),
+        {"x": normal(3, 64)},
+    ),
+    "constant of shape in add": (
+        model([FILL, node("Add", "x c", "y")], {"x": (FLOAT, [512, 64])}, ["y"], FILL_SHAPE),
+        {"x": normal(512, 64)},
+    ),
+}
+
+
+def test_folding_makes_nothing_larger(folder):
+    modules = convert_all(folder, FOLDED, "4bit")
+    sessions = [
+        {"module": module, "device": "default", "runs": [inputs]}
+        for module, (_, inputs) in zip(modules, FOLDED.values())
+    ]
+    for (name, (_, inputs)), module, result in zip(FOLDED.items(), modules, run_sessions("node", sessions)):
+        assert manifest_of(module)["totals"]["bytes"] <= 4096, name
+        expected = oracle(folder / f"{name.replace(' ', '-')}.onnx", inputs)
+        assert_outputs(result["runs"][0]["outputs"], expected, 1e-6, name)
+
+
+def test_a_promise_that_is_not_kept_is_a_warning(folder):
+    """Most parameters are anchors, which no precision narrows."""
+    made = model(
+        [node("MatMul", "x w", "h"), node("Add", "h anchors", "y")],
+        {"x": (FLOAT, [512, 64])},
+        ["y"],
+        {"w": normal(64, 64), "anchors": 2000 + normal(512, 64)},
+    )
+    done = run("convert", saved(folder, made, "promise"), "--precision", "4bit", "--output", folder / "promise.webgpu.js")
+    assert "4bit: 11.1 % of the parameters are stored at 4 bits or fewer, where 95 % are promised" in done.stderr
+    assert "'anchors' (88.9 %) has 32 bits, for it is no trained operand" in done.stderr
