@@ -315,3 +315,43 @@ def test_a_promise_that_is_not_kept_is_a_warning(folder):
     done = run("convert", saved(folder, made, "promise"), "--precision", "4bit", "--output", folder / "promise.webgpu.js")
     assert "4bit: 11.1 % of the parameters are stored at 4 bits or fewer, where 95 % are promised" in done.stderr
     assert "'anchors' (88.9 %) has 32 bits, for it is no trained operand" in done.stderr
+
+
+# name: (model, inputs): weights without elements
+EMPTY = {
+    "no depth": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, ["n", 0])}, ["y"], {"w": normal(0, 4)}),
+        {"x": normal(3, 0)},
+    ),
+    "no depth and a bias": (
+        model([node("Gemm", "x w b", "y")], {"x": (FLOAT, ["n", 0])}, ["y"], {"w": normal(0, 4), "b": normal(4)}),
+        {"x": normal(3, 0)},
+    ),
+    "no columns": (
+        model([node("MatMul", "x w", "y")], {"x": (FLOAT, ["n", 4])}, ["y"], {"w": normal(4, 0)}),
+        {"x": normal(3, 4)},
+    ),
+    "no depth on the left": (
+        model([node("MatMul", "w x", "y")], {"x": (FLOAT, [0, "n"])}, ["y"], {"w": normal(4, 0)}),
+        {"x": normal(0, 3)},
+    ),
+    "a table of no rows": (
+        model([node("Gather", "w x", "y")], {"x": (INT64, ["n"])}, ["y"], {"w": normal(0, 4)}),
+        {"x": np.zeros(0, np.int64)},
+    ),
+    "added to nothing": (
+        model([node("Add", "x w", "y")], {"x": (FLOAT, ["n", 0])}, ["y"], {"w": normal(1, 0)}),
+        {"x": normal(3, 0)},
+    ),
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "4bit"])
+@pytest.mark.parametrize("name", EMPTY)
+def test_weights_without_elements(folder, name, precision):
+    made, inputs = EMPTY[name]
+    source = saved(folder, made, f"empty {name}")
+    module = convert(source, source.with_suffix(f".{precision}.webgpu.js"), "--precision", precision)
+    (result,) = run_sessions("node", [{"module": module, "device": "default", "runs": [inputs]}])
+    assert "outputs" in result["runs"][0], result["runs"][0]
+    assert_outputs(result["runs"][0]["outputs"], oracle(source, inputs), 1e-6, name)
