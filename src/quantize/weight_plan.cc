@@ -81,10 +81,9 @@ std::optional<BrokenPromise> broken_promise(const WeightPlan& plan, Precision pr
   BrokenPromise broken{bits_of(precision), 0, {}};
   double all = 0, kept = 0;
   for (std::size_t i = 0; i < plan.uses.size(); ++i) {
-    if (named[i]) continue;
     const auto parameters = static_cast<double>(plan.uses[i].parameters());
     all += parameters;
-    if (value_bits(plan.assignments[i].encoding) <= broken.bits) {
+    if (named[i] || value_bits(plan.assignments[i].encoding) <= broken.bits) {
       kept += parameters;
     } else {
       broken.wider.push_back(i);

@@ -24,8 +24,8 @@ struct PrecisionPolicy {
 // Of a name of --precision: one of precision_names(), or "mixed".
 std::optional<PrecisionPolicy> policy_from_name(std::string_view name);
 
-// At least kPromised of the parameters that no rule of the user's names are stored at so many bits
-// or fewer.
+// At least kPromised of the parameters are stored at so many bits or fewer, or as a rule of the
+// user's says.
 inline constexpr double kPromised = 0.95;
 struct BrokenPromise {
   int bits = 0;

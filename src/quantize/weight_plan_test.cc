@@ -91,8 +91,7 @@ TEST(WeightPlan, ARuleIsObeyedAndNoPartOfThePromise) {
   const auto plan = planned(model, "2bit", R"({"tensors": {"large": "fp32", "small": "3bit"}})");
   ASSERT_TRUE(plan);
   EXPECT_EQ(bits(*plan), std::vector<int>({32, 3, 32}));
-  ASSERT_TRUE(plan->broken);  // of the anchors alone
-  EXPECT_EQ(plan->broken->wider, std::vector<std::size_t>({2}));
+  EXPECT_FALSE(plan->broken);
   const auto refused = planned(model, "2bit", R"({"tensors": {"anchors": "4bit"}})");
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().message.starts_with(
