@@ -35,6 +35,34 @@ Expected<void> check_replaceable_log(FileSystem& files, const std::string& path,
                  quoted(path));
 }
 
+// Fails where options ask for what the format has not.
+Expected<void> check_combination(const ConvertOptions& options, const std::string& output) {
+  const bool onnx = options.target_format == "onnx";
+  const bool module_name = output.ends_with(".js") || output.ends_with(".mjs");
+  if (!onnx && !module_name) {
+    return fail_as(ErrorKind::usage, "--output {}: a module's name ends in .js, best in .webgpu.js",
+                   quoted(output));
+  }
+  if (onnx && module_name) {
+    return fail_as(ErrorKind::usage,
+                   "--output {}: --target-format onnx writes no module; give a name that ends in "
+                   ".onnx",
+                   quoted(output));
+  }
+  if (onnx && (options.single_file || options.shard_bytes > 0)) {
+    return fail_as(ErrorKind::usage,
+                   "{}: this is for --target-format webgpu; an ONNX file is one file, with its "
+                   "weights beside it only above 2 GB",
+                   options.single_file ? "--single-file" : "--shard-size");
+  }
+  if (options.single_file && options.shard_bytes > 0) {
+    return fail_as(ErrorKind::usage,
+                   "--shard-size: with --single-file there are no files of weights; leave one of "
+                   "the two out");
+  }
+  return {};
+}
+
 // Fails where a file would be written that another option names.
 Expected<void> claim_files(FileClaims& claims, const ConvertOptions& options,
                            const std::string& output) {
@@ -42,12 +70,8 @@ Expected<void> claim_files(FileClaims& claims, const ConvertOptions& options,
   if (!options.mixed_config.empty()) {
     SUBBYTE_CHECK_OK(claims.reads(options.mixed_config, "the file of --mixed-precision-config"));
   }
-  const bool onnx = options.target_format == "onnx";
-  if (!onnx && !output.ends_with(".js") && !output.ends_with(".mjs")) {
-    return fail_as(ErrorKind::usage, "--output {}: a module's name ends in .js, best in .webgpu.js",
-                   quoted(output));
-  }
-  SUBBYTE_CHECK_OK(onnx ? claim_onnx(claims, output) : claim_module(claims, output));
+  SUBBYTE_CHECK_OK(options.target_format == "onnx" ? claim_onnx(claims, output)
+                                                   : claim_module(claims, output));
   if (options.log_file.empty()) return {};
   return claims.writes("--log-file", options.log_file, "the log", true);
 }
@@ -115,6 +139,7 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
 
 Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log) {
   const std::string output = options.output.empty() ? default_output(options) : options.output;
+  SUBBYTE_CHECK_OK(check_combination(options, output));
   FileClaims claims(files);
   SUBBYTE_CHECK_OK(claim_files(claims, options, output));
   if (!options.log_file.empty()) log.keep();

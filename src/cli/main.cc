@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,15 @@ CLI::Validator one_of(const std::vector<std::string>& words) {
   return CLI::Validator(check, fmt::format("{{{}}}", fmt::join(words, ",")));
 }
 
+// The path of a file: not "".
+CLI::Validator a_name() {
+  return CLI::Validator(
+      [](const std::string& name) -> std::string {
+        return name.empty() ? "the name is empty; name a file" : "";
+      },
+      "FILE");
+}
+
 // FILE and its long form: exactly one of the two.
 void add_file(CLI::App* verb, const std::string& option, std::string& target,
               const std::string& what) {
@@ -71,9 +81,11 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
       ->check(one_of({"webgpu", "onnx"}));
   verb->add_option("--precision", o.precision, "How weights are stored (default 8bit)")
       ->check(one_of(precisions()));
-  verb->add_option("--output", o.output, "File to write; by default a name beside the source");
+  verb->add_option("--output", o.output, "File to write; by default a name beside the source")
+      ->check(a_name());
   verb->add_option("--mixed-precision-config", o.mixed_config,
-                   "A JSON file with the precision of layers, components and tensors");
+                   "A JSON file with the precision of layers, components and tensors")
+      ->check(a_name());
   verb->add_option("--model-type", o.model_type, "Kind of model, for the manifest");
   verb->add_flag("--single-file", o.single_file,
                  "Put the weights inside the module (up to 100 MB)");
@@ -83,7 +95,7 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
                  "Replace files that subbyte did not write, the log file included");
   verb->add_option("--log-level", log.level, "How much is told on stderr")
       ->check(one_of({"error", "warning", "info", "debug"}));
-  verb->add_option("--log-file", log.file, "Write the log to this file too");
+  verb->add_option("--log-file", log.file, "Write the log to this file too")->check(a_name());
   return verb;
 }
 
@@ -150,6 +162,34 @@ std::string unknown_option(const CLI::App& verb, int argc, char** argv,
   return "";
 }
 
+// What the documentation of subbyte names and this version has not: better said so than taken for a
+// typing error.
+constexpr std::string_view kComingVerbs[] = {"quantize", "evaluate", "session", "generate",
+                                             "tune",     "profile",  "help"};
+constexpr std::string_view kComingOptions[] = {"--target-size",
+                                               "--target-bits",
+                                               "--max-loss",
+                                               "--calibration",
+                                               "--effort",
+                                               "--checkpoint",
+                                               "--report",
+                                               "--dim",
+                                               "--input",
+                                               "--state",
+                                               "--rename",
+                                               "--activations",
+                                               "--qdq",
+                                               "--json",
+                                               "-o",
+                                               "-p",
+                                               "-q",
+                                               "-v",
+                                               "-V"};
+
+bool is_coming(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 // "--target-format: 'wasm' is not one of ..." of CLI11's words, as one sentence of ours.
 int parse_error(Log& log, const CLI::App& app, const CLI::ParseError& error, int argc,
                 char** argv) {
@@ -160,6 +200,10 @@ int parse_error(Log& log, const CLI::App& app, const CLI::ParseError& error, int
       return wrong_command(log,
                            fmt::format("subbyte needs a verb; there are {}; see subbyte --help",
                                        fmt::join(verbs, ", ")));
+    }
+    if (is_coming(kComingVerbs, argv[1])) {
+      return wrong_command(log, fmt::format("subbyte {} has no verb {} yet; there are {}", kVersion,
+                                            quoted(argv[1]), fmt::join(verbs, ", ")));
     }
     if (argv[1][0] != '-') {
       return wrong_command(
@@ -172,6 +216,12 @@ int parse_error(Log& log, const CLI::App& app, const CLI::ParseError& error, int
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     std::vector<std::string> known;
     const std::string unknown = unknown_option(verb, argc, argv, known);
+    if (is_coming(kComingOptions, unknown)) {
+      return wrong_command(
+          log, fmt::format("subbyte {} has no option {} of {} yet; leave it out, or see subbyte {} "
+                           "--help for those that there are",
+                           kVersion, unknown, verb.get_name(), verb.get_name()));
+    }
     if (!unknown.empty()) {
       return wrong_command(
           log, fmt::format("{} is not an option of {}{}; see subbyte {} --help", quoted(unknown),
