@@ -150,8 +150,11 @@ Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& lo
   SUBBYTE_CHECK_OK(before_writing(files, options, output, claims, model, log));
   if (!model) return tl::unexpected<Error>(std::move(model.error()));
   SUBBYTE_TRY(const CompileOptions compile_with, compile_options(files, options));
+  ModuleSink module(files, output, options.force);
+  OnnxSink onnx(files, output, options.force);
+  OutputSink& sink = compile_with.target == Target::onnx ? static_cast<OutputSink&>(onnx) : module;
   SUBBYTE_TRY(const CompileResult done, compile(*source, std::move(*model), compile_with,
-                                                {&files, output, options.force}, observer));
+                                                {&sink, base_name_of(output)}, observer));
   if (options.target_format == "onnx") {
     fmt::print("{}: written\n", quoted(output));
   } else {

@@ -83,8 +83,7 @@ class Compilation {
       observer_.progress("quantizing", ++done, weights.stored.size());
       return decoded_weight(model, it->second);
     };
-    return write_onnx(*output_.files, output_.path, model, decoded, kLargestProtobuf,
-                      output_.force);
+    return write_onnx(*output_.sink, output_.name, model, decoded);
   }
 
   Expected<SourceFile> hash_source() {
@@ -144,11 +143,10 @@ class Compilation {
   Expected<CompileResult> write_as_module(const Model& model, const Plan& plan, WeightPlan weights,
                                           ManifestFacts facts) {
     SUBBYTE_CHECK_OK(begin("packing"));
-    FileSystem& files = *output_.files;
-    remove_abandoned(files, output_.path);
-    DiskSink disk_sink(files, output_stem(output_.path));
+    NamedWeights weights_files(*output_.sink, output_stem(output_.name));
     MemorySink memory_sink;
-    WeightsSink& sink = options_.single_file ? static_cast<WeightsSink&>(memory_sink) : disk_sink;
+    WeightsSink& sink =
+        options_.single_file ? static_cast<WeightsSink&>(memory_sink) : weights_files;
     const auto progress = [&](std::size_t done, std::size_t count) {
       observer_.progress("quantizing", done, count);
       return !observer_.cancelled();
@@ -164,13 +162,12 @@ class Compilation {
     facts.model_type = options_.model_type.empty() ? weights.model_type : options_.model_type;
     facts.uses = std::move(weights.uses);
     facts.assignments = std::move(weights.assignments);
-    facts.module = {base_name_of(output_.path), static_cast<std::int64_t>(text.module.size()),
+    facts.module = {output_.name, static_cast<std::int64_t>(text.module.size()),
                     sha256(std::as_bytes(std::span(text.module)))};
     const auto manifest = manifest_json(model, plan, packed, facts);
     text.manifest = manifest.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
     SUBBYTE_CHECK_OK(not_cancelled());
-    SUBBYTE_CHECK_OK(
-        write_module_files(files, output_.path, text, disk_sink.take(), output_.force));
+    SUBBYTE_CHECK_OK(write_module_files(*output_.sink, output_.name, text, weights_files.take()));
     const auto& totals = manifest["totals"];
     return CompileResult{source_bytes(), totals["bytes"].get<std::int64_t>(),
                          totals["parameters"].get<std::int64_t>(),

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "emit/manifest.h"
+#include "emit/output_sink.h"
 #include "graph/graph.h"
 
 namespace subbyte {
@@ -41,13 +42,12 @@ struct Source {
 // The file at `path`, mapped.
 Expected<Source> open_source(FileSystem& files, const std::string& path);
 
-// Where the result goes: "DIR/NAME.webgpu.js" with what stands beside it, or one ONNX file. The
-// files appear together when all are whole. The caller has checked that they may be written
-// (file_claims.h, check_replaceable()).
+// Where the result goes: files called after `name` ("NAME.webgpu.js", or that of one ONNX file),
+// which appear together when all are whole. ModuleSink and OnnxSink put them into a folder; their
+// caller has checked that they may be written (file_claims.h, check_replaceable()).
 struct Output {
-  FileSystem* files = nullptr;
-  std::string path;
-  bool force = false;  // weights and data of an ONNX file that subbyte did not write are replaced
+  OutputSink* sink = nullptr;
+  std::string name{};
 };
 
 // What a conversion tells while it runs. Every function may be left as it is.

@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "compile/describe.h"
 #include "compile/whole.h"
+#include "emit/onnx/onnx.h"
 #include "emit/output_files.h"
 #include "import/onnx_builder.h"
 
@@ -27,10 +28,10 @@ std::string small_model(bool unknown = false) {
     std::memcpy(weights.data() + i * sizeof value, &value, sizeof value);
   }
   GraphParts graph{.nodes = {node("MatMul", {"x", "w"}, {"h"}, "product"),
-                        node("Relu", {"h"}, {"y"}, "activation")},
-              .initializers = {tensor("w", DType::float32, {kK, kN}, weights)},
-              .inputs = {value("x", DType::float32, {"n", kK})},
-              .outputs = {value("y", DType::float32, {"n", kN})}};
+                             node("Relu", {"h"}, {"y"}, "activation")},
+                   .initializers = {tensor("w", DType::float32, {kK, kN}, weights)},
+                   .inputs = {value("x", DType::float32, {"n", kK})},
+                   .outputs = {value("y", DType::float32, {"n", kN})}};
   if (unknown) {
     graph.nodes.push_back(node("Mystery", {"h"}, {"z"}, "odd"));
     graph.nodes.push_back(node("Mystery", {"z"}, {"z2"}));
@@ -63,7 +64,10 @@ class Compile : public testing::Test {
   Expected<CompileResult> convert(const CompileOptions& options,
                                   const std::string& path = "out/m.webgpu.js") {
     const Source source = open_source(files_, "in/m.onnx").value();
-    return compile(source, options, {&files_, path}, told_);
+    ModuleSink module(files_, path, false);
+    OnnxSink onnx(files_, path, false);
+    OutputSink& sink = options.target == Target::onnx ? static_cast<OutputSink&>(onnx) : module;
+    return compile(source, options, {&sink, base_name_of(path)}, told_);
   }
   std::vector<std::string> written() const {
     std::vector<std::string> paths;

@@ -13,6 +13,7 @@
 
 #include "base/memory_file.h"
 #include "compile/compile.h"
+#include "emit/output_files.h"
 #include "import/onnx_builder.h"
 
 namespace subbyte {
@@ -110,7 +111,8 @@ std::map<std::string, double> reads_of(const std::string& precision, Target targ
   options.target = target;
   StageReads observer(bytes);
   const Source source{&files, "m.onnx", bytes.bytes(), nullptr};
-  const auto done = compile(source, options, {&files, "out.js"}, observer);
+  ModuleSink sink(files, "out.js", false);
+  const auto done = compile(source, options, {&sink, "out.js"}, observer);
   EXPECT_TRUE(done) << done.error().message;
   observer.finish();
   return observer.reads;

@@ -148,8 +148,8 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
   }
   const std::vector<Tensor>& wanted = expected->front();
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    check.outputs.push_back(compare(model.main().values[model.main().outputs[i]].name, wanted[i],
-                                    found->front()[i]));
+    check.outputs.push_back(
+        compare(model.main().values[model.main().outputs[i]].name, wanted[i], found->front()[i]));
   }
   return check;
 }

@@ -1,5 +1,5 @@
-// What quantization does to the outputs: the float executor run once with the float weights and once
-// with the quantized ones.
+// What quantization does to the outputs: the float executor run once with the float weights and
+// once with the quantized ones.
 #pragma once
 
 #include "base/error.h"

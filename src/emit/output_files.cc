@@ -35,9 +35,9 @@ nlohmann::json manifest_at(FileSystem& files, const std::string& path) {
   return ours ? std::move(json) : nlohmann::json(nullptr);
 }
 
-Expected<void> add_file(FileSystem& files, const std::string& path, const std::string& text,
+Expected<void> add_file(OutputSink& sink, const std::string& name, const std::string& text,
                         std::vector<std::unique_ptr<FileWriter>>& writers) {
-  SUBBYTE_TRY(auto writer, files.create(path));
+  SUBBYTE_TRY(auto writer, sink.create(name));
   SUBBYTE_CHECK_OK(writer->expect(text.size()));
   SUBBYTE_CHECK_OK(writer->write(bytes_of(text)));
   writers.push_back(std::move(writer));
@@ -126,25 +126,51 @@ Expected<void> check_replaceable_onnx(FileSystem& files, const std::string& path
   return not_ours(path);
 }
 
-void remove_abandoned(FileSystem& files, const std::string& module_path) {
-  const std::string stem = output_stem(module_path);
-  for (const auto& path : {stem + ".bin", stem + ".d.ts", stem + ".json", module_path})
-    files.remove_abandoned(path);
+std::string ModuleSink::path_of(const std::string& name) const {
+  // "m.webgpu.js" stays that, and does not become "./m.webgpu.js".
+  return module_path_.substr(0, module_path_.size() - base_name_of(module_path_).size()) + name;
 }
 
-Expected<void> DiskSink::begin(std::int64_t bytes) {
-  SUBBYTE_TRY(auto writer, files_.create(stem_ + ".bin"));
+Expected<std::unique_ptr<FileWriter>> ModuleSink::create(const std::string& name) {
+  const std::string stem = output_stem(module_path_);
+  for (const auto& path : {stem + ".bin", stem + ".d.ts", stem + ".json", module_path_})
+    files_.remove_abandoned(path);
+  return files_.create(path_of(name));
+}
+
+Expected<void> ModuleSink::commit(std::vector<std::unique_ptr<FileWriter>> files) {
+  const std::string stem = output_stem(module_path_);
+  const auto before = old_weights(manifest_at(files_, stem + ".json"), base_name_of(stem));
+  std::set<std::string> current;
+  for (const auto& writer : files) {
+    const std::string name = base_name_of(writer->path());
+    if (!is_weights_name(name, base_name_of(stem))) continue;
+    current.insert(name);
+    const bool ours = std::find(before.begin(), before.end(), name) != before.end();
+    if (ours || force_ || !files_.exists(writer->path())) continue;
+    if (!is_what_its_name_says(files_, writer->path())) return not_ours(writer->path());
+  }
+  SUBBYTE_CHECK_OK(commit_together(files));
+  for (const auto& name : before) {
+    const std::string path = path_of(name);
+    if (!current.contains(name) && files_.exists(path)) SUBBYTE_CHECK_OK(files_.remove(path));
+  }
+  return {};
+}
+
+Expected<void> NamedWeights::begin(std::int64_t bytes) {
+  SUBBYTE_TRY(auto writer, sink_.create(stem_ + ".bin"));
   SUBBYTE_CHECK_OK(writer->expect(static_cast<std::uint64_t>(bytes)));
   writers_.push_back(std::move(writer));
   return {};
 }
 
-Expected<void> DiskSink::write(Bytes bytes) { return writers_.back()->write(bytes); }
+Expected<void> NamedWeights::write(Bytes bytes) { return writers_.back()->write(bytes); }
 
-Expected<std::string> DiskSink::end(const std::string& sha256) {
-  const std::string path = fmt::format("{}-{}.bin", stem_, sha256.substr(0, 16));
-  writers_.back()->rename_to(path);
-  return base_name_of(path);
+Expected<std::string> NamedWeights::end(const std::string& sha256) {
+  std::string name = fmt::format("{}-{}.bin", stem_, sha256.substr(0, 16));
+  writers_.back()->rename_to(sink_.path_of(name));
+  return name;
 }
 
 Expected<void> MemorySink::begin(std::int64_t) {
@@ -173,29 +199,14 @@ std::vector<std::string> MemorySink::base64() const {
   return texts;
 }
 
-Expected<void> write_module_files(FileSystem& files, const std::string& module_path,
-                                  const TextFiles& text,
-                                  std::vector<std::unique_ptr<FileWriter>> weights, bool force) {
-  const std::string stem = output_stem(module_path);
-  const auto before = old_weights(manifest_at(files, stem + ".json"), base_name_of(stem));
-  std::set<std::string> current;
-  for (const auto& writer : weights) {
-    const std::string name = base_name_of(writer->path());
-    current.insert(name);
-    const bool ours = std::find(before.begin(), before.end(), name) != before.end();
-    if (ours || force || !files.exists(writer->path())) continue;
-    if (!is_what_its_name_says(files, writer->path())) return not_ours(writer->path());
-  }
+Expected<void> write_module_files(OutputSink& sink, const std::string& name, const TextFiles& text,
+                                  std::vector<std::unique_ptr<FileWriter>> weights) {
+  const std::string stem = output_stem(name);
   std::vector<std::unique_ptr<FileWriter>> writers = std::move(weights);
-  SUBBYTE_CHECK_OK(add_file(files, stem + ".d.ts", text.types, writers));
-  SUBBYTE_CHECK_OK(add_file(files, stem + ".json", text.manifest, writers));
-  SUBBYTE_CHECK_OK(add_file(files, module_path, text.module, writers));
-  SUBBYTE_CHECK_OK(commit_together(writers));
-  for (const auto& name : before) {
-    const std::string path = folder_of(module_path) + "/" + name;
-    if (!current.contains(name) && files.exists(path)) SUBBYTE_CHECK_OK(files.remove(path));
-  }
-  return {};
+  SUBBYTE_CHECK_OK(add_file(sink, stem + ".d.ts", text.types, writers));
+  SUBBYTE_CHECK_OK(add_file(sink, stem + ".json", text.manifest, writers));
+  SUBBYTE_CHECK_OK(add_file(sink, name, text.module, writers));
+  return sink.commit(std::move(writers));
 }
 
 }  // namespace subbyte

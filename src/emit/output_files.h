@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "emit/output_sink.h"
 #include "emit/weights_file.h"
 
 namespace subbyte {
@@ -26,13 +27,28 @@ Expected<void> check_replaceable_onnx(FileSystem& files, const std::string& path
 // The error of a file that is not replaced without --force.
 tl::unexpected<Error> not_ours(const std::string& path);
 
-// Removes what conversions to this module left whose process was killed.
-void remove_abandoned(FileSystem& files, const std::string& module_path);
-
-// Weights to DIR/NAME.webgpu-HASH.bin, where HASH is the first 16 digits of the SHA-256.
-class DiskSink final : public WeightsSink {
+// The sink of a module at `module_path`. Weights of an earlier conversion under the same name that
+// are not among the new ones are removed, and so is what a killed conversion left. A file at the
+// place of weights that is neither listed in the manifest that stands there nor what its name says
+// is an error, unless `force`.
+class ModuleSink final : public OutputSink {
  public:
-  DiskSink(FileSystem& files, std::string stem) : files_(files), stem_(std::move(stem)) {}
+  ModuleSink(FileSystem& files, std::string module_path, bool force)
+      : files_(files), module_path_(std::move(module_path)), force_(force) {}
+  Expected<std::unique_ptr<FileWriter>> create(const std::string& name) override;
+  std::string path_of(const std::string& name) const override;
+  Expected<void> commit(std::vector<std::unique_ptr<FileWriter>> files) override;
+
+ private:
+  FileSystem& files_;
+  std::string module_path_;
+  bool force_;
+};
+
+// Weights as outputs "STEM-HASH.bin", where HASH is the first 16 digits of the SHA-256.
+class NamedWeights final : public WeightsSink {
+ public:
+  NamedWeights(OutputSink& sink, std::string stem) : sink_(sink), stem_(std::move(stem)) {}
   Expected<void> begin(std::int64_t bytes) override;
   Expected<void> write(Bytes bytes) override;
   Expected<std::string> end(const std::string& sha256) override;
@@ -40,7 +56,7 @@ class DiskSink final : public WeightsSink {
   std::vector<std::unique_ptr<FileWriter>> take() { return std::move(writers_); }
 
  private:
-  FileSystem& files_;
+  OutputSink& sink_;
   std::string stem_;
   std::vector<std::unique_ptr<FileWriter>> writers_;
 };
@@ -63,13 +79,9 @@ inline constexpr std::int64_t kMaxSingleFile = 100'000'000;
 struct TextFiles {
   std::string module, types, manifest;
 };
-// Makes all files of a conversion appear together, the weights first and the module last. Weights
-// of an earlier conversion under the same name that are not among them are removed afterwards. A
-// file at the place of weights that is neither listed in the manifest that stands there nor what
-// its name says is an error, unless `force`.
-Expected<void> write_module_files(FileSystem& files, const std::string& module_path,
-                                  const TextFiles& text,
-                                  std::vector<std::unique_ptr<FileWriter>> weights, bool force);
+// Makes all files of the module `name` appear together, the weights first and the module last.
+Expected<void> write_module_files(OutputSink& sink, const std::string& name, const TextFiles& text,
+                                  std::vector<std::unique_ptr<FileWriter>> weights);
 
 // Whether the name without folder is one that weights of the output `stem` (without folder) may
 // have: "STEM-" and 16 hexadecimal digits and ".bin".

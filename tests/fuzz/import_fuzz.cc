@@ -15,7 +15,8 @@ using namespace subbyte;
 
 // Written and read back, or "" where the writer refuses (strings, unknown dtypes).
 std::string rewrite(MemoryFileSystem& files, const Model& model) {
-  if (!write_onnx(files, "out/m.onnx", model, {}, kLargestProtobuf)) return "";
+  OnnxSink sink(files, "out/m.onnx", true);
+  if (!write_onnx(sink, "m.onnx", model, {}, kLargestProtobuf)) return "";
   return files.text("out/m.onnx");
 }
 

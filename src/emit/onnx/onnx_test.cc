@@ -24,8 +24,9 @@ class WriteOnnx : public testing::Test {
     return std::move(model.value());
   }
   std::string write(const Model& model, const WeightSource& weights = {},
-                    std::uint64_t largest = kLargestProtobuf) {
-    const auto written = write_onnx(files_, "out/m.onnx", model, weights, largest);
+                    std::uint64_t largest = kLargestProtobuf, bool force = false) {
+    OnnxSink sink(files_, "out/m.onnx", force);
+    const auto written = write_onnx(sink, "m.onnx", model, weights, largest);
     return written ? "" : written.error().message;
   }
   Model read() {
@@ -153,12 +154,12 @@ TEST_F(WriteOnnx, NamesDimensionsThatAreExpressions) {
 }
 
 TEST_F(WriteOnnx, NamesEachNodeOnce) {
-  Model model = parse(onnx_builder::model(
-      {.nodes = {node("Foo", {"x"}, {"a"}, "n"), node("Foo", {"a"}, {"b"}, "n"),
-                 node("Foo", {"b"}, {"c"}), node("Foo", {"c"}, {"d"}, "n_2"),
-                 node("Foo", {"d"}, {"e"}, "n"), node("Foo", {"e"}, {"y"})},
-       .inputs = {value("x", DType::float32, {"n"})},
-       .outputs = {kY}}));
+  Model model = parse(
+      onnx_builder::model({.nodes = {node("Foo", {"x"}, {"a"}, "n"), node("Foo", {"a"}, {"b"}, "n"),
+                                     node("Foo", {"b"}, {"c"}), node("Foo", {"c"}, {"d"}, "n_2"),
+                                     node("Foo", {"d"}, {"e"}, "n"), node("Foo", {"e"}, {"y"})},
+                           .inputs = {value("x", DType::float32, {"n"})},
+                           .outputs = {kY}}));
   ASSERT_EQ(write(model), "");
   std::vector<std::string> names;
   const wire::GraphProto graph = wire::read_graph(proto().graphs.front()).value();
@@ -221,7 +222,7 @@ TEST_F(WriteOnnx, ReplacesNoDataOfOthers) {
   EXPECT_EQ(write(source), "") << "no data are written";
   EXPECT_EQ(files_.text("out/m.onnx.data"), "mine");
   EXPECT_EQ(write(source, {}, 1000), message) << "our ONNX file does not name it";
-  EXPECT_TRUE(write_onnx(files_, "out/m.onnx", source, {}, 1000, true));
+  EXPECT_EQ(write(source, {}, 1000, true), "");
   EXPECT_EQ(files_.text("out/m.onnx.data").size(), 3088u);
   EXPECT_EQ(write(source, {}, 1000), "") << "now it is ours";
   // An ONNX file of somebody else's that names it makes it no file of ours.

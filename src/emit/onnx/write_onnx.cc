@@ -186,39 +186,53 @@ bool is_our_onnx_data(FileSystem& files, const std::string& path) {
          origin->locations.contains(base_name_of(path) + ".data");
 }
 
-Expected<void> write_onnx(FileSystem& files, const std::string& path, const Model& model,
-                          const WeightSource& weights, std::uint64_t largest, bool force) {
-  const std::string data_path = path + ".data";
-  auto layout = lay_out(model, base_name_of(data_path), largest);
-  if (!layout) return within(quoted(path), std::move(layout.error()));
-  const bool data_is_ours = is_our_onnx_data(files, path);
-  if (layout->has_data_file && files.exists(data_path) && !data_is_ours && !force) {
+std::string OnnxSink::path_of(const std::string& name) const {
+  // "m.onnx" stays that, and does not become "./m.onnx".
+  return path_.substr(0, path_.size() - base_name_of(path_).size()) + name;
+}
+
+Expected<std::unique_ptr<FileWriter>> OnnxSink::create(const std::string& name) {
+  const std::string path = path_of(name);
+  if (path != path_ && !force_ && files_.exists(path) && !is_our_onnx_data(files_, path_)) {
     return fail_as(
         ErrorKind::io,
         "{}: the model's data would go there, where a file is that subbyte did not write; name "
         "another output, or pass --force to replace it",
-        quoted(data_path));
+        quoted(path));
   }
+  files_.remove_abandoned(path_);
+  files_.remove_abandoned(path_ + ".data");
+  return files_.create(path);
+}
 
-  for (const std::string& one : {data_path, path}) files.remove_abandoned(one);
+Expected<void> OnnxSink::commit(std::vector<std::unique_ptr<FileWriter>> files) {
+  const std::string data_path = path_ + ".data";
+  const bool stale = files.size() == 1 && is_our_onnx_data(files_, path_);
+  SUBBYTE_CHECK_OK(commit_together(files));
+  if (stale && files_.exists(data_path)) return files_.remove(data_path);
+  return {};
+}
+
+Expected<void> write_onnx(OutputSink& sink, const std::string& name, const Model& model,
+                          const WeightSource& weights, std::uint64_t largest) {
+  auto layout = lay_out(model, name + ".data", largest);
+  if (!layout) return within(quoted(sink.path_of(name)), std::move(layout.error()));
   // The data first: a model that is there has its weights.
   std::vector<std::unique_ptr<FileWriter>> writers;
   FileWriter* data = nullptr;
   if (layout->has_data_file) {
-    SUBBYTE_TRY(writers.emplace_back(), files.create(data_path));
+    SUBBYTE_TRY(writers.emplace_back(), sink.create(name + ".data"));
     data = writers.back().get();
     SUBBYTE_CHECK_OK(data->expect(layout->data_bytes()));
   }
-  SUBBYTE_TRY(writers.emplace_back(), files.create(path));
+  SUBBYTE_TRY(writers.emplace_back(), sink.create(name));
   FileWriter& out = *writers.back();
   SUBBYTE_CHECK_OK(out.expect(layout->file_bytes()));
   SUBBYTE_CHECK_OK(write_text(out, layout->before));
   SUBBYTE_CHECK_OK(write_text(out, field_header(kModelGraph, layout->graph_bytes())));
   SUBBYTE_CHECK_OK(write_text(out, layout->body));
   SUBBYTE_CHECK_OK(write_initializers(out, data, *layout, model, weights));
-  SUBBYTE_CHECK_OK(commit_together(writers));
-  if (data_is_ours && data == nullptr && files.exists(data_path)) return files.remove(data_path);
-  return {};
+  return sink.commit(std::move(writers));
 }
 
 }  // namespace subbyte
