@@ -25,10 +25,7 @@ struct Convolution {
 
 // Input [batch, groups * in_channels, in...] and weights [groups * out_channels, in_channels,
 // kernel...], or transposed [groups * in_channels, out_channels, kernel...]; the result, row-major
-// [batch, groups * out_channels, out...], is computed and summed in double. The slow one is loops
-// over its elements; the fast one leaves blocks of places to Eigen, on several threads.
-std::vector<double> convolve_slowly(const Convolution& c, const Tensor& input,
-                                    const Tensor& weights);
+// [batch, groups * out_channels, out...], is computed and summed in double.
 std::vector<double> convolve(const Convolution& c, const Tensor& input, const Tensor& weights);
 
 // What a Conv or, transposed, a ConvTranspose computes with on the inputs of a call. Inputs that do

@@ -2,8 +2,6 @@
 // tests/reference_test.py.
 #include "reference/convolution.h"
 
-#include <random>
-
 #include "graph/ops.h"
 #include "reference/test_tensors.h"
 
@@ -12,49 +10,6 @@ namespace {
 
 Attribute integer(std::string name, std::int64_t value) { return {std::move(name), value}; }
 Attribute list(std::string name, Dims values) { return {std::move(name), std::move(values)}; }
-
-Tensor noise(std::mt19937& random, Dims dims) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(product(dims, 0, dims.size())) * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 4) {
-    const float value = static_cast<float>(random() % 2048) / 1024 - 1;
-    std::memcpy(bytes.data() + i, &value, 4);
-  }
-  return make_tensor(DType::float32, std::move(dims), std::move(bytes));
-}
-
-TEST(Convolution, BlocksAgreeWithTheLoops) {
-  std::mt19937 random(1);
-  const auto pick = [&](int first, int last) {
-    return first + static_cast<std::int64_t>(random() % static_cast<unsigned>(last - first + 1));
-  };
-  for (int round = 0; round < 60; ++round) {
-    Convolution c;
-    c.transposed = round % 2 == 1;
-    c.batch = pick(1, 2);
-    c.groups = pick(1, 3);
-    // Every third one is depthwise.
-    c.in_channels = round % 3 == 0 ? 1 : pick(1, 4);
-    c.out_channels = round % 3 == 0 ? 1 : pick(1, 4);
-    for (std::int64_t axis = pick(1, 3); axis > 0; --axis) {
-      c.in.push_back(pick(1, 12));
-      c.kernel.push_back(pick(1, 3));
-      c.out.push_back(pick(1, 12));
-      c.strides.push_back(pick(1, 3));
-      c.dilations.push_back(pick(1, 3));
-      c.pads_begin.push_back(pick(0, 3));
-    }
-    Dims in{c.batch, c.groups * c.in_channels};
-    Dims weights = c.transposed ? Dims{c.groups * c.in_channels, c.out_channels}
-                                : Dims{c.groups * c.out_channels, c.in_channels};
-    in.insert(in.end(), c.in.begin(), c.in.end());
-    weights.insert(weights.end(), c.kernel.begin(), c.kernel.end());
-    const Tensor x = noise(random, in), w = noise(random, weights);
-    const std::vector<double> fast = convolve(c, x, w), slow = convolve_slowly(c, x, w);
-    ASSERT_EQ(fast.size(), slow.size());
-    for (std::size_t i = 0; i < fast.size(); ++i)
-      ASSERT_NEAR(fast[i], slow[i], 1e-12) << "round " << round;
-  }
-}
 
 TEST(Convolution, OfALine) {
   const Tensor x = floats({1, 1, 4}, {1, 2, 3, 4});

@@ -1,27 +1,19 @@
 #include "reference/product.h"
 
-#include <Eigen/Core>
-#include <algorithm>
-
-#include "base/threads.h"
-
 namespace subbyte::reference {
 namespace {
 
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-// Columns of B that are held in double at a time.
-constexpr std::int64_t kBlockColumns = 128;
-
-RowMajor read_block(const Matrix& m, std::int64_t first_col, std::int64_t cols) {
-  RowMajor block(m.rows, cols);
+// Row-major.
+std::vector<double> read_matrix(const Matrix& m) {
+  std::vector<double> values;
+  values.reserve(static_cast<std::size_t>(m.rows * m.cols));
   with_floats(m.tensor.dtype, [&]<typename T>(T) {
     for (std::int64_t r = 0; r < m.rows; ++r)
-      for (std::int64_t c = 0; c < cols; ++c)
-        block(r, c) = widen(
-            element<T>(m.tensor, m.offset + r * m.row_stride + (first_col + c) * m.col_stride));
+      for (std::int64_t c = 0; c < m.cols; ++c)
+        values.push_back(
+            widen(element<T>(m.tensor, m.offset + r * m.row_stride + c * m.col_stride)));
   });
-  return block;
+  return values;
 }
 
 template <typename T>
@@ -71,35 +63,18 @@ Expected<void> check_dtypes(const Call& call) {
 
 }  // namespace
 
-std::vector<double> multiply_slowly(const Matrix& a, const Matrix& b) {
-  const RowMajor left = read_block(a, 0, a.cols);
-  const RowMajor right = read_block(b, 0, b.cols);
-  std::vector<double> out;
-  for (std::int64_t r = 0; r < a.rows; ++r) {
-    for (std::int64_t c = 0; c < b.cols; ++c) {
-      double sum = 0;
-      for (std::int64_t k = 0; k < a.cols; ++k) sum += left(r, k) * right(k, c);
-      out.push_back(sum);
-    }
-  }
-  return out;
-}
-
+// Row by row of B, so that memory is read as it lies.
 std::vector<double> multiply(const Matrix& a, const Matrix& b) {
   std::vector<double> out(static_cast<std::size_t>(a.rows * b.cols));
-  if (out.empty() || a.cols == 0) return out;
-  const RowMajor left = read_block(a, 0, a.cols);
-  Eigen::Map<RowMajor> result(out.data(), a.rows, b.cols);
-  const std::int64_t blocks = (b.cols + kBlockColumns - 1) / kBlockColumns;
-  const auto block = [&](std::size_t i) {
-    const std::int64_t first = static_cast<std::int64_t>(i) * kBlockColumns;
-    const std::int64_t cols = std::min(kBlockColumns, b.cols - first);
-    result.middleCols(first, cols).noalias() = left * read_block(b, first, cols);
-  };
-  // Starting a thread costs more than a small product.
-  const bool large =
-      static_cast<double>(a.rows) * static_cast<double>(a.cols) * static_cast<double>(b.cols) > 1e6;
-  parallel_for(static_cast<std::size_t>(blocks), block, large ? 0 : 1);
+  const std::vector<double> left = read_matrix(a), right = read_matrix(b);
+  for (std::int64_t r = 0; r < a.rows; ++r) {
+    double* const row = out.data() + r * b.cols;
+    for (std::int64_t k = 0; k < a.cols; ++k) {
+      const double factor = left[static_cast<std::size_t>(r * a.cols + k)];
+      const double* const from = right.data() + k * b.cols;
+      for (std::int64_t c = 0; c < b.cols; ++c) row[c] += factor * from[c];
+    }
+  }
   return out;
 }
 

@@ -13,9 +13,8 @@ struct Matrix {
   std::int64_t offset = 0;
 };
 
-// A times B for float tensors, row-major [a.rows, b.cols], computed and summed in double. The slow
-// one is three loops; the fast one leaves blocks of columns to Eigen, on several threads.
-std::vector<double> multiply_slowly(const Matrix& a, const Matrix& b);
+// A times B for float tensors, row-major [a.rows, b.cols], computed and summed in double, in order
+// of k.
 std::vector<double> multiply(const Matrix& a, const Matrix& b);
 
 }  // namespace subbyte::reference

@@ -1,37 +1,11 @@
 // Products, reductions, softmax, normalisation.
 #include "graph/ops.h"
-#include "reference/product.h"
 #include "reference/test_tensors.h"
 
 namespace subbyte::reference {
 namespace {
 
 Attribute integer(std::string name, std::int64_t value) { return {std::move(name), value}; }
-
-// Numbers that no two terms of a sum share, from a linear congruential generator.
-Tensor noise(Dims dims) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(product(dims, 0, dims.size())) * 4);
-  std::uint32_t state = 12345;
-  for (std::size_t i = 0; i < bytes.size(); i += 4) {
-    state = state * 1664525u + 1013904223u;
-    const float value = static_cast<float>(state >> 8) * 0x1p-23f - 1;
-    std::memcpy(bytes.data() + i, &value, 4);
-  }
-  return make_tensor(DType::float32, std::move(dims), std::move(bytes));
-}
-
-TEST(Product, BlocksAgreeWithTheLoop) {
-  for (const auto& [m, k, n] :
-       {std::array<std::int64_t, 3>{1, 1, 1}, {3, 17, 129}, {65, 70, 257}}) {
-    const Tensor a = noise({m, k}), b = noise({k, n}), bt = noise({n, k});
-    const Matrix left{a, m, k, k, 1};
-    for (const Matrix& right : {Matrix{b, k, n, n, 1}, Matrix{bt, k, n, 1, k}}) {
-      const std::vector<double> fast = multiply(left, right), slow = multiply_slowly(left, right);
-      ASSERT_EQ(fast.size(), slow.size());
-      for (std::size_t i = 0; i < fast.size(); ++i) EXPECT_NEAR(fast[i], slow[i], 1e-13);
-    }
-  }
-}
 
 TEST(Product, MatMulOfVectorsAndBatches) {
   const auto matmul = [](Tensor a, Tensor b) {
