@@ -114,6 +114,10 @@ bool is_cache(const Value& input) {
 
 bool is_mask(const Value& input) { return has_word(input, "mask"); }
 
+bool is_padding(const Value& input) {
+  return input.dtype == DType::boolean && has_word(input, "pad");
+}
+
 bool is_positions(const Value& input) {
   return is_integer(input.dtype) && (has_word(input, "position") || has_word(input, "pos_ids"));
 }

@@ -17,10 +17,12 @@ namespace subbyte {
 //   may be left that do not.
 std::vector<std::int64_t> likely_sizes(const Model& model, std::int64_t factor);
 
-// Whether an input of the main graph is a cache of earlier steps (past keys and values), a mask, or
-// positions: by dtype, rank and name, since nothing else says so.
+// Whether an input of the main graph is a cache of earlier steps (past keys and values), a mask,
+// one that is true where there is nothing, or positions: by dtype, rank and name, since nothing
+// else says so.
 bool is_cache(const Value& input);
 bool is_mask(const Value& input);
+bool is_padding(const Value& input);
 bool is_positions(const Value& input);
 
 // The symbol that is the number of steps in the model's cache; none without one.

@@ -1,6 +1,7 @@
 #include "calibrate/repair_sizes.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -15,8 +16,9 @@ constexpr std::int64_t kLargestSize = 1 << 14;
 // How far from where a size is others are tried one by one.
 constexpr std::int64_t kTried = 128;
 
+// Height and width of an image, say, move together.
 struct Move {
-  std::size_t symbol;
+  std::vector<std::size_t> symbols;
   std::int64_t size;
 };
 
@@ -38,7 +40,7 @@ class Repair {
         }
       }
       if (!best) return;
-      sizes_[best->symbol] = best->size;
+      make(*best);
       broken = fewest;
     }
   }
@@ -51,10 +53,14 @@ class Repair {
     return static_cast<std::size_t>(std::ranges::count_if(
         model_.constraints, [&](const auto& constraint) { return !holds(constraint); }));
   }
+  void make(const Move& move) {
+    for (const std::size_t symbol : move.symbols) sizes_[symbol] = move.size;
+  }
   std::size_t count_broken_after(const Move& move) {
-    const std::int64_t before = std::exchange(sizes_[move.symbol], move.size);
+    const std::vector<std::int64_t> before = sizes_;
+    make(move);
     const std::size_t broken = count_broken();
-    sizes_[move.symbol] = before;
+    sizes_ = before;
     return broken;
   }
 
@@ -66,22 +72,40 @@ class Repair {
     add_solutions(broken->condition, moves);
     std::set<std::size_t> symbols;
     add_symbols(broken->condition, symbols);
-    for (const std::size_t symbol : symbols)
-      if (const auto size = next_that_holds(*broken, symbol)) moves.push_back({symbol, *size});
+    std::map<std::int64_t, std::vector<std::size_t>> by_size;
+    for (const std::size_t symbol : symbols) by_size[sizes_[symbol]].push_back(symbol);
+    for (const auto& [size, together] : by_size) {
+      add_next(*broken, together, moves);
+      if (together.size() == 1) continue;
+      for (const std::size_t symbol : together) add_next(*broken, {symbol}, moves);
+    }
     return moves;
   }
 
-  // What no equation gives: remainders, products of sizes.
-  std::optional<std::int64_t> next_that_holds(const Model::Constraint& constraint,
-                                              std::size_t symbol) {
-    const std::int64_t before = sizes_[symbol];
-    std::optional<std::int64_t> found;
-    for (std::int64_t size = before + 1; !found && size <= before + kTried; ++size) {
-      sizes_[symbol] = size;
-      if (is_allowed(symbol, size) && holds(constraint)) found = size;
+  // The nearest size at which a constraint holds, above or else below, whole multiples of 8 first:
+  // what no equation gives, such as remainders and products of sizes.
+  void add_next(const Model::Constraint& constraint, std::vector<std::size_t> symbols,
+                std::vector<Move>& moves) {
+    const std::vector<std::int64_t> before = sizes_;
+    const std::int64_t size = sizes_[symbols.front()];
+    Move move{std::move(symbols), 0};
+    const auto try_size = [&](std::int64_t tried) {
+      if (!std::ranges::all_of(move.symbols, [&](std::size_t s) { return is_allowed(s, tried); }))
+        return false;
+      move.size = tried;
+      make(move);
+      const bool fits = holds(constraint);
+      sizes_ = before;
+      if (fits) moves.push_back(move);
+      return fits;
+    };
+    for (const std::int64_t step : {8, 1}) {
+      const std::int64_t start = size / step * step;
+      for (std::int64_t up = step; up <= kTried; up += step)
+        if (try_size(start + up)) return;
+      for (std::int64_t down = 0; down <= kTried; down += step)
+        if (start - down != size && try_size(start - down)) return;
     }
-    sizes_[symbol] = before;
-    return found;
   }
 
   // A dimension of 0 would hold often and say nothing.
@@ -102,7 +126,7 @@ class Repair {
         // a == b, or a == b - 1.
         const std::int64_t apart = kind == ExprKind::less ? -1 : 0;
         if (const auto size = solve(operands[0], operands[1], apart, symbol))
-          moves.push_back({symbol, *size});
+          moves.push_back({{symbol}, *size});
       }
       return;
     }

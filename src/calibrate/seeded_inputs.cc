@@ -78,6 +78,7 @@ std::vector<std::byte> random_elements(const Graph& graph, ValueId input, DType 
     return bytes;
   }
   const std::int64_t rows = dtype == DType::boolean ? 2 : table_rows(graph, input).value_or(2);
+  if (is_padding(graph.values[input])) return bytes;
   for (std::int64_t i = 0; i < count; ++i) {
     // A mask is all ones, as is what picks one of two; ids are spread over the table.
     const std::uint64_t value = rows == 2 ? 1 : random.next() % static_cast<std::uint64_t>(rows);

@@ -116,6 +116,35 @@ graph "main" {
   EXPECT_EQ(dims_that_run(model)[0][1] % 12, 0);
 }
 
+// As many patches as there are places for them.
+TEST(SeededInputs, AnImageOfTheSizeThatItsPlacesAreFor) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %image : float32 [batch, 1, height, width]
+  value %kernel : float32 [2, 1, 1, 1] = {1, 2}
+  value %places : float32 [1, 2, 4] = {1, 2, 3, 4, 5, 6, 7, 8}
+  value %shape : int64 [3] = {0, 2, -1}
+  %patches = Conv(%image, %kernel) {kernel_shape = [1, 1], strides = [8, 8], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1}
+  %rows = Reshape(%patches, %shape)
+  %y = Add(%rows, %places)
+  output %y
+})");
+  EXPECT_THAT(dims_that_run(model), ElementsAre(Dims{1, 1, 16, 16}));
+}
+
+TEST(SeededInputs, NothingIsPadding) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %padding_mask : bool [batch, n]
+  input %mask : bool [batch, n]
+  %y = And(%padding_mask, %mask)
+  output %y
+})");
+  const auto samples = made_for(model);
+  EXPECT_THAT(*integer_values(samples[0][0]), testing::Each(0));
+  EXPECT_THAT(*integer_values(samples[0][1]), testing::Each(1));
+}
+
 // A length that masks share with what is encoded is that, whatever is in the cache.
 TEST(SeededInputs, AMaskOfTheEncoderSpansWhatIsEncoded) {
   const Model model = model_of(R"(model "m"
