@@ -69,7 +69,8 @@ void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& 
     job_ = &job;
     ++generation_;
   }
-  if (!alone) changed_.notify_all();
+  // As many as there is work for: waking the others would take longer than most jobs.
+  for (std::size_t i = 1; !alone && i < std::min(count, size()); ++i) changed_.notify_one();
   job.drain();
   if (!alone) {
     std::unique_lock lock(mutex_);

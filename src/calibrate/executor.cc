@@ -32,7 +32,8 @@ class Batch {
       for (const Sample& sample : samples_)
         live_[graph_.inputs[i]].push_back(as_float32(sample[i]));
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
-      if (options_.cancelled && options_.cancelled()) return fail("the run was cancelled");
+      if (options_.cancelled && options_.cancelled())
+        return fail_as(ErrorKind::cancelled, "the run was cancelled");
       if (auto done = step(static_cast<NodeId>(n)); !done)
         return within(describe(graph_, static_cast<NodeId>(n)), std::move(done.error()));
     }

@@ -21,7 +21,7 @@ struct ExecuteOptions {
   // more go one batch after the other, each of which reads the weights again; one sample alone may
   // take any number.
   std::int64_t memory = std::int64_t{2} << 30;
-  // Asked before each node; true ends the run with an error.
+  // Asked before each node; true ends the run with an error of that kind.
   std::function<bool()> cancelled{};
   // Sees the inputs of each node on each sample before it is computed, nullptr where one is absent,
   // floats as float32. Called in order of the nodes, and for each of the samples of a batch, on the
@@ -38,9 +38,9 @@ struct ExecuteOptions {
 // model says. Node by node over all samples of a batch, so that each weight is read once.
 //
 // The same bits on every machine, with any number of threads and in any company of samples, but for
-// the sign and payload of a NaN. An operator without a form of its own here runs through
-// reference::evaluate. Inputs that do not fit the model are errors, as is what the reference
-// refuses.
+// the sign and payload of a NaN, and powers of integers to floats. An operator without a form of
+// its own here runs through reference::evaluate. Inputs that do not fit the model are errors, as is
+// what the reference refuses.
 Expected<std::vector<std::vector<Tensor>>> execute(const Model& model,
                                                    std::span<const Sample> samples,
                                                    const ExecuteOptions& options = {});

@@ -166,7 +166,9 @@ TEST(Execute, EndsWhenAsked) {
   int asked = 0;
   ExecuteOptions options;
   options.cancelled = [&] { return ++asked == 3; };
-  EXPECT_EQ(bits_of_all(execute(model, samples_of({5}), options)).front(), "the run was cancelled");
+  const auto ended = execute(model, samples_of({5}), options);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, ErrorKind::cancelled);
   EXPECT_EQ(asked, 3);
 }
 

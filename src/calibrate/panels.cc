@@ -62,7 +62,7 @@ void multiply_part(const ProductRows& left, std::int64_t first, std::int64_t cou
 void run_task(const Product& product, const Task& task, Machine& machine) {
   const std::int64_t columns = std::min(panel_columns(), product.columns - task.first_column);
   PanelSource source = product.right;
-  source.b += task.first_column * source.column_stride;
+  if (product.depth > 0) source.b += task.first_column * source.column_stride;
   const float* panel = source.b;
   std::int64_t stride = source.row_stride;
   std::optional<Scratch> packed;

@@ -96,9 +96,12 @@ class Compilation {
     SUBBYTE_CHECK_OK(begin("checking"));
     std::vector<StoredWeight> stored;
     for (const auto& [value, weight] : weights.stored) stored.push_back(weight);
-    SUBBYTE_TRY(Check check, check_quantization(model, stored));
-    report(check);
-    return std::optional(std::move(check));
+    constexpr std::uint64_t kSeed = 1;
+    auto check = check_quantization(model, stored, kSeed, [&] { return observer_.cancelled(); });
+    SUBBYTE_CHECK_OK(not_cancelled());
+    if (!check) return tl::unexpected(std::move(check.error()));
+    report(*check);
+    return std::optional(std::move(*check));
   }
 
   void report(const Check& check) {

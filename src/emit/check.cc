@@ -116,7 +116,7 @@ Expected<Tensor> decoded_weight(const Model& model, const StoredWeight& stored) 
 }
 
 Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights,
-                                   std::uint64_t seed) {
+                                   std::uint64_t seed, const std::function<bool()>& cancelled) {
   Check check;
   std::int64_t parameters = 0;
   for (const auto& stored : weights) parameters += stored.rows * stored.k;
@@ -126,6 +126,8 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
     return check;
   }
   Sample inputs;
+  ExecuteOptions options;
+  options.cancelled = cancelled;
   Expected<std::vector<std::vector<Tensor>>> expected;
   for (const std::int64_t factor : kAttempts) {
     auto made = seeded_inputs(model, factor, seed);
@@ -134,8 +136,10 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
       return check;
     }
     inputs = std::move(*made);
-    expected = execute(model, std::span(&inputs, 1));
+    expected = execute(model, std::span(&inputs, 1), options);
     if (expected) break;
+    if (expected.error().kind == ErrorKind::cancelled)
+      return tl::unexpected(std::move(expected.error()));
   }
   if (!expected) {
     check.skipped = fmt::format("the model cannot be run here: {}", expected.error().message);
@@ -143,7 +147,6 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
   }
   std::unordered_map<ValueId, const StoredWeight*> stored;
   for (const auto& weight : weights) stored.emplace(weight.value, &weight);
-  ExecuteOptions options;
   options.replace = [&](ValueId value) -> Expected<std::optional<Tensor>> {
     const auto weight = stored.find(value);
     if (weight == stored.end()) return std::nullopt;

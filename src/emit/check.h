@@ -2,6 +2,8 @@
 // once with the quantized ones.
 #pragma once
 
+#include <functional>
+
 #include "base/error.h"
 #include "emit/manifest.h"
 #include "graph/graph.h"
@@ -11,9 +13,11 @@ namespace subbyte {
 
 // Runs the model, in standard operators, on seeded inputs of small sizes. A model of more than
 // kMaxCheckedParameters is not run, nor one whose inputs the executor refuses: the result then
-// says why. Other seeds draw other inputs.
+// says why. Other seeds draw other inputs. `cancelled` is asked before each node; where it gives
+// true the result is an error of that kind.
 Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights,
-                                   std::uint64_t seed = 1);
+                                   std::uint64_t seed = 1,
+                                   const std::function<bool()>& cancelled = nullptr);
 
 inline constexpr std::int64_t kMaxCheckedParameters = 150'000'000;
 // Above this relative L2 error of an output `convert` warns.
