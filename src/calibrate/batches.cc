@@ -12,6 +12,10 @@ namespace {
 std::vector<std::int64_t> symbol_values(const Model& model, const Sample& sample) {
   std::vector<std::int64_t> values;
   for (const Symbol& symbol : model.exprs.symbols()) {
+    if (symbol.source.kind == SymbolSource::Kind::result) {
+      values.push_back(0);
+      continue;
+    }
     const Tensor& input = sample[symbol.source.input];
     const std::size_t index = symbol.source.index;
     if (symbol.source.kind == SymbolSource::Kind::input_dimension) {

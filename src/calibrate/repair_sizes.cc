@@ -112,6 +112,8 @@ class Repair {
   bool is_allowed(std::size_t symbol, std::int64_t size) const {
     const Symbol& limits = exprs_.symbols()[symbol];
     const bool is_dimension = limits.source.kind == SymbolSource::Kind::input_dimension;
+    // What the model counts is not for us to say.
+    if (limits.source.kind == SymbolSource::Kind::result) return false;
     return size >= limits.lower && size <= std::min(limits.upper, kLargestSize) &&
            (size > 0 || !is_dimension);
   }
