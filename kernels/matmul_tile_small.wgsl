@@ -1,6 +1,7 @@
 // C in tiles of TILE by TILE, TILE (16 or 32) stated before this file: for grids too small to fill the device with
 // larger tiles. The invocations not needed for 4 by 4 outputs each divide a tile's depth among them in slices, whose sums meet
-// in workgroup memory.
+// in workgroup memory. Batch b of what is stored is part b % parts() of the depth of batch b / parts(), and batches() counts
+// parts (matmul_whole.wgsl, matmul_parts.wgsl).
 // Workgroups: batches() * ceil(rows() / TILE) * ceil(chunk_cols() / TILE).
 
 const TILE_K: u32 = 2048u / TILE; // 8 KiB a tile of each operand
@@ -31,7 +32,9 @@ fn main(
   }
   let m_first = place.row;
   let n_first = place.col;
-  let b = place.batch;
+  let b = place.batch / parts();
+  let first_k = place.batch % parts() * part_depth();
+  let end_k = min(depth(), first_k + part_depth());
 
   // What this invocation brings in: two vec4 of A, half a tile apart, and an octet of B.
   let a_row = select(lane / ROW_VECS, lane % (TILE / 2u), ROWS_ADJACENT);
@@ -53,8 +56,8 @@ fn main(
 
   // A tile is loaded into registers before the tile before is multiplied; one loop does both, so that the hooks are
   // compiled once.
-  for (var k = 0u; ; k += TILE_K) {
-    let is_done = k >= depth();
+  for (var k = first_k; ; k += TILE_K) {
+    let is_done = k >= end_k;
     var next_a0 = vec4<f32>();
     var next_a1 = vec4<f32>();
     var next_b = RawOctet();
@@ -63,7 +66,7 @@ fn main(
       next_a1 = load_tile_a(b, m_first + a_row + TILE / 2u, k + a_vec * 4u);
       next_b = fetch_octet(b, b_n, k / 8u + b_octet);
     }
-    if (k > 0u) {
+    if (k > first_k) {
       for (var i = 0u; i < SLICE_VECS; i++) {
         let c = slice * SLICE_VECS + i;
         // Rows QUARTER apart differ in r & 7 where QUARTER is 4.
@@ -111,7 +114,7 @@ fn main(
       for (var s = 0u; s < SLICES; s++) {
         sum += tile_ab[s * SLICE_LANES * 4u + source][n / QUARTER];
       }
-      store(b, m_first + m, first_col() + n_first + n, sum);
+      store(place.batch, m_first + m, first_col() + n_first + n, sum);
     }
   }
 }

@@ -49,12 +49,12 @@ const FORMS = {
     feature: 'subgroups',
   },
   small16: {
-    pieces: ['matmul_tiles', 'matmul_tile_small'],
+    pieces: ['matmul_tiles', 'matmul_whole', 'matmul_tile_small'],
     head: 'const TILE: u32 = 16u;\n',
     workgroups: tiles(16),
   },
   small32: {
-    pieces: ['matmul_tiles', 'matmul_tile_small'],
+    pieces: ['matmul_tiles', 'matmul_whole', 'matmul_tile_small'],
     head: 'const TILE: u32 = 32u;\n',
     workgroups: tiles(32),
   },

@@ -65,13 +65,16 @@ export function likelyPipelines(
 ): number[] {
   const values = evaluate(plan.exprs, symbols);
   const entries = chunkEntries(plan.exprs);
-  const used = plan.steps.map(({ split }, i) => {
+  const used = plan.steps.flatMap(({ split }, i) => {
     if (split) evaluateChunk(plan.exprs, entries, values, symbols, 0, values[split.rows]!);
     const forms = pipelines.forms[i]!;
     const holds = (when: number): boolean => Number.isFinite(values[when]) && values[when] !== 0;
-    return forms.find(({ when }) => when === undefined || holds(when)) ?? forms[forms.length - 1]!;
+    const form =
+      forms.find(({ when }) => when === undefined || holds(when)) ?? forms[forms.length - 1]!;
+    // A step without work, as those that others stand in for, is not dispatched.
+    return values[form.workgroups] === 0 ? [] : [form.pipeline];
   });
-  return [...new Set(used.map(({ pipeline }) => pipeline))];
+  return [...new Set(used)];
 }
 
 /** Lets other work go first, and a program of Node's end that has none. */

@@ -18,7 +18,13 @@ constexpr std::int64_t kFullGrid128 = 192, kFullGrid64 = 128, kFullGrid32 = 192;
 constexpr std::int64_t kLargeTileCols = 2048;
 // Columns below which products with neighbouring rows take no tile.
 constexpr std::int64_t kTileCols = 8;
+constexpr const char* kTile16 = "const TILE: u32 = 16u;";
 constexpr const char* kTile32 = "const TILE: u32 = 32u;";
+// Tiles of 16 that leave a GPU idle for as long as they walk a long depth: each part of it is then
+// summed by workgroups of its own.
+constexpr std::int64_t kFewTiles = 24;
+// Of kernels/matmul_parts.wgsl.
+constexpr std::int64_t kPartDepth = 384;
 // Results below which one invocation each leaves a GPU idle.
 constexpr std::int64_t kManyResults = 2048;
 
@@ -31,6 +37,25 @@ Expr at_least(ExprPool& e, Expr a, std::int64_t b) { return e.less(e.constant(b 
 KernelForm elementwise_form() { return {{"elementwise"}, {}, {}, {}, {}}; }
 
 Expr elementwise_workgroups(ExprPool& exprs, Expr count) { return ceil_div(exprs, count, 256); }
+
+std::optional<DepthParts> depth_parts(ExprPool& e, Expr batches, Expr rows, Expr cols, Expr depth,
+                                      bool rows_adjacent) {
+  const auto known = e.value(depth);
+  if (!known || *known < kLongDepth) return std::nullopt;
+  const auto columns = e.value(cols);
+  if (rows_adjacent && columns && *columns < kTileCols) return std::nullopt;
+  const bool has_few_rows = !rows_adjacent || e.value(rows);
+  const std::int64_t least_rows = has_few_rows ? kFewRowsLongDepth + 1 : 1;
+  if (columns && (*columns + 15) / 16 * ((least_rows + 15) / 16) > kFewTiles) return std::nullopt;
+  const Expr tiles = e.mul(batches, e.mul(ceil_div(e, cols, 16), ceil_div(e, rows, 16)));
+  Expr when = e.less(tiles, e.constant(kFewTiles + 1));
+  // Few rows have forms of their own, but for an image of unknown size.
+  if (has_few_rows) when = e.mul(when, at_least(e, rows, least_rows));
+  if (e.value(when) == 0) return std::nullopt;
+  const Expr parts = ceil_div(e, depth, kPartDepth);
+  const KernelForm form{{"matmul_parts", "matmul_tiles", "matmul_tile_small"}, {}, {}, kTile16, {}};
+  return DepthParts{parts, {form, when, e.mul(tiles, parts)}};
+}
 
 std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr cols, Expr depth,
                                      bool rows_adjacent) {
@@ -69,10 +94,10 @@ std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr 
       {{{"matmul_tiles", "matmul_tile"}, {}, {}, {}, {}},
        at_least(e, grid(64), kFullGrid64),
        grid(64)},
-      {{{"matmul_tiles", "matmul_tile_small"}, {}, {}, kTile32, {}},
+      {{{"matmul_tiles", "matmul_whole", "matmul_tile_small"}, {}, {}, kTile32, {}},
        at_least(e, grid(32), kFullGrid32),
        grid(32)},
-      {{{"matmul_tiles", "matmul_tile_small"}, {}, {}, "const TILE: u32 = 16u;", {}},
+      {{{"matmul_tiles", "matmul_whole", "matmul_tile_small"}, {}, {}, kTile16, {}},
        always,
        grid(16)},
   };

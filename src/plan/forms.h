@@ -2,6 +2,7 @@
 // the table that decides speed. docs/kernels.md describes the bodies; bench/gpu measures them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +35,15 @@ struct SizedForm {
 // whose neighbouring rows are neighbours in memory.
 std::vector<SizedForm> product_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols,
                                      Expr depth, bool rows_adjacent);
+// A product of few results over a long depth, each part of which is summed by workgroups of its
+// own, in a step before the one that adds the parts up; nullopt where it never is one. Taken by
+// GPUs only.
+struct DepthParts {
+  Expr parts;
+  SizedForm form;
+};
+std::optional<DepthParts> depth_parts(ExprPool& exprs, Expr batches, Expr rows, Expr cols,
+                                      Expr depth, bool rows_adjacent);
 // Softmax and normalisation.
 Expr row_workgroups(ExprPool& exprs, Expr rows, Expr cols);
 // `strided`: neighbouring outputs are neighbours in memory, the elements of one reduction are not.

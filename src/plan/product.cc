@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "plan/product_parts.h"
 #include "plan/weight_code.h"
 
 namespace subbyte {
@@ -24,30 +25,19 @@ std::vector<std::string_view> bind_right(Lowering& lowering, StepCode& code, con
   return matrix_libraries(stored);
 }
 
-Expected<void> declare_epilogue(Lowering& lowering, StepCode& code, const Kernel& kernel,
-                                const Product& p) {
-  const ValueId result = lowering.graph().nodes[kernel.anchor].outputs[0];
-  Scope scope;
-  std::string value = "value";
-  if (p.alpha != 1) value = scope.let(fmt::format("value * {}", f32_literal(p.alpha)));
-  if (p.addend != kNone && p.beta != 0) {
-    Evaluator reads(lowering.model, lowering.schedule, lowering.placement, code, scope);
-    std::vector<ViewStep> path = p.addend_path;
-    path.insert(path.end(), p.result_path.begin(), p.result_path.end());
-    SUBBYTE_TRY(const Typed addend, reads.value(p.addend, p.result, path));
-    value = scope.let(p.beta == 1
-                          ? fmt::format("{} + {}", value, addend.text)
-                          : fmt::format("{} + {} * {}", value, f32_literal(p.beta), addend.text));
-  }
-  Evaluator epilogue(lowering.model, lowering.schedule, lowering.placement, code, scope,
-                     KernelResult{result, value, GpuType::f32});
-  // The group's values have the elements of C in C's order, under whatever shape.
-  std::vector<ViewStep> path = p.result_path;
-  if (!path.empty()) path.insert(path.begin(), reshaped(lowering.shape(result)));
-  SUBBYTE_TRY(const Typed y, epilogue.definition(kernel.result, p.result, path));
-  scope.line(store_result(lowering, code, epilogue, kernel.result, p.result, path, y.text));
-  code.declare(scope.function("store(b: u32, m: u32, n: u32, value: f32)"));
-  return {};
+// The sizes and B, for `batches` of C. The library files between prologue and body.
+std::vector<std::string_view> declare_product(Lowering& lowering, StepCode& code, const Product& p,
+                                              Expr batches, std::optional<WeightId>& split) {
+  ExprPool& exprs = lowering.exprs();
+  code.declare_size("batches", batches);
+  code.declare_size("rows", p.rows);
+  code.declare_size("cols", p.cols);
+  code.declare_size("depth", p.depth);
+  const auto libraries = bind_right(lowering, code, p, split);
+  code.declare_size("first_col", split ? lowering.plan.first_row(exprs) : exprs.constant(0));
+  code.declare_size("chunk_cols", split ? lowering.plan.chunk_rows(exprs) : p.cols);
+  code.declare(fmt::format("const ROWS_ADJACENT = {};\n", p.rows_adjacent));
+  return libraries;
 }
 
 }  // namespace
@@ -101,28 +91,55 @@ Expected<void> declare_operand(Lowering& lowering, StepCode& code, ValueId value
   return {};
 }
 
+Expected<void> declare_epilogue(Lowering& lowering, StepCode& code, const Kernel& kernel,
+                                const Product& p) {
+  const ValueId result = lowering.graph().nodes[kernel.anchor].outputs[0];
+  Scope scope;
+  std::string value = "value";
+  if (p.alpha != 1) value = scope.let(fmt::format("value * {}", f32_literal(p.alpha)));
+  if (p.addend != kNone && p.beta != 0) {
+    Evaluator reads(lowering.model, lowering.schedule, lowering.placement, code, scope);
+    std::vector<ViewStep> path = p.addend_path;
+    path.insert(path.end(), p.result_path.begin(), p.result_path.end());
+    SUBBYTE_TRY(const Typed addend, reads.value(p.addend, p.result, path));
+    value = scope.let(p.beta == 1
+                          ? fmt::format("{} + {}", value, addend.text)
+                          : fmt::format("{} + {} * {}", value, f32_literal(p.beta), addend.text));
+  }
+  Evaluator epilogue(lowering.model, lowering.schedule, lowering.placement, code, scope,
+                     KernelResult{result, value, GpuType::f32});
+  // The group's values have the elements of C in C's order, under whatever shape.
+  std::vector<ViewStep> path = p.result_path;
+  if (!path.empty()) path.insert(path.begin(), reshaped(lowering.shape(result)));
+  SUBBYTE_TRY(const Typed y, epilogue.definition(kernel.result, p.result, path));
+  scope.line(store_result(lowering, code, epilogue, kernel.result, p.result, path, y.text));
+  code.declare(scope.function("store(b: u32, m: u32, n: u32, value: f32)"));
+  return {};
+}
+
 Expected<void> add_product(Lowering& lowering, const Kernel& kernel, StepCode& code,
                            const Product& p) {
   ExprPool& exprs = lowering.exprs();
-  code.declare_size("batches", p.batches);
-  code.declare_size("rows", p.rows);
-  code.declare_size("cols", p.cols);
-  code.declare_size("depth", p.depth);
   std::optional<WeightId> split;
-  const auto libraries = bind_right(lowering, code, p, split);
-  const Expr first = split ? lowering.plan.first_row(exprs) : exprs.constant(0);
+  StepCode part_code = code;
+  const auto libraries = declare_product(lowering, code, p, p.batches, split);
   const Expr chunk = split ? lowering.plan.chunk_rows(exprs) : p.cols;
-  code.declare_size("first_col", first);
-  code.declare_size("chunk_cols", chunk);
-  code.declare(fmt::format("const ROWS_ADJACENT = {};\n", p.rows_adjacent));
+  auto forms = product_forms(exprs, p.batches, p.rows, chunk, p.depth, p.rows_adjacent);
+  const auto parts = split ? std::nullopt : product_parts(lowering, p);
+  if (parts) {
+    declare_product(lowering, part_code, p, exprs.mul(p.batches, parts->depth.parts), split);
+    add_part_sums(lowering, kernel, part_code, p, *parts, libraries);
+    // Behind the form for a CPU: nothing is left to do.
+    forms.insert(forms.begin() + 1,
+                 SizedForm{forms.back().form, parts->depth.form.when, exprs.constant(0)});
+  }
   SUBBYTE_CHECK_OK(declare_epilogue(lowering, code, kernel, p));
-
   std::vector<FormChoice> choices;
-  for (auto& sized : product_forms(exprs, p.batches, p.rows, chunk, p.depth, p.rows_adjacent)) {
+  for (auto& sized : forms) {
     choices.push_back(FormChoice{std::move(sized.form), sized.workgroups, sized.when});
   }
   add_step(lowering, step_name(lowering, kernel), code, libraries, choices, split);
-  return {};
+  return parts ? add_sum_of_parts(lowering, kernel, p, *parts) : Expected<void>();
 }
 
 }  // namespace subbyte

@@ -35,7 +35,11 @@ Expected<void> declare_operand(Lowering& lowering, StepCode& code, ValueId value
                                const Frame& frame, const std::vector<ViewStep>& path, Expr depth,
                                const std::string& name);
 
-// Appends the step: sizes, B, the epilogue and the forms. load_a, and load_b where there is no
+// store(b, m, n, value): what the kernel stores of the value of C.
+Expected<void> declare_epilogue(Lowering& lowering, StepCode& code, const Kernel& kernel,
+                                const Product& product);
+
+// Appends the steps: sizes, B, the epilogue and the forms. load_a, and load_b where there is no
 // stored weight, are declared by the caller.
 Expected<void> add_product(Lowering& lowering, const Kernel& kernel, StepCode& code,
                            const Product& product);

@@ -20,13 +20,13 @@ const BODIES = {
   matmul_vector_subgroup: { ...vector, feature: 'subgroups', prologue: 'enable subgroups;\n' },
   matmul_tile: { ...tiled, workgroups: (m, n) => tiles(m, n, 64) },
   'matmul_tile_small of 16': {
-    ...tiled,
+    libraries: ['matmul_tiles', 'matmul_whole'],
     file: 'matmul_tile_small',
     prologue: 'const TILE: u32 = 16u;\n',
     workgroups: (m, n) => tiles(m, n, 16),
   },
   'matmul_tile_small of 32': {
-    ...tiled,
+    libraries: ['matmul_tiles', 'matmul_whole'],
     file: 'matmul_tile_small',
     prologue: 'const TILE: u32 = 32u;\n',
     workgroups: (m, n) => tiles(m, n, 32),
