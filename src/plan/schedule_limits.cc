@@ -129,7 +129,7 @@ class Limits {
     for (const ValueId v : reads.inlined) {
       if (s_.inside[v] || s_.is_view(v) || is_anchor(s_.producer(v)) || !fits(1, reads_[v]))
         continue;
-      const std::size_t size = std::max(reads_[v].leaves.size(), reads_[v].inlined.size() / 8);
+      const std::size_t size = std::max(bindings(reads_[v]), reads_[v].inlined.size() / 8);
       if (size < most || size == 1 || (size == most && best && is_before(v, *best))) continue;
       best = v;
       most = size;

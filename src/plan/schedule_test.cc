@@ -335,5 +335,26 @@ TEST(Schedule, WhatAGroupReadsIsStoredWhereItDoesNotFit) {
   EXPECT_EQ(most_bindings(plan), kMaxStorageBindings);
 }
 
+TEST(Schedule, AMatrixOfSeveralPartsCountsAsThemInAGroup) {
+  std::string body = "  input %p : float32 [4, 4]\n  input %q : float32 [4, 4]\n";
+  for (int i = 0; i < 4; ++i) body += fmt::format("  input %x{} : float32 [4, 4]\n", i);
+  body += R"(
+  value %w : float32 [4, 4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+  %z = MatMul(%p, %w)
+  %n = Neg(%w)
+  %s = MatMul(%p, %q)
+  %s0 = Add(%s, %n)
+  %s1 = Mul(%s0, %x0)
+  %s2 = Sub(%s1, %x1)
+  %s3 = Add(%s2, %x2)
+  %y = Mul(%s3, %x3)
+  output %z
+  output %y
+)";
+  const Plan plan = plan_of(body);
+  EXPECT_EQ(plan.steps.size(), 3u);
+  EXPECT_EQ(most_bindings(plan), kMaxStorageBindings);
+}
+
 }  // namespace
 }  // namespace subbyte
