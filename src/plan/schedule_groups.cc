@@ -85,6 +85,7 @@ class Group {
       bindings_ += s_.bindings[leaf];
     }
     if (&node != &s_.graph.nodes[anchor_]) return;
+    bindings_ += family_of(node.op).own;
     for (std::size_t i = 1; i < node.outputs.size(); ++i) {
       bindings_ += node.outputs[i] != kNone && s_.result.needed[node.outputs[i]] ? 1 : 0;
     }

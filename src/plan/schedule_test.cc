@@ -356,5 +356,14 @@ TEST(Schedule, AMatrixOfSeveralPartsCountsAsThemInAGroup) {
   EXPECT_EQ(most_bindings(plan), kMaxStorageBindings);
 }
 
+TEST(Schedule, WhatAnAnchorBindsOfItsOwnCountsInItsGroup) {
+  std::string body = inputs(9) + R"(
+  value %axis : int64 [] = {0}
+  %s0 = CumSum(%x0, %axis)
+)";
+  for (int i = 1; i < 9; ++i) body += fmt::format("  %s{} = Add(%s{}, %x{})\n", i, i - 1, i);
+  EXPECT_EQ(most_bindings(plan_of(body + "  output %s8\n")), kMaxStorageBindings);
+}
+
 }  // namespace
 }  // namespace subbyte
