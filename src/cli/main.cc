@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
 #include <span>
 #include <string>
 #include <vector>
@@ -153,7 +155,7 @@ std::string unknown_option(const CLI::App& verb, int argc, char** argv,
   for (int i = 2; i < argc; ++i) {
     const std::string_view argument(argv[i]);
     if (argument == "--") break;
-    const std::string name(argument.substr(0, argument.find('=')));
+    std::string name(argument.substr(0, argument.find('=')));
     const bool is_option = name.starts_with("-") && name.size() > 1;
     if (is_option && std::find(known.begin(), known.end(), name) == known.end() && name != "-h") {
       return name;
@@ -314,6 +316,12 @@ int run(int argc, char** argv) {
 }  // namespace subbyte
 
 int main(int argc, char** argv) {
-  subbyte::remove_temporaries_on_signals();
-  return subbyte::run(argc, argv);
+  try {
+    subbyte::remove_temporaries_on_signals();
+    return subbyte::run(argc, argv);
+  } catch (const std::exception& error) {
+    // What no function foresees: memory that ran out, or a stream that is closed.
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return subbyte::kFailed;
+  }
 }
