@@ -5,6 +5,9 @@ import { copyBytes } from './gpu.js';
 import { isCounted, portWidth, type InputSymbol, type Plan, type PlanInput } from './plan.js';
 import { isDisposed } from './tensor.js';
 
+/** A dimension beyond it is refused: kernels count in 32 bits (kMostElements of the compiler). */
+const MOST_ELEMENTS = 2 ** 30 - 1;
+
 /** An input that has been checked by itself; its dims are not yet compared with the others'. */
 export interface Given {
   spec: PlanInput;
@@ -47,7 +50,28 @@ function checkDims(spec: PlanInput, dims: unknown): number[] {
       `${label} has ${list.length} dimensions, ${show(list as number[])}, but the model takes ${spec.dims.length}: ${show(spec.dims)}`,
     );
   }
+  const large = list.findIndex((dim) => (dim as number) > MOST_ELEMENTS);
+  if (large >= 0) {
+    throw new SubbyteError(
+      'bad-shape',
+      `${label}: dimension ${large} is ${String(list[large])}; no tensor on a GPU has more than ${MOST_ELEMENTS} values`,
+    );
+  }
   return list as number[];
+}
+
+/** What the proof that integers stay within 32 bits assumes of an input. */
+function checkRange(spec: PlanInput, data: Data): void {
+  if (!spec.range) return;
+  const [least, most] = spec.range;
+  for (let i = 0; i < data.length; ++i) {
+    const value = data[i]!;
+    if (value >= least && value <= most) continue;
+    throw new SubbyteError(
+      'out-of-range',
+      `${labelOf(spec)}: value ${value} at index ${i} is not within ${least} to ${most}, as the model takes it`,
+    );
+  }
 }
 
 /** GPUBufferUsage.COPY_SRC, and what a copy needs of offset and size. */
@@ -116,6 +140,7 @@ function checkInput(spec: PlanInput, value: unknown, width: number): Given {
       `${label}: dims ${show(dims)} are ${count} values, but data has ${data!.length}`,
     );
   }
+  checkRange(spec, data!);
   return { spec, dims, count, width, data: data! };
 }
 

@@ -48,6 +48,8 @@ export interface PlanInput {
   dims: (number | string)[];
   shape: number[];
   tensor?: number;
+  /** The least and the greatest value, where the proof that integers stay within 32 bits assumes them. */
+  range?: [number, number];
 }
 
 /** From a tensor, from an input passed through, or from expressions: exactly one of the three. */
@@ -111,6 +113,8 @@ export interface PlanStep {
 }
 
 export interface Plan {
+  /** The word where kernels leave the number (from 1 on) of a node whose integers left 32 bits. */
+  watch?: { tensor: number; nodes: string[] };
   symbols: PlanSymbol[];
   exprs: ExprNode[];
   constraints: PlanConstraint[];

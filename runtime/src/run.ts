@@ -33,6 +33,7 @@ import { prepareRounds } from './states.js';
 import type { GpuTensor } from './tensor.js';
 import type { RunOptions, Tensor } from './types.js';
 import { detachInputs, planUploads, writeInputs, type Upload } from './uploads.js';
+import { FLAG, checkFlag, clearFlag, wantedFlag } from './watch.js';
 
 export type Outputs = Record<string, Tensor | GpuTensor>;
 
@@ -184,7 +185,7 @@ function planOutputs(engine: Engine, request: Request, job: Job): void {
     const capacity = spec.tensor === undefined ? bytes : allocation.capacities.bytes[spec.tensor]!;
     return [{ output, source, bytes, capacity }];
   });
-  job.readbacks = planReadback(engine, wanted);
+  job.readbacks = planReadback(engine, [...wantedFlag(engine, allocation), ...wanted]);
 }
 
 function poison(engine: Engine, { given }: Request, { allocation, kept }: Job): void {
@@ -221,7 +222,10 @@ function submit(
   const pieces = piecesOf(all);
   pieces.forEach((dispatches, piece) => {
     const encoder = gpu.createCommandEncoder({ label: 'subbyte run' });
-    if (isFirst && piece === 0) writeInputs(engine, request, job, encoder);
+    if (isFirst && piece === 0) {
+      writeInputs(engine, request, job, encoder);
+      clearFlag(engine, encoder, allocation);
+    }
     encodePass(engine, encoder, allocation, outside, dispatches);
     if (piece === pieces.length - 1) {
       for (const { output, buffer } of isLast ? job.copies : []) {
@@ -264,6 +268,7 @@ function collect(engine: Engine, request: Request, job: Job) {
   });
   const pending = job.readbacks.map((readback) =>
     readStaging(engine, readback, (output, mapped, offset, bytes) => {
+      if (output === FLAG) return checkFlag(engine, mapped, offset);
       const spec = plan.outputs[output]!;
       const target = into.get(spec.name);
       const width = portWidth(plan, spec);

@@ -160,7 +160,7 @@ class Compilation {
     SUBBYTE_CHECK_OK(begin("writing"));
     TextFiles text;
     text.module = module_text(model, plan, packed, memory_sink.base64());
-    text.types = typescript_types(model);
+    text.types = typescript_types(model, plan);
     facts.precision = options_.precision;
     facts.model_type = options_.model_type.empty() ? weights.model_type : options_.model_type;
     facts.uses = std::move(weights.uses);

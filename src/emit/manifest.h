@@ -57,6 +57,6 @@ nlohmann::ordered_json manifest_json(const Model& model, const Plan& plan,
                                      const PackedWeights& weights, const ManifestFacts& facts);
 
 // NAME.webgpu.d.ts: the common declarations of the runtime, then this model's inputs and outputs.
-std::string typescript_types(const Model& model);
+std::string typescript_types(const Model& model, const Plan& plan);
 
 }  // namespace subbyte

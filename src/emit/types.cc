@@ -15,10 +15,15 @@ namespace {
 
 // readonly [{ readonly name: "x"; readonly dtype: "float32"; readonly dims: readonly ["batch", 384]
 // }]
-std::string port_types(const Model& model, const std::vector<ValueId>& values) {
+// `ranges`: by port, the values that it takes where it does not take all of its dtype.
+std::string port_types(const Model& model, const std::vector<ValueId>& values,
+                       const std::vector<std::optional<InputRange>>& ranges) {
   std::string text = "readonly [\n";
-  for (const ValueId v : values) {
-    const Value& value = model.main().values[v];
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Value& value = model.main().values[values[i]];
+    if (i < ranges.size() && ranges[i]) {
+      text += fmt::format("  /** Values from {} to {}. */\n", ranges[i]->least, ranges[i]->most);
+    }
     std::string dims;
     for (const auto& dim : dims_json(model, *value.shape)) {
       if (!dims.empty()) dims += ", ";
@@ -32,11 +37,14 @@ std::string port_types(const Model& model, const std::vector<ValueId>& values) {
 
 }  // namespace
 
-std::string typescript_types(const Model& model) {
+std::string typescript_types(const Model& model, const Plan& plan) {
+  std::vector<std::optional<InputRange>> ranges;
+  for (const PlanInput& input : plan.inputs) ranges.push_back(input.range);
   std::string text = fmt::format("{}{}\n", kTypesMark, kVersion);
   text += embedded::module_types;
-  text += fmt::format("\nexport type Inputs = {};\n", port_types(model, model.main().inputs));
-  text += fmt::format("\nexport type Outputs = {};\n", port_types(model, model.main().outputs));
+  text +=
+      fmt::format("\nexport type Inputs = {};\n", port_types(model, model.main().inputs, ranges));
+  text += fmt::format("\nexport type Outputs = {};\n", port_types(model, model.main().outputs, {}));
   text +=
       "\nexport declare function load(options?: LoadOptions): Promise<Model<Inputs, Outputs>>;\n";
   return text;

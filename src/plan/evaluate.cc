@@ -10,6 +10,7 @@
 #include "plan/family_code.h"
 #include "plan/index_code.h"
 #include "plan/scalar_wgsl.h"
+#include "plan/watch_code.h"
 #include "plan/wide_constants.h"
 
 namespace subbyte {
@@ -137,6 +138,7 @@ Typed Evaluator::content(ValueId id, const Frame& frame, const std::vector<ViewS
   const auto element = [&](Expr e) {
     return type == GpuType::i32 ? code_.signed_size(e) : code_.size(e);
   };
+  constrain_to_words(model_, value);
   const auto& elements = *value.content;
   if (elements.empty()) return {type == GpuType::i32 ? "0i" : "0u", type};
   std::string text = element(elements.back());
@@ -152,7 +154,24 @@ Typed Evaluator::content(ValueId id, const Frame& frame, const std::vector<ViewS
 
 Expected<Typed> Evaluator::value(ValueId id, const Frame& frame,
                                  const std::vector<ViewStep>& path) {
-  if (id == result_.value) return Typed{result_.name, result_.type};
+  SUBBYTE_TRY(Typed typed, remembered(id, frame, path));
+  if (depth_ == 0) return raised(std::move(typed));
+  if (!typed.watch.empty()) watches_.push_back(typed.watch);
+  return typed;
+}
+
+Expected<Typed> Evaluator::definition(ValueId id, const Frame& frame,
+                                      const std::vector<ViewStep>& path) {
+  if (id == result_.value) return raised({result_.name, result_.type, result_.watch});
+  defining_ = id;
+  SUBBYTE_TRY(Typed typed, watching(id, frame, path));
+  typed.text = scope_.let(typed.text);
+  return raised(std::move(typed));
+}
+
+Expected<Typed> Evaluator::remembered(ValueId id, const Frame& frame,
+                                      const std::vector<ViewStep>& path) {
+  if (id == result_.value) return Typed{result_.name, result_.type, result_.watch};
   const std::string where = frame_text(frame);
   for (const Known& known : known_[id]) {
     if (known.frame == where && known.path == path) return known.typed;
@@ -162,22 +181,33 @@ Expected<Typed> Evaluator::value(ValueId id, const Frame& frame,
     if (auto fits = fits_words(code_.exprs(), read); !fits)
       return within(describe_reader(id), std::move(fits.error()));
   }
-  const NodeId reader = std::exchange(reader_, read.producer);
-  auto computed_here = computed(id, frame, path);
-  reader_ = reader;
-  SUBBYTE_TRY(Typed typed, std::move(computed_here));
+  SUBBYTE_TRY(Typed typed, watching(id, frame, path));
   typed.text = scope_.let(typed.text);
   known_[id].push_back(Known{where, path, typed});
   return typed;
 }
 
-Expected<Typed> Evaluator::definition(ValueId id, const Frame& frame,
-                                      const std::vector<ViewStep>& path) {
-  if (id == result_.value) return Typed{result_.name, result_.type};
-  defining_ = id;
-  reader_ = graph_.values[id].producer;
-  SUBBYTE_TRY(Typed typed, computed(id, frame, path));
-  typed.text = scope_.let(typed.text);
+Expected<Typed> Evaluator::watching(ValueId id, const Frame& frame,
+                                    const std::vector<ViewStep>& path) {
+  auto outer = std::exchange(watches_, {});
+  const NodeId reader = std::exchange(reader_, graph_.values[id].producer);
+  ++depth_;
+  auto typed = computed(id, frame, path);
+  --depth_;
+  reader_ = reader;
+  const auto inner = std::exchange(watches_, std::move(outer));
+  if (!typed) return typed;
+  for (const std::string& watch : inner) typed->watch = either_watch(typed->watch, watch);
+  if (!typed->watch.empty()) typed->watch = scope_.let(typed->watch);
+  return typed;
+}
+
+Typed Evaluator::raised(Typed typed) {
+  if (typed.watch.empty() || !code_.plan().flag) return typed;
+  const std::string watch = scope_.let(typed.watch);
+  scope_.line(fmt::format("if ({0} != 0u) {{ atomicMax(&{1}[0], {0}); }}", watch,
+                          code_.bind_atomic(*code_.plan().flag)));
+  typed.watch.clear();
   return typed;
 }
 
@@ -262,11 +292,30 @@ Expected<Typed> element_view(Evaluator& evaluator, const Element& at) {
   return evaluator.value(source.value, at.frame, source.path);
 }
 
+namespace {
+
+// The path of an input of an element-wise node, as far as it is smaller than the result.
+std::vector<ViewStep> broadcast(Evaluator& evaluator, const Element& at, ValueId input) {
+  const auto& shape = evaluator.shape(at.value);
+  std::vector<ViewStep> path = at.path;
+  if (evaluator.shape(input) != shape)
+    path.insert(path.begin(), ViewStep{ViewStep::Kind::expand, shape, {}, {}, {}});
+  return path;
+}
+
+}  // namespace
+
 Expected<Typed> element_scalar(Evaluator& evaluator, const Element& at) {
   const Graph& graph = evaluator.graph();
-  const auto& shape = evaluator.shape(at.value);
   ExprPool& exprs = evaluator.code().exprs();
-  if (auto decided = decided_comparison(exprs, graph, at.node)) return *decided;
+  if (auto decided = decided_comparison(exprs, graph, at.node)) {
+    // What is compared with the constant may have left 32 bits.
+    for (const ValueId input : at.node.inputs) {
+      if (!graph.values[input].constant)
+        SUBBYTE_CHECK_OK(evaluator.value(input, at.frame, broadcast(evaluator, at, input)));
+    }
+    return *decided;
+  }
   std::vector<std::optional<ScalarArgument>> arguments;
   for (std::size_t i = 0; i < at.node.inputs.size(); ++i) {
     const ValueId input = at.node.inputs[i];
@@ -278,16 +327,14 @@ Expected<Typed> element_scalar(Evaluator& evaluator, const Element& at) {
       arguments.emplace_back(ScalarArgument{*limit, graph.values[input].dtype});
       continue;
     }
-    std::vector<ViewStep> inner = at.path;
-    if (evaluator.shape(input) != shape)
-      inner.insert(inner.begin(), ViewStep{ViewStep::Kind::expand, shape, {}, {}, {}});
-    SUBBYTE_TRY(Typed typed, evaluator.value(input, at.frame, inner));
+    SUBBYTE_TRY(Typed typed, evaluator.value(input, at.frame, broadcast(evaluator, at, input)));
     arguments.emplace_back(ScalarArgument{std::move(typed), graph.values[input].dtype});
   }
-  auto text = scalar_wgsl(at.node, arguments, graph.values[at.value].dtype);
-  if (!text)
-    return within(describe(graph, graph.values[at.value].producer), std::move(text.error()));
-  return *text;
+  auto result = scalar_wgsl(at.node, arguments, graph.values[at.value].dtype);
+  if (!result)
+    return within(describe(graph, graph.values[at.value].producer), std::move(result.error()));
+  watch_scalar(evaluator, at, arguments, *result);
+  return result;
 }
 
 std::optional<std::string> Evaluator::four(ValueId id, const Frame& frame,

@@ -31,6 +31,7 @@ struct KernelResult {
   ValueId value = kNone;
   std::string name;
   GpuType type = GpuType::f32;
+  std::string watch{};  // as Typed's
 };
 
 // Where lowering has put values: which tensor holds a value, which weight stores a constant.
@@ -66,7 +67,8 @@ class Evaluator {
         result_(std::move(result)) {}
 
   // Element `frame` of a value, as seen through `path` (first step first: applied to the value's
-  // own shape).
+  // own shape). Where it was computed under watch, the code that was written raises the run's flag;
+  // inside of another element's computation its watch becomes a part of that element's instead.
   Expected<Typed> value(ValueId value, const Frame& frame, const std::vector<ViewStep>& path = {});
 
   // The same, computed even where the value has a tensor: what the kernel that stores it writes
@@ -98,6 +100,12 @@ class Evaluator {
   // The same evaluator that writes into a function of its own.
   Evaluator inside(Scope& scope) const { return {model_, schedule_, placement_, code_, scope}; }
 
+  // The number of a value whose integers are watched, else 0.
+  std::uint32_t watched(ValueId value) const { return schedule_.watched[value]; }
+  // For an element that does not need all that it has read: the watch that it returns is the whole
+  // of it.
+  void forget_watches() { watches_.clear(); }
+
   Model& model() { return model_; }
   const Graph& graph() const { return graph_; }
   const std::vector<Expr>& shape(ValueId value) const { return *graph_.values[value].shape; }
@@ -105,8 +113,12 @@ class Evaluator {
   Scope& scope() { return scope_; }
 
  private:
+  Expected<Typed> remembered(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
+  // computed(), with the watches of all that it read.
+  Expected<Typed> watching(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
   Expected<Typed> computed(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
   Typed content(ValueId value, const Frame& frame, const std::vector<ViewStep>& path);
+  Typed raised(Typed typed);
   // The node whose computation reads `value` now, for messages.
   std::string describe_reader(ValueId value) const;
   Access through(ValueId value, const std::vector<ViewStep>& path);
@@ -126,6 +138,8 @@ class Evaluator {
   KernelResult result_;
   ValueId defining_ = kNone;
   NodeId reader_ = kNone;
+  std::size_t depth_ = 0;             // elements whose computation reads others now
+  std::vector<std::string> watches_;  // of what the innermost of them has read
   struct Known {
     std::string frame;
     std::vector<ViewStep> path;

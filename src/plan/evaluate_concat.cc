@@ -3,6 +3,7 @@
 
 #include "plan/evaluate.h"
 #include "plan/index_code.h"
+#include "plan/watch_code.h"
 
 namespace subbyte {
 
@@ -31,12 +32,17 @@ Expected<Typed> element_concat(Evaluator& evaluator, const Element& element) {
         exprs.is(start, 0) ? along : scope.let(fmt::format("{} - {}", along, code.size(start)));
     SUBBYTE_TRY(const Typed part,
                 evaluator.value(input, Frame{{{before, outer}, {local, size}, {column, inner}}}));
-    result = result ? Typed{scope.let(fmt::format("select({}, {}, {} >= {})", result->text,
-                                                  part.text, along, code.size(start))),
-                            part.type}
-                    : part;
+    if (result) {
+      const std::string is_part = fmt::format("{} >= {}", along, code.size(start));
+      result->text = scope.let(fmt::format("select({}, {}, {})", result->text, part.text, is_part));
+      result->watch = selected_watch(is_part, part.watch, result->watch);
+    } else {
+      result = part;
+    }
     start = exprs.add(start, size);
   }
+  // Beside a part, whatever is read in its place.
+  evaluator.forget_watches();
   return *result;
 }
 

@@ -3,6 +3,7 @@
 
 #include "plan/evaluate.h"
 #include "plan/index_code.h"
+#include "plan/watch_code.h"
 
 namespace subbyte {
 
@@ -107,7 +108,9 @@ Expected<Typed> element_pad(Evaluator& evaluator, const Element& element) {
   if (element.node.has_input(2)) {
     SUBBYTE_TRY(around, evaluator.value(element.node.inputs[2], Frame{}));
   }
-  return Typed{fmt::format("select({}, {}, {})", around.text, x.text, all), x.type};
+  evaluator.forget_watches();
+  return Typed{fmt::format("select({}, {}, {})", around.text, x.text, all), x.type,
+               selected_watch(all, x.watch, around.watch)};
 }
 
 }  // namespace subbyte

@@ -81,6 +81,14 @@ bool uses_trigonometry_library(std::string_view wgsl) {
   });
 }
 
+bool uses_integers_library(std::string_view wgsl) {
+  // Ends of the names of all of them.
+  static constexpr std::array<std::string_view, 3> kMarks = {"_signed(", "_unsigned(", "add_wide("};
+  return std::any_of(kMarks.begin(), kMarks.end(), [&](std::string_view mark) {
+    return wgsl.find(mark) != std::string_view::npos;
+  });
+}
+
 bool uses_resample_library(std::string_view wgsl) {
   return wgsl.find("resample_") != std::string_view::npos;
 }

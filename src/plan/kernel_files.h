@@ -13,6 +13,8 @@ std::string kernel_file(std::string_view name);
 bool uses_math_library(std::string_view wgsl);
 // The same for kernels/trigonometry.wgsl, which needs math before it.
 bool uses_trigonometry_library(std::string_view wgsl);
+// The same for kernels/integers.wgsl.
+bool uses_integers_library(std::string_view wgsl);
 // The same for kernels/resample.wgsl.
 bool uses_resample_library(std::string_view wgsl);
 

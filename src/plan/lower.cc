@@ -66,6 +66,18 @@ std::set<ValueId> results_from_large_tables(const Graph& graph,
   return results;
 }
 
+// The nodes that are watched, in the order of their numbers, and the word where they tell of it.
+void list_watched(Lowering& lowering) {
+  const Graph& graph = lowering.graph();
+  for (ValueId v = 0; v < graph.values.size(); ++v) {
+    if (lowering.schedule.watched[v] == 0) continue;
+    lowering.plan.watched.push_back(describe(graph, graph.values[v].producer));
+  }
+  if (lowering.plan.watched.empty()) return;
+  lowering.plan.flag = static_cast<TensorId>(lowering.plan.tensors.size());
+  lowering.plan.tensors.push_back(PlanTensor{lowering.exprs().constant(1), kWordBytes, 0, 0});
+}
+
 // Tensors for what is materialized, weights for the constants that kernels read.
 Expected<void> place_values(Lowering& lowering, const std::map<ValueId, StoredWeight>& weights) {
   const Graph& graph = lowering.graph();
@@ -144,6 +156,10 @@ void set_lifetimes(Plan& plan) {
   for (const auto& input : plan.inputs) {
     if (input.tensor) plan.tensors[*input.tensor].first = -1;
   }
+  if (plan.flag) {
+    plan.tensors[*plan.flag].first = -1;
+    plan.tensors[*plan.flag].last = end;
+  }
   for (const auto& output : plan.outputs) {
     if (output.tensor) plan.tensors[*output.tensor].last = end;
   }
@@ -198,6 +214,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
   const bool math = uses_math_library(prologue);
   const bool trigonometry = uses_trigonometry_library(prologue);
   const bool resample = uses_resample_library(prologue);
+  const bool integers = uses_integers_library(prologue);
   for (const FormChoice& choice : forms) {
     const auto known =
         choice.when ? lowering.exprs().value(*choice.when) : std::optional<std::int64_t>(1);
@@ -210,6 +227,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
     wanted.pieces.push_back(piece(lowering, prologue));
     if (math) wanted.pieces.push_back(piece(lowering, kernel_file("math")));
     if (trigonometry) wanted.pieces.push_back(piece(lowering, kernel_file("trigonometry")));
+    if (integers) wanted.pieces.push_back(piece(lowering, kernel_file("integers")));
     if (resample) wanted.pieces.push_back(piece(lowering, kernel_file("resample")));
     for (const auto library : libraries) {
       wanted.pieces.push_back(piece(lowering, kernel_file(library)));
@@ -238,8 +256,12 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   SUBBYTE_CHECK_OK(split_variadic(model));
   repeat_by_views(model);
   std::set<ValueId> alone = results_from_large_tables(model.main(), weights);
-  SUBBYTE_TRY(Schedule scheduled, schedule(model, alone));
+  const IntegerRanges ranges = integer_ranges(model);
+  model.constraints.insert(model.constraints.end(), ranges.constraints.begin(),
+                           ranges.constraints.end());
+  SUBBYTE_TRY(Schedule scheduled, schedule(model, alone, ranges.watched));
   Lowering lowering{model, {}, std::move(scheduled), {}, std::move(alone), {}, {}};
+  list_watched(lowering);
   SUBBYTE_CHECK_OK(place_values(lowering, weights));
   for (const Kernel& kernel : lowering.schedule.kernels) {
     SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));
@@ -247,6 +269,7 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   Plan& plan = lowering.plan;
   plan.segments.push_back(PlanSegment{plan.steps.size() - steps_in_segments(plan), {}});
   list_inputs_and_outputs(lowering);
+  for (const InputRange& range : ranges.assumed) lowering.plan.inputs[range.input].range = range;
   set_lifetimes(lowering.plan);
   return std::move(lowering.plan);
 }

@@ -3,6 +3,7 @@
 
 #include "plan/index_code.h"
 #include "plan/scan_code.h"
+#include "plan/watch_code.h"
 
 namespace subbyte {
 
@@ -31,6 +32,13 @@ Expected<void> lower_cumulative(Lowering& lowering, const Kernel& kernel) {
   Scan scan;
   scan.accumulator = {t, t + "(0)", "a + b"};
   scan.type = type;
+  std::optional<WatchedJoining> watched;
+  const std::uint32_t number = lowering.schedule.watched[node.outputs[0]];
+  if (number != 0) {
+    watched = watched_joining(Joined::sum, type);
+    scan.accumulator = watched->accumulator;
+    scan.wide = true;
+  }
   scan.lines = exprs.mul(before, after);
   scan.length = length;
   scan.exclusive = node.int_or("exclusive", 0) != 0;
@@ -38,12 +46,15 @@ Expected<void> lower_cumulative(Lowering& lowering, const Kernel& kernel) {
   scan.load = [&](StepCode& code, Scope& scope, const std::string& line,
                   const std::string& i) -> Expected<Typed> {
     Evaluator reader(lowering.model, lowering.schedule, lowering.placement, code, scope);
-    return reader.value(node.inputs[0], place(code, scope, line, i));
+    SUBBYTE_TRY(Typed x, reader.value(node.inputs[0], place(code, scope, line, i)));
+    if (watched) x.text = fmt::format(fmt::runtime(watched->load), x.text);
+    return x;
   };
   scan.store = [&](StepCode& code, Scope& scope) -> Expected<void> {
     const Frame frame = place(code, scope, "line", "i");
+    const Typed sum = watched ? joined_value(*watched, type, number, "acc") : Typed{"acc", type};
     Evaluator epilogue(lowering.model, lowering.schedule, lowering.placement, code, scope,
-                       KernelResult{node.outputs[0], "acc", type});
+                       KernelResult{node.outputs[0], scope.let(sum.text), type, sum.watch});
     SUBBYTE_TRY(const Typed y, epilogue.definition(kernel.result, frame));
     scope.line(store_result(lowering, code, epilogue, kernel.result, frame, {}, y.text));
     return {};

@@ -5,6 +5,7 @@
 #include "plan/index_code.h"
 #include "plan/reduce_code.h"
 #include "plan/scalar_wgsl.h"
+#include "plan/watch_code.h"
 
 namespace subbyte {
 
@@ -44,6 +45,19 @@ Reduction reduction(Op op, GpuType type, DType dtype) {
               "acc.x + log_f32(acc.y)"};
     default:
       return {sum, "{0}", "acc"};
+  }
+}
+
+Joined joined_by(Op op) {
+  switch (op) {
+    case Op::ReduceL1:
+      return Joined::magnitudes;
+    case Op::ReduceSumSquare:
+      return Joined::squares;
+    case Op::ReduceProd:
+      return Joined::product;
+    default:
+      return Joined::sum;
   }
 }
 
@@ -93,7 +107,14 @@ Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel) {
   const std::size_t rank = lowering.shape(node.inputs[0]).size();
   const Rows rows = rows_of(lowering, node, reduced_axes(lowering, node, rank));
   const GpuType type = lowering.type(node.inputs[0]);
-  const Reduction how = reduction(node.op, type, lowering.graph().values[node.inputs[0]].dtype);
+  Reduction how = reduction(node.op, type, lowering.graph().values[node.inputs[0]].dtype);
+
+  Typed result{how.finish, type};
+  if (const std::uint32_t number = lowering.schedule.watched[node.outputs[0]]; number != 0) {
+    const WatchedJoining watched = watched_joining(joined_by(node.op), type);
+    how = {watched.accumulator, watched.load, watched.finish};
+    result = joined_value(watched, type, number, "acc");
+  }
 
   StepCode code(lowering.exprs(), lowering.plan);
   if (node.op == Op::ReduceLogSumExp) code.declare(kLogSumExpJoin);
@@ -103,8 +124,8 @@ Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel) {
   code.declare(
       loads.function("load(o: u32, r: u32) -> T", fmt::format(fmt::runtime(how.load), x.text)));
   Scope stores;
-  return finish_reduction(lowering, kernel, code, stores, {how.finish, type}, rows.outer,
-                          rows.inner, rows.strided);
+  return finish_reduction(lowering, kernel, code, stores, result, rows.outer, rows.inner,
+                          rows.strided);
 }
 
 Expected<void> lower_arg_reduce(Lowering& lowering, const Kernel& kernel) {

@@ -1,12 +1,14 @@
 // Scatters of few updates, from the side of the result: each of its elements looks through the
-// updates that may land on it, in their order, so that no two invocations write one element. Of many
-// updates, by steps that take time in proportion to them: lower_scatter_last, lower_scatter_joined.
+// updates that may land on it, in their order, so that no two invocations write one element. Of
+// many updates, by steps that take time in proportion to them: lower_scatter_last,
+// lower_scatter_joined.
 #include <fmt/core.h>
 
 #include "graph/ops.h"
 #include "plan/reduce_code.h"
 #include "plan/scalar_wgsl.h"
 #include "plan/scatter_code.h"
+#include "plan/watch_code.h"
 
 namespace subbyte {
 
@@ -97,13 +99,23 @@ Expected<void> lower_scatter(Lowering& lowering, const Kernel& kernel) {
   const DType dtype = lowering.graph().values[node.inputs[0]].dtype;
   const Expr outer = lowering.elements(node.inputs[0]), inner = scatter.candidates;
   const Joining how = joining(node.string_or("reduction", "none"), type, dtype);
-  if (lowering.exprs().upper(inner) > kFewUpdates) {
+  const std::uint32_t number = lowering.schedule.watched[node.outputs[0]];
+  // Atomic sums are of one word.
+  if (number == 0 && lowering.exprs().upper(inner) > kFewUpdates) {
     return how.join == nullptr ? lower_scatter_last(lowering, kernel, scatter)
                                : lower_scatter_joined(lowering, kernel, scatter, how);
   }
 
+  std::optional<WatchedJoining> watched;
+  if (number != 0) {
+    const bool sums = node.string_or("reduction", "none") == "add";
+    watched = watched_joining(sums ? Joined::sum : Joined::product, type);
+  }
+
   StepCode code(lowering.exprs(), lowering.plan);
-  if (how.join != nullptr) {
+  if (watched) {
+    declare_accumulator(code, watched->accumulator, outer, inner);
+  } else if (how.join != nullptr) {
     declare_accumulator(code, {std::string(wgsl_name(type)), how.neutral, how.join(type, "a", "b")},
                         outer, inner);
   } else {
@@ -117,7 +129,7 @@ Expected<void> lower_scatter(Lowering& lowering, const Kernel& kernel) {
   std::string found = "r + 1u";
   if (how.join != nullptr) {
     SUBBYTE_TRY(const Typed update, reader.value(node.inputs[2], update_frame(scatter, at, "r")));
-    found = update.text;
+    found = watched ? fmt::format(fmt::runtime(watched->load), update.text) : update.text;
   }
   code.declare(loads.function("load(o: u32, r: u32) -> T", found));
 
@@ -125,7 +137,11 @@ Expected<void> lower_scatter(Lowering& lowering, const Kernel& kernel) {
   Evaluator reads(lowering.model, lowering.schedule, lowering.placement, code, stores);
   SUBBYTE_TRY(const Typed before, reads.value(node.inputs[0], Frame{{{"o", outer}}}));
   Typed after{"", type};
-  if (how.join != nullptr) {
+  if (watched) {
+    const std::string first = fmt::format(fmt::runtime(watched->load), before.text);
+    const std::string whole = stores.let(fmt::format("combine({}, acc)", first));
+    after = joined_value(*watched, type, number, whole);
+  } else if (how.join != nullptr) {
     after = convert({fmt::format("({})", how.join(type, before.text, "acc")), type}, dtype, dtype);
   } else {
     const auto place = split_index(code, stores, "o", scatter.sizes);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "plan/integer_ranges.h"
 #include "quantize/stored_weight.h"
 
 namespace subbyte {
@@ -28,6 +29,7 @@ struct PlanTensor {
 struct PlanInput {
   ValueId value = kNone;
   std::optional<TensorId> tensor;
+  std::optional<InputRange> range{};  // what was assumed of its elements
 };
 
 // From a tensor, from an input passed through, from the value's content (all absent), or, without
@@ -94,6 +96,10 @@ inline constexpr const char* kChunkRows =
     "rows";
 
 struct Plan {
+  // The nodes whose integers may leave 32 bits, as messages name them, and the word in which a
+  // kernel leaves the number (from 1 on) of one that did.
+  std::vector<std::string> watched;
+  std::optional<TensorId> flag;
   std::vector<PlanInput> inputs;
   std::vector<PlanOutput> outputs;
   std::vector<PlanTensor> tensors;

@@ -136,6 +136,7 @@ Json ports_json(const Model& model, Expressions& exprs, const Plan& plan, Json& 
   for (const auto& input : plan.inputs) {
     Json entry = port(input.value);
     if (input.tensor) entry["tensor"] = *input.tensor;
+    if (input.range) entry["range"] = {input.range->least, input.range->most};
     inputs.push_back(std::move(entry));
   }
   for (const auto& output : plan.outputs) {
@@ -289,6 +290,11 @@ Json plan_json(const Model& model, const Plan& plan, const WeightPlaces& places)
             {"weights", weights},         {"pieces", plan.pieces},
             {"pipelines", pipelines},     {"steps", steps}};
   if (plan.segments.size() > 1) json["segments"] = std::move(segments);
+  if (plan.flag) {
+    Json nodes = Json::array();
+    for (const std::string& node : plan.watched) nodes.push_back(valid_utf8(node));
+    json["watch"] = {{"tensor", *plan.flag}, {"nodes", std::move(nodes)}};
+  }
   return json;
 }
 

@@ -77,7 +77,7 @@ Expected<void> finish_reduction(Lowering& lowering, const Kernel& kernel, StepCo
   const std::string name = stores.let(value.text);
   const ValueId computed = lowering.graph().nodes[kernel.anchor].outputs[0];
   Evaluator epilogue(lowering.model, lowering.schedule, lowering.placement, code, stores,
-                     KernelResult{computed, name, value.type});
+                     KernelResult{computed, name, value.type, value.watch});
   SUBBYTE_TRY(const Typed y, epilogue.definition(kernel.result, frame));
   stores.line(store_result(lowering, code, epilogue, kernel.result, frame, {}, y.text));
   code.declare(stores.function("finish(o: u32, acc: T)"));

@@ -29,7 +29,8 @@ class ScanSteps {
     long_ = exprs_.less(exprs_.constant(kSegment), scan.length);
     if (exprs_.value(long_) == 0) return;
     sums_ = static_cast<TensorId>(lowering.plan.tensors.size());
-    const Expr words = exprs_.mul(scan.lines, segments_);
+    const Expr words =
+        exprs_.mul(exprs_.mul(scan.lines, segments_), exprs_.constant(scan.wide ? 2 : 1));
     lowering.plan.tensors.push_back(PlanTensor{exprs_.select(long_, words, exprs_.constant(0))});
   }
 
@@ -55,7 +56,7 @@ class ScanSteps {
     SUBBYTE_TRY(const Typed x, scan_.load(code, loads, line, i));
     code.declare(loads.function("load(o: u32, r: u32) -> T", x.text));
     Scope stores;
-    stores.line(code.write_tensor(*sums_, scan_.type, "o", "acc"));
+    stores.line(write_sum(code, "o"));
     code.declare(stores.function("finish(o: u32, acc: T)"));
     add_step(lowering_, name_, code, {},
              {FormChoice{KernelForm{{"reduce_row"}, {}, {}, {}, {}}, when_long(outer), {}}});
@@ -69,10 +70,10 @@ class ScanSteps {
     code.declare("fn segment() -> u32 { return length(); }\n");
     code.declare("fn carry(line: u32, s: u32) -> T { return init(); }\n");
     const std::string at = "line * length() + i";
-    code.declare(fmt::format("fn load(line: u32, i: u32) -> T {{ return {}; }}\n",
-                             code.read_tensor(*sums_, scan_.type, at).text));
-    code.declare(fmt::format("fn store(line: u32, i: u32, acc: T) {{ {} }}\n",
-                             code.write_tensor(*sums_, scan_.type, at, "acc")));
+    code.declare(
+        fmt::format("fn load(line: u32, i: u32) -> T {{ return {}; }}\n", read_sum(code, at)));
+    code.declare(
+        fmt::format("fn store(line: u32, i: u32, acc: T) {{ {} }}\n", write_sum(code, at)));
     add_step(lowering_, name_, code, {},
              {FormChoice{KernelForm{{"scan"}, {}, {}, {}, {}}, when_long(scan_.lines), {}}});
   }
@@ -86,9 +87,7 @@ class ScanSteps {
     if (sums_) {
       if (!exprs_.value(long_))
         carries.line(fmt::format("if (length() <= {}u) {{ return init(); }}", kSegment));
-      carry =
-          code.read_tensor(*sums_, scan_.type, fmt::format("line * {} + s", code.size(segments_)))
-              .text;
+      carry = read_sum(code, fmt::format("line * {} + s", code.size(segments_)));
     }
     code.declare(carries.function("carry(line: u32, s: u32) -> T", carry));
     Scope loads;
@@ -103,6 +102,23 @@ class ScanSteps {
     }
     add_step(lowering_, name_, code, {}, choices);
     return {};
+  }
+
+  // The accumulator of a segment, and the statement that writes `acc` there.
+  std::string read_sum(StepCode& code, const std::string& at) {
+    if (!scan_.wide) return code.read_tensor(*sums_, scan_.type, at).text;
+    const auto word = [&](const char* part) {
+      return code.read_tensor(*sums_, GpuType::u32, fmt::format("2u * ({}) + {}", at, part)).text;
+    };
+    return fmt::format("vec2<u32>({}, {})", word("0u"), word("1u"));
+  }
+  std::string write_sum(StepCode& code, const std::string& at) {
+    if (!scan_.wide) return code.write_tensor(*sums_, scan_.type, at, "acc");
+    const auto word = [&](const char* part, const char* value) {
+      return code.write_tensor(*sums_, GpuType::u32, fmt::format("2u * ({}) + {}", at, part),
+                               value);
+    };
+    return word("0u", "acc.x") + " " + word("1u", "acc.y");
   }
 
   Expr when_long(Expr workgroups) { return exprs_.select(long_, workgroups, exprs_.constant(0)); }

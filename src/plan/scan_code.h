@@ -14,6 +14,7 @@ namespace subbyte {
 struct Scan {
   Accumulator accumulator;
   GpuType type = GpuType::f32;  // of the accumulator
+  bool wide = false;            // which is a vec2<u32> instead
   Expr lines, length;
   bool exclusive = false;  // without element i itself
   bool strided = false;    // elements at equal i of neighbouring lines are neighbours in memory

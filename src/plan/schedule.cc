@@ -142,13 +142,20 @@ bool is_immediate(const Value& value) {
   return value.content && value.content->size() <= kInlineContent;
 }
 
-Expected<Schedule> schedule(Model& model, std::set<ValueId> alone) {
-  Scheduling s{model, model.main(), std::move(alone)};
+Expected<Schedule> schedule(Model& model, std::set<ValueId> alone,
+                            const std::vector<bool>& watched) {
+  Scheduling s{model, model.main(), std::move(alone), watched};
+  s.watched.resize(model.main().values.size(), false);
   find_live(s);
   grow_groups(s);
   place_shared(s);
   SUBBYTE_CHECK_OK(keep_within_limits(s));
   s.result.kernels = kernels_in_order(s);
+  s.result.watched.assign(s.watched.size(), 0);
+  std::uint32_t number = 0;
+  for (ValueId v = 0; v < s.watched.size(); ++v) {
+    if (s.watched[v] && s.is_computed(v)) s.result.watched[v] = ++number;
+  }
   return std::move(s.result);
 }
 

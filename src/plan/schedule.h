@@ -24,6 +24,8 @@ struct Schedule {
   std::vector<bool>
       materialized;  // by value: has a tensor (graph inputs that kernels read, kernels' results)
   std::vector<bool> needed;  // by value: some kernel or output needs its elements
+  std::vector<std::uint32_t>
+      watched{};  // by value: from 1 on where a kernel watches its integers (Plan::watched)
 };
 
 // The inputs of a node whose elements its kernels read (not those that only shape the result).
@@ -41,8 +43,10 @@ bool is_immediate(const Value& value);
 // compute them again. No kernel binds more than kMaxStorageBindings buffers (WebGPU's default
 // maxStorageBuffersPerShaderStage).
 // `alone` are values that get a kernel for themselves, which binds three parts of its first input.
+// `watched` those (by value; none where it is empty) whose kernel binds the flag of the run too.
 // Counting elements makes expressions of `model`.
-Expected<Schedule> schedule(Model& model, std::set<ValueId> alone = {});
+Expected<Schedule> schedule(Model& model, std::set<ValueId> alone = {},
+                            const std::vector<bool>& watched = {});
 
 inline constexpr std::size_t kMaxStorageBindings = 8;
 

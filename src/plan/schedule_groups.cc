@@ -58,10 +58,17 @@ class Group {
     if (!in_place || s_.inside[out] || s_.anchor_of[out] != kNone || elements(out) != count_)
       return false;
     read(node);
-    if (1 + bindings_ > kMaxStorageBindings) return false;
+    if (1 + bindings_ + flags(out) > kMaxStorageBindings) return false;
     taken_.push_back(next);
     members_.push_back(out);
     return true;
+  }
+
+  // The flag of the run, which a kernel binds that watches a member.
+  std::size_t flags(ValueId newest) const {
+    const bool watches = s_.watched[newest] ||
+                         std::ranges::any_of(members_, [&](ValueId v) { return s_.watched[v]; });
+    return watches ? 1 : 0;
   }
 
   // Only the newest member is read by others than members.

@@ -59,12 +59,12 @@ class Limits {
     for (const ValueId input : data_inputs(node)) {
       Reads part;
       add(input, part);
-      if (part_by_part && !fits(1, part)) return relieve(n, out, part);
+      if (part_by_part && !fits(1, part, input)) return relieve(n, out, part);
       if (part_by_part) continue;
       merge(all.leaves, part.leaves);
       merge(all.inlined, part.inlined);
     }
-    if (!fits(results_of(s_, out), all)) {
+    if (!fits(results_of(s_, out), all, out)) {
       if (!is_long) return relieve(n, out, all);
       store(out);
       work_.insert(n);
@@ -93,8 +93,16 @@ class Limits {
     for (const ValueId leaf : reads.leaves) count += s_.bindings[leaf];
     return count;
   }
-  bool fits(std::size_t results, const Reads& reads) const {
-    return results + bindings(reads) <= kMaxStorageBindings && reads.inlined.size() <= kMaxInlined;
+  // Of a kernel that computes `result` and what is inlined; it may bind the flag of the run too.
+  std::size_t buffers(std::size_t results, const Reads& reads, ValueId result) const {
+    const bool watches = s_.watched[result] || std::ranges::any_of(reads.inlined, [&](ValueId v) {
+                           return s_.watched[v];
+                         });
+    return results + bindings(reads) + (watches ? 1 : 0);
+  }
+  bool fits(std::size_t results, const Reads& reads, ValueId result) const {
+    return buffers(results, reads, result) <= kMaxStorageBindings &&
+           reads.inlined.size() <= kMaxInlined;
   }
 
   // Something that the kernel of `out` computes gets a tensor.
@@ -103,7 +111,7 @@ class Limits {
     if (!victim && reads.inlined.size() > kMaxInlined) victim = largest_view(reads);
     if (!victim) {
       return fail("{}: a kernel for it would bind {} buffers; {} is the most",
-                  describe(s_.graph, n), results_of(s_, out) + bindings(reads),
+                  describe(s_.graph, n), buffers(results_of(s_, out), reads, out),
                   kMaxStorageBindings);
     }
     store(*victim);
@@ -127,7 +135,7 @@ class Limits {
     std::optional<ValueId> best;
     std::size_t most = 1;
     for (const ValueId v : reads.inlined) {
-      if (s_.inside[v] || s_.is_view(v) || is_anchor(s_.producer(v)) || !fits(1, reads_[v]))
+      if (s_.inside[v] || s_.is_view(v) || is_anchor(s_.producer(v)) || !fits(1, reads_[v], v))
         continue;
       const std::size_t size = std::max(bindings(reads_[v]), reads_[v].inlined.size() / 8);
       if (size < most || size == 1 || (size == most && best && is_before(v, *best))) continue;

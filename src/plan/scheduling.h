@@ -14,6 +14,7 @@ struct Scheduling {
   Model& model;
   const Graph& graph;
   std::set<ValueId> alone;  // as schedule() takes them
+  std::vector<bool> watched;
 
   std::vector<NodeId> live{};                  // whose results are needed, in topological order
   std::vector<std::vector<NodeId>> readers{};  // by value: live nodes that read its elements

@@ -11,10 +11,13 @@
 
 namespace subbyte {
 
-// The text of a WGSL expression and what it is.
+// The text of a WGSL expression and what it is. `watch` is a u32 expression: 0 where the value is
+// right, else the number (Plan::watched, from 1 on) of a node whose result left 32 bits and from
+// which it was computed; "" where it always is right.
 struct Typed {
   std::string text;
   GpuType type = GpuType::f32;
+  std::string watch{};
 };
 
 // WGSL literals. A float that has no literal (infinity, NaN) is written through its bits.

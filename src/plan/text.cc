@@ -33,8 +33,10 @@ struct PlanPrinter {
 
   void ports() {
     for (const auto& input : plan.inputs) {
-      text += fmt::format("input {}: {}\n", name(input.value),
+      text += fmt::format("input {}: {}", name(input.value),
                           input.tensor ? fmt::format("t{}", *input.tensor) : "no tensor");
+      if (input.range) text += fmt::format(", {} to {}", input.range->least, input.range->most);
+      text += "\n";
     }
     for (const auto& output : plan.outputs) {
       text += fmt::format("output {}: ", name(output.value));
@@ -52,6 +54,9 @@ struct PlanPrinter {
   }
 
   void storage() {
+    for (std::size_t i = 0; i < plan.watched.size(); ++i) {
+      text += fmt::format("watched {} in t{}: {}\n", i + 1, *plan.flag, plan.watched[i]);
+    }
     for (std::size_t t = 0; t < plan.tensors.size(); ++t) {
       const PlanTensor& tensor = plan.tensors[t];
       const std::string unit = tensor.width == kWordBytes

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "graph/integers.h"
 #include "graph/ops.h"
+#include "plan/expr_range.h"
 
 namespace subbyte {
 
@@ -51,6 +52,25 @@ Expected<void> fits_words(const ExprPool& exprs, const Value& value) {
     return does_not_fit("value " + quoted(value.name), i, std::to_string(*element), range);
   }
   return {};
+}
+
+void constrain_to_words(Model& model, const Value& value) {
+  if (!value.content || (value.dtype != DType::int64 && value.dtype != DType::uint64)) return;
+  ExprPool& exprs = model.exprs;
+  const WordRange range = word_range(*gpu_type(value.dtype));
+  ExprRanges ranges(exprs);
+  for (const Expr e : *value.content) {
+    if (ranges.of(e).within({static_cast<double>(range.least), static_cast<double>(range.most)}))
+      continue;
+    const Expr fits = exprs.mul(exprs.less(exprs.constant(range.least - 1), e),
+                                exprs.less(e, exprs.constant(range.most + 1)));
+    const auto is_known = [&](const Model::Constraint& c) { return c.condition == fits; };
+    if (std::ranges::any_of(model.constraints, is_known)) continue;
+    model.constraints.push_back(
+        {fits, fmt::format("an element of the value {} does not fit the 32 bits that the GPU "
+                           "computes with; {} to {} do",
+                           quoted(value.name), range.least, range.most)});
+  }
 }
 
 bool is_wide_constant(const Value& value) {

@@ -16,6 +16,10 @@ namespace subbyte {
 Expected<void> fits_words(const ExprPool& exprs, const Value& value);
 Expected<void> fits_words(std::string_view what, const Tensor& tensor);
 
+// What of a 64-bit content is computed from sizes must fit too: where that is not proved it becomes
+// a constraint of the model.
+void constrain_to_words(Model& model, const Value& value);
+
 // A constant with such an element. As an output the module holds it as it is.
 bool is_wide_constant(const Value& value);
 

@@ -1,0 +1,422 @@
+#include "plan/integer_ranges.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string>
+
+#include "graph/integers.h"
+#include "graph/op_info.h"
+#include "graph/ops.h"
+#include "plan/expr_range.h"
+#include "plan/index_code.h"
+#include "plan/schedule.h"
+#include "plan/upper_bounds.h"
+#include "plan/value_range.h"
+
+namespace subbyte {
+
+namespace {
+
+// Floats of larger constants are not looked at.
+constexpr std::int64_t kMostFloats = 4096;
+
+bool is_64_bit(DType dtype) { return dtype == DType::int64 || dtype == DType::uint64; }
+
+ValueRange range_of(DType dtype) {
+  switch (dtype) {
+    case DType::boolean:
+      return {0, 1};
+    case DType::uint8:
+      return {0, UINT8_MAX};
+    case DType::int8:
+      return {INT8_MIN, INT8_MAX};
+    case DType::uint16:
+      return {0, UINT16_MAX};
+    case DType::int16:
+      return {INT16_MIN, INT16_MAX};
+    case DType::uint32:
+    case DType::uint64:
+      return {0, UINT32_MAX};
+    case DType::int32:
+    case DType::int64:
+      return {INT32_MIN, INT32_MAX};
+    default:
+      return {};
+  }
+}
+
+ValueRange constant_range(const Tensor& tensor) {
+  ValueRange range{INFINITY, -INFINITY};
+  const auto meets = [&](double x) { range = join(range, {x, x}); };
+  if (const auto integers = integer_values(tensor)) {
+    for (const std::int64_t v : *integers) meets(static_cast<double>(v));
+  } else if (is_float(tensor.dtype) && tensor.elements() <= kMostFloats) {
+    std::vector<float> floats(static_cast<std::size_t>(tensor.elements()));
+    read_floats(tensor, 0, tensor.elements(), floats.data());
+    for (const float v : floats) {
+      if (!std::isfinite(v)) return {};
+      meets(static_cast<double>(v));
+    }
+  }
+  return range.least <= range.most ? range : ValueRange{};
+}
+
+// One sweep over the nodes under what is assumed of the inputs.
+class Sweep {
+ public:
+  Sweep(Model& model, ExprRanges& exprs, const std::vector<InputRange>& assumed)
+      : graph_(model.main()),
+        exprs_(exprs),
+        ranges_(graph_.values.size()),
+        uppers_(model),
+        watched_(graph_.values.size(), false) {
+    for (ValueId v = 0; v < graph_.values.size(); ++v) {
+      const Value& value = graph_.values[v];
+      if (value.constant) {
+        ranges_[v] = constant_range(*value.constant);
+      } else if (value.producer == kNone) {
+        ranges_[v] = range_of(value.dtype);
+      }
+    }
+    for (const InputRange& input : assumed) {
+      ranges_[graph_.inputs[input.input]] = {static_cast<double>(input.least),
+                                             static_cast<double>(input.most)};
+    }
+  }
+
+  IntegerRanges run() {
+    for (const Node& node : graph_.nodes) {
+      for (const ValueId output : node.outputs) {
+        if (output != kNone && !graph_.values[output].constant) settle(node, output);
+      }
+    }
+    return {std::move(watched_), {}, std::move(constraints_)};
+  }
+
+ private:
+  void settle(const Node& node, ValueId v) {
+    const Value& value = graph_.values[v];
+    const ValueRange whole = range_of(value.dtype);
+    if (value.content && !value.content->empty()) {
+      ValueRange range{INFINITY, -INFINITY};
+      for (const Expr e : *value.content) range = join(range, exprs_.of(e));
+      ranges_[v] = meet(range, whole);
+      if (is_immediate(value)) return;
+    } else {
+      ranges_[v] = node.op == Op::Unknown ? ValueRange{} : computed(node, v);
+    }
+    if (is_float(value.dtype)) {
+      ranges_[v] = ranges_[v].is_finite() ? widened(ranges_[v]) : ValueRange{};
+      return;
+    }
+    const auto upper = uppers_.settle(node, v, ranges_);
+    if (upper) ranges_[v].most = std::min(ranges_[v].most, exprs_.of(*upper).most);
+    if (ranges_[v].within(whole)) return;
+    // Narrower integers wrap in ONNX too.
+    if (!is_64_bit(value.dtype)) {
+      ranges_[v] = whole;
+      uppers_.forget(v);
+      return;
+    }
+    if (upper && !uppers_.is_constant(*upper) && ranges_[v].least >= whole.least) {
+      constraints_.push_back(uppers_.constraint(node, *upper, whole.most));
+    } else {
+      watched_[v] = true;
+    }
+    ranges_[v] = meet(ranges_[v], whole);
+  }
+
+  ValueRange in(const Node& node, std::size_t i) const { return ranges_[node.inputs[i]]; }
+
+  ValueRange computed(const Node& node, ValueId v) const {
+    const Value& value = graph_.values[v];
+    if (value.dtype == DType::boolean) return {0, 1};
+    switch (family_of(node.op).role) {
+      case Role::content:
+        return {0, static_cast<double>(kMostElements)};
+      case Role::view:
+        return in(node, 0);
+      case Role::scalar:
+        return is_float(value.dtype) ? of_floats(node) : of_integers(node, value.dtype);
+      case Role::formula:
+        return formula(node);
+      case Role::place:
+        return moved(node);
+      default:
+        return anchored(node, v);
+    }
+  }
+
+  // What the rules of integers and of floats have in common.
+  std::optional<ValueRange> arithmetic(const Node& node) const {
+    const ValueRange a = in(node, 0);
+    switch (node.op) {
+      case Op::Abs:
+        return absolute(a);
+      case Op::Neg:
+        return negate(a);
+      case Op::Relu:
+        return maximum(a, {0, 0});
+      case Op::Sign:
+        return ValueRange{-1, 1};
+      case Op::Add:
+        return add(a, in(node, 1));
+      case Op::Sub:
+        return add(a, negate(in(node, 1)));
+      case Op::Mul:
+        return multiply(a, in(node, 1));
+      case Op::Where:
+        return join(in(node, 1), in(node, 2));
+      case Op::Cast:
+        return a;
+      case Op::Clip: {
+        ValueRange clipped = a;
+        if (node.has_input(1)) clipped = maximum(clipped, in(node, 1));
+        if (node.has_input(2)) clipped = minimum(clipped, in(node, 2));
+        return clipped;
+      }
+      case Op::Max:
+      case Op::Min: {
+        ValueRange extreme = a;
+        for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+          extreme =
+              node.op == Op::Max ? maximum(extreme, in(node, i)) : minimum(extreme, in(node, i));
+        }
+        return extreme;
+      }
+      default:
+        return std::nullopt;
+    }
+  }
+
+  ValueRange of_integers(const Node& node, DType dtype) const {
+    switch (node.op) {
+      case Op::Cast: {
+        // A float is truncated, and must be a number.
+        const ValueRange from = in(node, 0);
+        if (!is_float(graph_.values[node.inputs[0]].dtype)) return from;
+        return from.is_finite() ? ValueRange{std::trunc(from.least), std::trunc(from.most)}
+                                : ValueRange{};
+      }
+      case Op::Div:
+        return divide_integers(in(node, 0), in(node, 1));
+      case Op::Mod:
+        return remainder(in(node, 0), in(node, 1),
+                         node.int_or("fmod", 0) != 0 && dtype != DType::uint64);
+      case Op::Pow:
+        return power(in(node, 0), in(node, 1));
+      default:
+        return arithmetic(node).value_or(ValueRange{});
+    }
+  }
+
+  static ValueRange power(ValueRange base, ValueRange exponent) {
+    if (exponent.least < 0 || exponent.most > 64) return {};
+    const double largest = std::max(1.0, std::pow(base.magnitude(), exponent.most));
+    return {base.least < 0 ? -largest : 0, largest};
+  }
+
+  // Of floats that are no NaN: where an input is not known, neither is the result.
+  ValueRange of_floats(const Node& node) const {
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.has_input(i) && !in(node, i).is_finite()) return {};
+    }
+    const ValueRange a = in(node, 0);
+    switch (node.op) {
+      case Op::Floor:
+        return {std::floor(a.least), std::floor(a.most)};
+      case Op::Ceil:
+        return {std::ceil(a.least), std::ceil(a.most)};
+      case Op::Round:
+        return {std::round(a.least), std::round(a.most)};
+      case Op::Div:
+        return divide(a, in(node, 1));
+      case Op::Sqrt:
+        return a.least < 0 ? ValueRange{} : ValueRange{std::sqrt(a.least), std::sqrt(a.most)};
+      case Op::Log:
+        return a.least <= 0 ? ValueRange{} : ValueRange{std::log(a.least), std::log(a.most)};
+      case Op::Exp:
+        return a.most > 80 ? ValueRange{} : ValueRange{0, std::exp(a.most)};
+      case Op::Sigmoid:
+        return {0, 1};
+      case Op::Tanh:
+      case Op::Sin:
+      case Op::Cos:
+        return {-1, 1};
+      default:
+        return arithmetic(node).value_or(ValueRange{});
+    }
+  }
+
+  ValueRange formula(const Node& node) const {
+    if (node.op == Op::EyeLike) return {0, 1};
+    if (node.op == Op::Range) {
+      // The last element is before the limit; i * delta may wrap on the way, the sum does not.
+      return join(in(node, 0), in(node, 1));
+    }
+    const Tensor* fill = node.tensor("value");
+    return fill == nullptr ? ValueRange{0, 0} : constant_range(*fill);
+  }
+
+  // Elements of inputs at other places.
+  ValueRange moved(const Node& node) const {
+    switch (node.op) {
+      case Op::Concat: {
+        ValueRange all = in(node, 0);
+        for (const ValueId part : node.inputs) all = join(all, ranges_[part]);
+        return all;
+      }
+      case Op::OneHot:
+        return in(node, 2);
+      case Op::Pad:
+        return join(in(node, 0), node.has_input(2) ? in(node, 2) : ValueRange{0, 0});
+      case Op::Resize:
+      case Op::Trilu:
+        return join(in(node, 0), {0, 0});
+      default:
+        return in(node, 0);
+    }
+  }
+
+  ValueRange anchored(const Node& node, ValueId v) const {
+    if (is_float(graph_.values[v].dtype)) return {};
+    switch (node.op) {
+      case Op::ArgMax:
+      case Op::ArgMin: {
+        const auto& shape = *graph_.values[node.inputs[0]].shape;
+        const auto axis = axis_from_front(node.int_or("axis", 0), shape.size());
+        return {0, std::max(exprs_.of(shape[axis]).most - 1, 0.0)};
+      }
+      case Op::MaxPool:
+        return v == node.outputs[0] ? in(node, 0) : ValueRange{0, kMostElements};
+      case Op::NonZero:
+        return {0, static_cast<double>(kMostElements)};
+      case Op::ReduceMax:
+      case Op::ReduceMin:
+        return in(node, 0);
+      case Op::ReduceSum:
+      case Op::CumSum:
+        return sum_of(in(node, 0), summed(node));
+      case Op::ReduceL1:
+        return sum_of(absolute(in(node, 0)), summed(node));
+      case Op::ReduceSumSquare:
+        return sum_of(multiply(absolute(in(node, 0)), absolute(in(node, 0))), summed(node));
+      case Op::ReduceProd:
+        return in(node, 0).within({-1, 1}) ? ValueRange{-1, 1} : ValueRange{};
+      case Op::ScatterElements:
+      case Op::ScatterND:
+        return scattered(node);
+      default:
+        return {};
+    }
+  }
+
+  ValueRange scattered(const Node& node) const {
+    const std::string_view reduction = node.string_or("reduction", "none");
+    const ValueRange data = in(node, 0), updates = in(node, 2);
+    if (reduction == "add") return add(data, sum_of(updates, elements(node.inputs[2])));
+    if (reduction == "mul") return {};
+    return join(data, updates);
+  }
+
+  // The most elements that a value has.
+  double elements(ValueId v) const {
+    double count = 1;
+    for (const Expr dim : *graph_.values[v].shape) count *= std::max(exprs_.of(dim).most, 1.0);
+    return count;
+  }
+
+  // The most elements that one sum of a reduction or a running sum has.
+  double summed(const Node& node) const {
+    const auto& shape = *graph_.values[node.inputs[0]].shape;
+    const auto* axes = node.has_input(1) ? &graph_.values[node.inputs[1]].content : nullptr;
+    if (axes == nullptr || !*axes || (*axes)->empty()) return elements(node.inputs[0]);
+    double count = 1;
+    for (const Expr e : **axes) {
+      const auto axis = static_cast<std::int64_t>(exprs_.of(e).least);
+      count *= std::max(exprs_.of(shape[axis_from_front(axis, shape.size())]).most, 1.0);
+    }
+    return count;
+  }
+
+  const Graph& graph_;
+  ExprRanges& exprs_;
+  std::vector<ValueRange> ranges_;
+  UpperBounds uppers_;
+  std::vector<bool> watched_;
+  std::vector<Model::Constraint> constraints_;
+};
+
+// The input that a value is, under another shape or as another integer.
+std::optional<std::uint32_t> input_behind(const Graph& graph, ValueId v) {
+  while (graph.values[v].producer != kNone) {
+    const Node& node = graph.nodes[graph.values[v].producer];
+    const bool integer_cast = node.op == Op::Cast && is_integer(graph.values[v].dtype) &&
+                              is_integer(graph.values[node.inputs[0]].dtype);
+    if (family_of(node.op).role != Role::view && !integer_cast) return std::nullopt;
+    v = node.inputs[0];
+  }
+  const auto input = std::ranges::find(graph.inputs, v);
+  if (input == graph.inputs.end() || !is_integer(graph.values[v].dtype)) return std::nullopt;
+  return static_cast<std::uint32_t>(input - graph.inputs.begin());
+}
+
+bool is_named_mask(std::string name) {
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+  return name.find("mask") != std::string::npos;
+}
+
+// What a proof may assume, at most one range for each input, in their order.
+std::vector<InputRange> candidates(const Model& model) {
+  const Graph& graph = model.main();
+  std::vector<std::optional<InputRange>> ranges(graph.inputs.size());
+  for (std::uint32_t i = 0; i < graph.inputs.size(); ++i) {
+    const Value& value = graph.values[graph.inputs[i]];
+    if (is_integer(value.dtype) && is_named_mask(value.name)) ranges[i] = InputRange{i, 0, 1};
+  }
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::Gather) continue;
+    const auto input = input_behind(graph, node.inputs[1]);
+    const auto& table = graph.values[node.inputs[0]].shape;
+    if (!input || !table || table->empty() || ranges[*input]) continue;
+    const std::int64_t axis = node.int_or("axis", 0);
+    const auto rank = static_cast<std::int64_t>(table->size());
+    const auto rows =
+        model.exprs.value((*table)[static_cast<std::size_t>(axis < 0 ? axis + rank : axis)]);
+    if (rows && *rows > 0) ranges[*input] = InputRange{*input, -*rows, *rows - 1};
+  }
+  std::vector<InputRange> result;
+  for (const auto& range : ranges) {
+    if (range) result.push_back(*range);
+  }
+  return result;
+}
+
+}  // namespace
+
+IntegerRanges integer_ranges(Model& model) {
+  ExprRanges exprs(model.exprs);
+  const auto sweep = [&](const std::vector<InputRange>& assumed) {
+    return Sweep(model, exprs, assumed).run();
+  };
+  const auto count = [](const IntegerRanges& r) { return std::ranges::count(r.watched, true); };
+  IntegerRanges result = sweep({});
+  if (count(result) == 0) return result;
+  std::vector<InputRange> assumed = candidates(model);
+  IntegerRanges better = sweep(assumed);
+  if (count(better) == count(result)) return result;
+  // Only what the proof needs.
+  for (std::size_t i = assumed.size(); i-- > 0;) {
+    std::vector<InputRange> fewer = assumed;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+    IntegerRanges other = sweep(fewer);
+    if (count(other) > count(better)) continue;
+    assumed = std::move(fewer);
+    better = std::move(other);
+  }
+  better.assumed = std::move(assumed);
+  return better;
+}
+
+}  // namespace subbyte
