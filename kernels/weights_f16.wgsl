@@ -1,18 +1,8 @@
-// Weights as IEEE halves: two a word, the first in the low bits.
+// Weights as IEEE halves: two a word, the first in the low bits. After `half`.
 
 struct RawOctet {
   words: vec4<u32>,
   k: u32,
-}
-
-// Exact for every half. unpack2x16float may flush subnormal halves, which are whole multiples of 2^-24.
-fn unpack_halves(word: u32) -> vec2<f32> {
-  let magnitude = vec2<u32>(word & 0x7fffu, (word >> 16u) & 0x7fffu);
-  let sign = vec2<u32>((word & 0x8000u) << 16u, word & 0x80000000u);
-  let subnormal = bitcast<vec2<f32>>(
-    bitcast<vec2<u32>>(vec2<f32>(magnitude) * 0x1p-24f) | sign,
-  );
-  return select(unpack2x16float(word), subnormal, magnitude < vec2<u32>(0x400u));
 }
 
 fn unpack_words(words: vec4<u32>, k: u32) -> Octet {

@@ -33,21 +33,19 @@ Json encoding_json(const Encoding& encoding) {
 
 Json parts_json(const StoredWeight& stored, const PartPlace& place) {
   Json parts;
-  const auto add = [&](const char* name, std::int64_t offset, std::int64_t stride) {
-    if (stride == 0) return;
-    parts[name] = {{"file", place.file},
-                   {"offset", place.offset + offset},
-                   {"bytes", stored.rows * stride},
-                   {"row_stride", stride}};
-  };
-  add("values", 0, stored.layout.values);
-  add("scales", scales_offset(stored), stored.layout.scales);
-  add("zero_points", zero_points_offset(stored), stored.layout.zero_points);
+  for (const WeightPart& part : weight_parts(stored)) {
+    parts[std::string(part_name(part.part))] = {{"file", place.file},
+                                                {"offset", place.offset + part.offset},
+                                                {"bytes", stored.rows * part.row_stride},
+                                                {"row_stride", part.row_stride}};
+  }
   return parts;
 }
 
 std::int64_t bytes_of(const StoredWeight& stored) {
-  return stored.rows * (stored.layout.values + stored.layout.scales + stored.layout.zero_points);
+  std::int64_t bytes = 0;
+  for (const WeightPart& part : weight_parts(stored)) bytes += stored.rows * part.row_stride;
+  return bytes;
 }
 
 // Two digits after the point; JSON has no infinity, so an exact weight has null.

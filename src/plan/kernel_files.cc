@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "plan/embedded_kernels.h"
 
@@ -46,7 +48,44 @@ std::string without_blanks(std::string_view text) {
   return result;
 }
 
+bool is_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// The names, keywords and numbers of a text, and what stands between them, one after the other.
+std::vector<std::string_view> tokens_of(std::string_view wgsl) {
+  std::vector<std::string_view> tokens;
+  for (std::size_t begin = 0; begin < wgsl.size();) {
+    std::size_t end = begin + 1;
+    while (end < wgsl.size() && is_name(wgsl[end]) == is_name(wgsl[begin])) ++end;
+    tokens.push_back(wgsl.substr(begin, end - begin));
+    begin = end;
+  }
+  return tokens;
+}
+
 }  // namespace
+
+std::set<std::string_view> declared_names(std::string_view wgsl) {
+  const std::vector<std::string_view> tokens = tokens_of(wgsl);
+  std::set<std::string_view> declared;
+  for (std::size_t i = 2; i < tokens.size(); ++i) {
+    const std::string_view keyword = tokens[i - 2];
+    if (tokens[i - 1] == " " && (keyword == "fn" || keyword == "struct" || keyword == "const"))
+      declared.insert(tokens[i]);
+  }
+  return declared;
+}
+
+std::string with_suffix(std::string_view wgsl, std::string_view suffix,
+                        const std::set<std::string_view>& names) {
+  std::string text;
+  for (const std::string_view token : tokens_of(wgsl)) {
+    text += token;
+    if (names.contains(token)) text += suffix;
+  }
+  return text;
+}
 
 std::string kernel_file(std::string_view name) {
   for (const auto& file : embedded_kernels()) {

@@ -25,6 +25,16 @@ std::uint32_t piece(Lowering& lowering, std::string text) {
   return it->second;
 }
 
+std::uint32_t library_piece(Lowering& lowering, std::string_view name, std::string text) {
+  const std::uint32_t index = piece(lowering, std::move(text));
+  lowering.plan.piece_names.try_emplace(index, name);
+  return index;
+}
+
+std::uint32_t library_piece(Lowering& lowering, std::string_view file) {
+  return library_piece(lowering, file, kernel_file(file));
+}
+
 std::uint32_t pipeline(Lowering& lowering, PlanPipeline wanted) {
   const std::string key = fmt::format("{}:{}", wanted.bindings, fmt::join(wanted.pieces, ","));
   const auto next = static_cast<std::uint32_t>(lowering.plan.pipelines.size());
@@ -225,17 +235,21 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
       wanted.pieces.push_back(piece(lowering, fmt::format("enable {};", feature)));
     }
     wanted.pieces.push_back(piece(lowering, prologue));
-    if (math) wanted.pieces.push_back(piece(lowering, kernel_file("math")));
-    if (trigonometry) wanted.pieces.push_back(piece(lowering, kernel_file("trigonometry")));
-    if (integers) wanted.pieces.push_back(piece(lowering, kernel_file("integers")));
-    if (resample) wanted.pieces.push_back(piece(lowering, kernel_file("resample")));
+    if (math) wanted.pieces.push_back(library_piece(lowering, "math"));
+    if (trigonometry) wanted.pieces.push_back(library_piece(lowering, "trigonometry"));
+    if (integers) wanted.pieces.push_back(library_piece(lowering, "integers"));
+    if (resample) wanted.pieces.push_back(library_piece(lowering, "resample"));
     for (const auto library : libraries) {
-      wanted.pieces.push_back(piece(lowering, kernel_file(library)));
+      wanted.pieces.push_back(library_piece(lowering, library));
+    }
+    for (const auto& library : code.libraries()) {
+      if (std::ranges::find(libraries, library.name) != libraries.end()) continue;
+      wanted.pieces.push_back(library_piece(lowering, library.name, library.text));
     }
     if (!choice.form.constants.empty())
       wanted.pieces.push_back(piece(lowering, choice.form.constants));
     for (const auto file : choice.form.files) {
-      wanted.pieces.push_back(piece(lowering, kernel_file(file)));
+      wanted.pieces.push_back(library_piece(lowering, file));
     }
     PlanForm form;
     if (!known) form.when = choice.when;

@@ -45,11 +45,6 @@ Expected<void> lower_gather_rows(Lowering& lowering, const Kernel& kernel) {
   const Expr count = lowering.elements(kernel.result);
   code.declare_size("count", count);
   code.declare_size("depth", exprs.constant(table.k));
-  code.declare(
-      "fn table_value(row: u32, k: u32) -> f32 {\n"
-      "  let eight = unpack_octet(fetch_octet(0u, row, k / 8u));\n"
-      "  return select(eight.low, eight.high, vec4<bool>(k % 8u >= 4u))[k % 4u];\n"
-      "}\n");
 
   Scope scope;
   Evaluator evaluator(lowering.model, lowering.schedule, lowering.placement, code, scope);
@@ -60,10 +55,12 @@ Expected<void> lower_gather_rows(Lowering& lowering, const Kernel& kernel) {
   // A row before the chunk wraps around to far behind it.
   scope.line(fmt::format("if ({} >= {}) {{ return; }}", local,
                          code.size(lowering.plan.chunk_rows(exprs))));
-  const std::string value = fmt::format("table_value({}, {})", local, at.coordinates[2].name);
+  const std::string value = fmt::format("weight_value({}, {})", local, at.coordinates[2].name);
   scope.line(store_result(lowering, code, evaluator, kernel.result, frame, {}, value));
   code.declare(scope.function("element(i: u32)"));
-  add_step(lowering, step_name(lowering, kernel), code, matrix_libraries(table),
+  std::vector<std::string_view> libraries = reader_files(table);
+  libraries.emplace_back("weights_value");
+  add_step(lowering, step_name(lowering, kernel), code, libraries,
            {FormChoice{elementwise_form(), elementwise_workgroups(exprs, count), {}}}, weight);
   return {};
 }

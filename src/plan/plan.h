@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -108,6 +109,7 @@ struct Plan {
   // than they sum over: that is slow. The step's name.
   std::vector<std::pair<WeightId, std::string>> read_by_elements;
   std::vector<std::string> pieces;
+  std::map<std::uint32_t, std::string> piece_names;  // of library files, for dumps
   std::vector<PlanPipeline> pipelines;
   std::vector<PlanStep> steps;
   std::vector<PlanSegment> segments;  // in the order of the steps, all of which they hold

@@ -164,28 +164,20 @@ Json weights_json(const Plan& plan, const WeightPlaces& places,
     const StoredWeight& stored = plan.weights[w];
     first_part.push_back(static_cast<std::uint32_t>(parts.size()));
     const bool may_split = exceeds_binding(stored) && stored.rows > 1;
-    const auto add = [&](std::int64_t offset, std::int64_t stride) {
-      if (stride == 0) return;
+    for (const WeightPart& stored_part : weight_parts(stored)) {
       Json part{{"file", places[w].file},
-                {"offset", places[w].offset + offset},
-                {"bytes", stored.rows * stride}};
+                {"offset", places[w].offset + stored_part.offset},
+                {"bytes", stored.rows * stored_part.row_stride}};
       if (may_split) {
         part["rows"] = stored.rows;
-        part["row_stride"] = stride;
-      } else if (offset > 0) {
+        part["row_stride"] = stored_part.row_stride;
+      } else if (stored_part.offset > 0) {
         part["joined"] = true;
       }
       parts.push_back(std::move(part));
-    };
-    add(0, stored.layout.values);
-    add(scales_offset(stored), stored.layout.scales);
-    add(zero_points_offset(stored), stored.layout.zero_points);
+    }
   }
   return parts;
-}
-
-std::uint32_t part_count(const StoredWeight& stored) {
-  return 1u + (stored.layout.scales > 0 ? 1u : 0u) + (stored.layout.zero_points > 0 ? 1u : 0u);
 }
 
 Json step_json(Expressions& exprs, const Plan& plan, const PlanStep& step,
@@ -196,12 +188,12 @@ Json step_json(Expressions& exprs, const Plan& plan, const PlanStep& step,
       bindings.push_back({{"tensor", binding.index}});
     } else if (binding.kind == PlanBinding::Kind::whole_weight) {
       Json entry{{"weight", first_part[binding.index]}};
-      if (const auto parts = part_count(plan.weights[binding.index]); parts > 1)
+      if (const auto parts = weight_parts(plan.weights[binding.index]).size(); parts > 1)
         entry["span"] = parts;
       bindings.push_back(std::move(entry));
     } else {
-      bindings.push_back(
-          {{"weight", first_part[binding.index] + static_cast<std::uint32_t>(binding.part)}});
+      bindings.push_back({{"weight", first_part[binding.index] +
+                                         part_index(plan.weights[binding.index], binding.part)}});
     }
   }
   Json forms = Json::array();
@@ -222,7 +214,7 @@ Json step_json(Expressions& exprs, const Plan& plan, const PlanStep& step,
   if (step.split) {
     const StoredWeight& stored = plan.weights[*step.split];
     Json parts = Json::array();
-    for (std::uint32_t i = 0; i < part_count(stored); ++i)
+    for (std::size_t i = 0; i < weight_parts(stored).size(); ++i)
       parts.push_back(first_part[*step.split] + i);
     json["split"] = {{"weights", std::move(parts)}, {"rows", exprs.index(step.split_rows)}};
   }

@@ -16,8 +16,8 @@ struct PartPlace {
   std::int64_t offset = 0;
 };
 
-// Where each weight of the plan begins: its parts follow one another as scales_offset() and
-// zero_points_offset() of weight_code.h say, all in one file.
+// Where each weight of the plan begins: its parts follow one another as weight_parts() of
+// weight_code.h says, all in one file.
 using WeightPlaces = std::vector<PartPlace>;
 
 // All of the plan but "files".

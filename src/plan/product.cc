@@ -22,7 +22,7 @@ std::vector<std::string_view> bind_right(Lowering& lowering, StepCode& code, con
   const std::string group = repeated ? fmt::format("b / {}", code.divisor(*p.repeats)) : "b";
   const std::string row = p.groups == 1 ? "n" : fmt::format("{} % {} * cols() + n", group, groups);
   code.declare(fmt::format("fn weight_row(b: u32, n: u32) -> u32 {{ return {}; }}\n", row));
-  return matrix_libraries(stored);
+  return reader_files(stored);
 }
 
 // The sizes and B, for `batches` of C. The library files between prologue and body.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "plan/kernel_files.h"
 #include "plan/weight_code.h"
 
 namespace subbyte {
@@ -131,37 +132,81 @@ std::string StepCode::bind_atomic(TensorId tensor) {
 Typed StepCode::read_weight(WeightId weight, GpuType type, const std::vector<std::int64_t>& dims,
                             const std::string& address) {
   const StoredWeight& stored = plan_.weights[weight];
-  const auto i =
-      bind({PlanBinding::Kind::whole_weight, weight}, std::string(weight_element(stored, type)));
-  const std::string& name = declared_[i].name;
+  const PlanBinding whole{PlanBinding::Kind::whole_weight, weight};
   if (std::holds_alternative<IntegerEncoding>(stored.encoding)) {
-    return {fmt::format("{}[{}]", name, address), type};
+    const std::size_t i = bind(whole, std::string(wgsl_name(type)));
+    return {fmt::format("{}[{}]", declared_[i].name, address), type};
   }
-  declare(weight_accessor(stored, dims, name));
+  const auto* floats = std::get_if<FloatEncoding>(&stored.encoding);
+  const bool halves = floats != nullptr && floats->bits == 16;
+  const std::size_t i = bind(whole, floats != nullptr && !halves ? "f32" : "u32");
+  const std::string& name = declared_[i].name;
+  std::string value;
+  if (floats == nullptr) {
+    declare_reader(stored, name);
+    value = fmt::format("weight_value_{}(row, k)", name);
+  } else {
+    value = halves ? fmt::format("unpack_halves({}[at / 2u] >> (at % 2u * 16u)).x", name)
+                   : fmt::format("{}[at]", name);
+    if (halves) use_library("half");
+  }
+  declare(fmt::format(
+      "fn {}_weight(address: u32) -> f32 {{\n{}  return {};\n}}\n", name,
+      floats != nullptr ? locate_number(stored, dims) : locate_element(stored, dims), value));
   return {fmt::format("{}_weight({})", name, address), type};
+}
+
+// The reader of a quantized weight that is bound whole as `name`, under names of its own.
+void StepCode::declare_reader(const StoredWeight& stored, const std::string& name) {
+  const auto constant = [](std::string_view function, const std::string& value, const char* type) {
+    return fmt::format("fn {}() -> {} {{ return {}; }}\n", function, type, value);
+  };
+  const auto& affine = std::get<AffineEncoding>(stored.encoding);
+  std::string text = reader_hooks(stored, name);
+  text += "fn weight_row(b: u32, n: u32) -> u32 { return n; }\n";
+  text += constant("depth", u32_literal(stored.k), "u32");
+  text += constant("row_words", u32_literal(stored.layout.values / 4), "u32");
+  text += constant("scale_bytes", u32_literal(stored.layout.scales), "u32");
+  text += constant("zero_bytes", u32_literal(stored.layout.zero_points), "u32");
+  text += constant("scale_factor", f32_literal(std::ldexp(1.0f, affine.scale_exponent)), "f32");
+  std::string reader;
+  for (const std::string_view file : reader_files(stored)) reader += kernel_file(file);
+  reader += kernel_file("weights_value");
+  std::set<std::string_view> names = declared_names(reader);
+  names.merge(declared_names(text));
+  declare(with_suffix(text, "_" + name, names));
+  add_library({fmt::format("{}:{}", name, reader_files(stored).back()),
+               with_suffix(reader, "_" + name, names)});
 }
 
 void StepCode::bind_matrix(WeightId weight) {
   const StoredWeight& stored = plan_.weights[weight];
-  const auto part = [&](Part which, const char* name, const char* element) {
-    const auto i = bind({PlanBinding::Kind::weight_part, weight, which}, element);
-    declared_[i].name = name;
-  };
-  part(Part::values, "w_values", matrix_in_vec4(stored) ? "vec4<u32>" : "u32");
-  if (stored.layout.scales > 0) part(Part::scales, "w_scales", "u32");
-  if (stored.layout.zero_points > 0) part(Part::zero_points, "w_zeros", "u32");
-  declare(matrix_constants(stored));
+  for (const WeightPart& part : weight_parts(stored)) {
+    const bool vec4 = part.part == Part::values && values_in_vec4(stored);
+    const auto i =
+        bind({PlanBinding::Kind::weight_part, weight, part.part}, vec4 ? "vec4<u32>" : "u32");
+    declared_[i].name = part_binding(part.part);
+  }
+  declare(reader_hooks(stored));
   declare_size("row_words", exprs_.constant(stored.layout.values / 4));
-  if (stored.layout.scales > 0) {
+  if (const auto* affine = std::get_if<AffineEncoding>(&stored.encoding)) {
     declare_size("scale_bytes", exprs_.constant(stored.layout.scales));
     declare_size("zero_bytes", exprs_.constant(stored.layout.zero_points));
-  }
-  if (const auto* affine = std::get_if<AffineEncoding>(&stored.encoding)) {
     // A parameter and no constant, so that matrices of one shape share their kernels.
     const float factor = std::ldexp(1.0f, affine->scale_exponent);
     declare(fmt::format("fn scale_factor() -> f32 {{ return bitcast<f32>({}); }}\n",
                         parameter(exprs_.constant(std::bit_cast<std::uint32_t>(factor)))));
   }
+}
+
+void StepCode::use_library(std::string_view file) {
+  add_library({std::string(file), kernel_file(file)});
+}
+
+void StepCode::add_library(Library library) {
+  const bool there = std::ranges::any_of(
+      libraries_, [&](const Library& other) { return other.text == library.text; });
+  if (!there) libraries_.push_back(std::move(library));
 }
 
 std::string StepCode::function_name(const std::string& what) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/expr.h"
@@ -73,6 +74,9 @@ class StepCode {
   // Declares the parts of a weight under the names of the weight library files (docs/kernels.md).
   void bind_matrix(WeightId weight);
 
+  // A file of kernels/ that the prologue needs, once.
+  void use_library(std::string_view file);
+
   // A name for a function of the prologue that no other has.
   std::string function_name(const std::string& what);
   // A function or constant of the prologue, once.
@@ -86,6 +90,12 @@ class StepCode {
   std::string binding_kinds() const;  // "ptw" of docs/plan.md
   const std::vector<Expr>& params() const { return params_; }
   const std::vector<PlanBinding>& bindings() const { return bindings_; }
+  // What follows the prologue: library files, some under names of one weight's own.
+  struct Library {
+    std::string name;
+    std::string text;
+  };
+  const std::vector<Library>& libraries() const { return libraries_; }
 
   ExprPool& exprs() { return exprs_; }
   const Plan& plan() const { return plan_; }
@@ -97,6 +107,8 @@ class StepCode {
     bool four = false;    // bound as array<vec4<...>>
   };
   std::size_t bind(const PlanBinding& binding, const std::string& element);
+  void declare_reader(const StoredWeight& stored, const std::string& name);
+  void add_library(Library library);
 
   ExprPool& exprs_;
   const Plan& plan_;
@@ -105,6 +117,7 @@ class StepCode {
   std::vector<PlanBinding> bindings_;
   std::vector<Declared> declared_;
   std::vector<std::string> declarations_;
+  std::vector<Library> libraries_;
   std::size_t named_ = 0;
 };
 

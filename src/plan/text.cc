@@ -7,8 +7,7 @@
 
 #include "base/text.h"
 #include "graph/integers.h"
-#include "plan/embedded_kernels.h"
-#include "plan/kernel_files.h"
+#include "plan/weight_code.h"
 
 namespace subbyte {
 
@@ -17,7 +16,6 @@ namespace {
 struct PlanPrinter {
   const Model& model;
   const Plan& plan;
-  std::map<std::string, std::string> kernel_names;          // by text
   std::map<std::uint32_t, std::size_t> prologue_numbers{};  // by piece
   std::string text{};
 
@@ -82,10 +80,7 @@ struct PlanPrinter {
       case PlanBinding::Kind::weight_part:
         break;
     }
-    return fmt::format("w{}.{}", b.index,
-                       b.part == Part::values   ? "values"
-                       : b.part == Part::scales ? "scales"
-                                                : "zero_points");
+    return fmt::format("w{}.{}", b.index, part_name(b.part));
   }
 
   // Adds to `prologues` those that were not met before.
@@ -93,7 +88,7 @@ struct PlanPrinter {
     std::vector<std::string> files;
     for (const std::uint32_t piece : plan.pipelines[form.pipeline].pieces) {
       const std::string& wgsl = plan.pieces[piece];
-      if (const auto it = kernel_names.find(wgsl); it != kernel_names.end()) {
+      if (const auto it = plan.piece_names.find(piece); it != plan.piece_names.end()) {
         files.push_back(it->second);
       } else if (wgsl.find('\n') == std::string::npos) {
         files.push_back("\"" + wgsl + "\"");
@@ -153,10 +148,7 @@ struct PlanPrinter {
 }  // namespace
 
 std::string plan_text(const Model& model, const Plan& plan) {
-  PlanPrinter printer{model, plan, {}};
-  for (const auto& kernel : embedded_kernels()) {
-    printer.kernel_names.emplace(kernel_file(kernel.name), kernel.name);
-  }
+  PlanPrinter printer{model, plan};
   printer.ports();
   printer.storage();
   printer.segments();

@@ -1,5 +1,6 @@
-// WGSL that reads stored weights: the constants of the weight library files, and an accessor for
-// single elements.
+// WGSL that reads stored weights. Each format has one reader, its file in kernels/; this writes
+// what the file leaves open (docs/kernels.md): where its words lie and the constants of the
+// encoding.
 #pragma once
 
 #include <cstdint>
@@ -11,29 +12,45 @@
 
 namespace subbyte {
 
-// The element type under which a whole weight is bound for weight_accessor().
-std::string_view weight_element(const StoredWeight& stored, GpuType type);
+// A part of a weight as it lies in the file: where it begins, from the first byte of the weight on,
+// and the bytes of one row.
+struct WeightPart {
+  Part part = Part::values;
+  std::int64_t offset = 0;
+  std::int64_t row_stride = 0;
+};
 
-// "fn NAME_weight(address: u32) -> f32": element `address` (row-major in the source's shape `dims`)
-// of the weight bound as NAME with all its parts, decoded.
-std::string weight_accessor(const StoredWeight& stored, const std::vector<std::int64_t>& dims,
-                            const std::string& name);
+// The parts that a weight's encoding has, one after the other, each aligned to kPartAlignment. All
+// that writes, binds or lists parts goes through this.
+std::vector<WeightPart> weight_parts(const StoredWeight& stored);
+// The place of a part in that list; the weight has it.
+std::uint32_t part_index(const StoredWeight& stored, Part part);
+// As the manifest and dumps call it.
+std::string_view part_name(Part part);
 
-// For matrix kernels: the library file of this encoding (matrix_libraries() lists it with those
-// that it needs, in order), the type under which it reads the values, and the constants.
-std::string_view matrix_library(const StoredWeight& stored);
-std::vector<std::string_view> matrix_libraries(const StoredWeight& stored);
-bool matrix_in_vec4(const StoredWeight& stored);
-std::string matrix_constants(const StoredWeight& stored);
-
-// Bytes from the first byte of a weight's values to its scales and its zero points, when its parts
-// are stored one after the other, each aligned to kPartAlignment.
 inline constexpr std::int64_t kPartAlignment = 256;
 std::int64_t aligned(std::int64_t bytes);
-std::int64_t scales_offset(const StoredWeight& stored);
-std::int64_t zero_points_offset(const StoredWeight& stored);
 std::int64_t stored_bytes(
     const StoredWeight& stored);  // of all parts, with the padding between them
+
+// The library files of a float or affine encoding, in order.
+std::vector<std::string_view> reader_files(const StoredWeight& stored);
+// Whether the values are bound as array<vec4<u32>> for them where each part is bound by itself.
+bool values_in_vec4(const StoredWeight& stored);
+
+// The name under which the hooks know a part that is bound by itself.
+std::string_view part_binding(Part part);
+// What the files leave open but for sizes: the constants of the encoding, and the functions that
+// fetch words. The parts are bound each by itself ...
+std::string reader_hooks(const StoredWeight& stored);
+// ... or all together as words, under one name.
+std::string reader_hooks(const StoredWeight& stored, std::string_view whole);
+
+// Statements that set `row` and `k` of the matrix from `address`, which counts elements row-major
+// in the source's shape `dims`.
+std::string locate_element(const StoredWeight& stored, const std::vector<std::int64_t>& dims);
+// The same for floats: that set `at`, the place among all that are stored, what pads rows counted.
+std::string locate_number(const StoredWeight& stored, const std::vector<std::int64_t>& dims);
 
 // WebGPU's default maxStorageBufferBindingSize. A weight that takes more is bound part by part, in
 // chunks of its rows, by the kernels that can work so.
