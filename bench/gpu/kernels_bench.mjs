@@ -139,7 +139,10 @@ fn zero_word(i: u32) -> u32 { return 0u; }\n`;
 }
 
 function pipelineOf(form, bits, N, K) {
-  const weights = bits >= 16 ? [`weights_f${bits}`] : ['weights_affine', `weights_q${bits}`];
+  const weights = { 32: ['weights_f32'], 16: ['half', 'weights_f16'] }[bits] ?? [
+    'weights_affine',
+    `weights_q${bits}`,
+  ];
   const code = [
     prologue(form, bits, N, K),
     ...['octet', ...weights, ...form.pieces].map(kernel),

@@ -102,7 +102,8 @@ fn weight_row(b: u32, n: u32) -> u32 { return n; }
 const W_ROWS_OF_VEC4 = ${w.rowWords % 4 === 0};
 ${narrow ? '' : 'fn weight_vec4(i: u32) -> vec4<u32> { return w_values[i]; }'}
 fn weight_word(i: u32) -> u32 { return w_values[${narrow ? 'i' : 'i >> 2u][i & 3u'}]; }\n`;
-  if (w.bits >= 16) return { code, buffers, libraries: [`weights_f${w.bits}`] };
+  if (w.bits === 32) return { code, buffers, libraries: ['weights_f32'] };
+  if (w.bits === 16) return { code, buffers, libraries: ['half', 'weights_f16'] };
   buffers.push(w.scales);
   code += `@group(0) @binding(${binding + 1}) var<storage, read> w_scales: array<u32>;
 fn scale_bytes() -> u32 { return ${w.groups * 2}u; }
