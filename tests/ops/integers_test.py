@@ -131,6 +131,7 @@ def axes(*numbers: int) -> dict:
 
 E = np.array([[2**31 - 1, -(2**31), 5], [1, 7, -9], [-(2**31), 2**31 - 1, 0]], INT64)
 HALVES = np.array([0.5, -0.5, 2147483520.0, -2147483648.0, 1.0, -1.5, 3.99], np.float32)
+LONG = np.resize(np.array([2**31 - 1, -(2**31) + 1], INT64), (2, 9000))
 RIGHT = [
     right("compare_broadcast", [("Less", ["a", "b"], {})], {"a": E, "b": E[0]}, np.bool_),
     right("add_broadcast", [("Add", ["a", "b"], {})], {"a": E // 2, "b": E[:1] // 2}, INT64),
@@ -141,10 +142,9 @@ RIGHT = [
     right("squares", [("ReduceSumSquare", ["x", "axes"], {})], {"x": np.array([[46340, 1], [-32768, 32767]], INT64)}, INT64, axes(1)),
     right("product", [("ReduceProd", ["x", "axes"], {})], {"x": np.array([[65536, 32767, 1], [2**31 - 1, 2**31 - 1, 0], [-65536, 32768, 1]], INT64)}, INT64, axes(1)),
     right("running_sum", [("CumSum", ["x", "axis"], {})], {"x": np.array([[2**31 - 1, -5, 5, -(2**31)]], INT64)}, INT64, {"axis": np.array(1, INT64)}),
-    *(
-        right(f"long_running_sum_{name}", [("CumSum", ["x", "axis"], more)], {"x": np.resize(np.array([2**31 - 1, -(2**31) + 1], INT64), dims)}, INT64, {"axis": np.array(axis, INT64)})
-        for name, dims, axis, more in [("rows", (2, 9000), 1, {}), ("back", (2, 9000), 1, {"reverse": 1, "exclusive": 1}), ("columns", (9000, 2), 0, {})]
-    ),
+    right("long_running_sum", [("CumSum", ["x", "axis"], {})], {"x": LONG}, INT64, {"axis": np.array(1, INT64)}),
+    right("long_running_sum_back", [("CumSum", ["x", "axis"], {"reverse": 1, "exclusive": 1})], {"x": LONG}, INT64, {"axis": np.array(1, INT64)}),
+    right("long_running_sum_columns", [("CumSum", ["x", "axis"], {})], {"x": LONG.T.copy()}, INT64, {"axis": np.array(0, INT64)}),
     right("scatter_many", [("ScatterElements", ["d", "i", "u"], {"reduction": "add"})], {"d": np.array([1, 2], INT64), "i": np.resize(np.array([0, 1], INT64), 300), "u": np.resize(np.array([2**31 - 1, 5, -(2**31) + 1, -5], INT64), 300)}, INT64),
     right("counted", [("NonZero", ["x"], {}), ("Add", ["t0", "c"], {})], {"x": np.array([0, 1, 1], np.float32)}, INT64, {"c": np.array(5, INT64)}),
     right("cast_from_float", [("Cast", ["x"], {"to": TensorProto.INT64})], {"x": HALVES}, INT64),
