@@ -1,6 +1,7 @@
 // Concat: an element of the result is one of a part, which one its place along the axis decides.
 #include <fmt/format.h>
 
+#include "graph/node_form.h"
 #include "plan/evaluate.h"
 #include "plan/index_code.h"
 #include "plan/watch_code.h"
@@ -12,7 +13,7 @@ Expected<Typed> element_concat(Evaluator& evaluator, const Element& element) {
   Scope& scope = evaluator.scope();
   ExprPool& exprs = code.exprs();
   const auto& shape = evaluator.shape(element.value);
-  const std::size_t axis = axis_from_front(element.node.int_or("axis", 0), shape.size());
+  const std::size_t axis = axis_of(element.node);
   const Expr inner = exprs.product(std::span(shape).subspan(axis + 1));
   const Expr outer = exprs.product(std::span(shape).first(axis));
   const std::string at = evaluator.position(element);

@@ -1,6 +1,7 @@
 // Elements read at computed places, and elements that their place decides.
 #include <fmt/core.h>
 
+#include "graph/node_form.h"
 #include "plan/evaluate.h"
 #include "plan/index_code.h"
 
@@ -20,7 +21,7 @@ Expected<Frame> gathered(Evaluator& evaluator, const Element& element) {
   ExprPool& exprs = evaluator.code().exprs();
   const ValueId data = element.node.inputs[0], indices = element.node.inputs[1];
   const auto& shape = evaluator.shape(data);
-  const std::size_t axis = axis_from_front(element.node.int_or("axis", 0), shape.size());
+  const std::size_t axis = axis_of(element.node);
   const Expr outer = exprs.product(std::span(shape).first(axis));
   const Expr inner = exprs.product(std::span(shape).subspan(axis + 1));
   const Expr count = exprs.product(evaluator.shape(indices));
@@ -38,7 +39,7 @@ Expected<Typed> element_gather(Evaluator& evaluator, const Element& element) {
 Expected<Typed> element_gather_elements(Evaluator& evaluator, const Element& element) {
   const auto& in = evaluator.shape(element.node.inputs[0]);
   const auto& out = evaluator.shape(element.value);
-  const std::size_t axis = axis_from_front(element.node.int_or("axis", 0), in.size());
+  const std::size_t axis = axis_of(element.node);
   std::vector<bool> changed;
   for (std::size_t i = 0; i < in.size(); ++i) changed.push_back(i == axis || in[i] != out[i]);
   const auto groups = group_axes(evaluator.code().exprs(), in, out, changed);
@@ -78,7 +79,7 @@ Expected<Typed> element_gather_nd(Evaluator& evaluator, const Element& element) 
 Expected<Typed> element_one_hot(Evaluator& evaluator, const Element& element) {
   ExprPool& exprs = evaluator.code().exprs();
   const auto out = std::span(evaluator.shape(element.value));
-  const std::size_t axis = axis_from_front(element.node.int_or("axis", -1), out.size());
+  const std::size_t axis = axis_of(element.node);
   const Expr before = exprs.product(out.first(axis)), after = exprs.product(out.subspan(axis + 1));
   const auto at = evaluator.coordinates(element, std::vector<Expr>{before, out[axis], after});
   SUBBYTE_TRY(const Typed index,

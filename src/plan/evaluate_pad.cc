@@ -14,21 +14,11 @@ struct Pads {
   std::vector<Expr> begin, end;
 };
 
-Pads pads_of(ExprPool& exprs, const Graph& graph, const Node& node, std::size_t rank) {
-  Pads pads{std::vector<Expr>(rank, exprs.constant(0)), std::vector<Expr>(rank, exprs.constant(0))};
-  const auto& amounts = graph.values[node.inputs[1]].content;
-  if (!amounts) return pads;
-  const auto* axes = node.has_input(3) ? &graph.values[node.inputs[3]].content : nullptr;
-  const std::size_t count = amounts->size() / 2;
-  for (std::size_t i = 0; i < count; ++i) {
-    std::size_t axis = i;
-    if (axes != nullptr && *axes) {
-      axis = axis_from_front(exprs.value((**axes)[i]).value_or(0), rank);
-    }
-    pads.begin[axis] = (*amounts)[i];
-    pads.end[axis] = (*amounts)[count + i];
-  }
-  return pads;
+Pads pads_of(const Graph& graph, const Node& node, std::size_t rank) {
+  // Inference has refused what has none.
+  const auto& amounts = *graph.values[node.inputs[1]].content;
+  const auto end = amounts.begin() + static_cast<std::ptrdiff_t>(rank);
+  return {{amounts.begin(), end}, {end, amounts.end()}};
 }
 
 // Where element `at` of a padded axis is in the input, for the modes that repeat it. Of an axis
@@ -61,14 +51,14 @@ Expected<Typed> element_pad(Evaluator& evaluator, const Element& element) {
   ExprPool& exprs = evaluator.code().exprs();
   const auto& in = evaluator.shape(element.node.inputs[0]);
   const auto& out = evaluator.shape(element.value);
-  const Pads pads = pads_of(exprs, evaluator.graph(), element.node, in.size());
+  const Pads pads = pads_of(evaluator.graph(), element.node, in.size());
   std::vector<bool> changed;
   for (std::size_t i = 0; i < in.size(); ++i) {
     changed.push_back(!exprs.is(pads.begin[i], 0) || !exprs.is(pads.end[i], 0));
   }
   const auto groups = group_axes(exprs, in, out, changed);
   const auto at = evaluator.coordinates(element, sizes_after(groups));
-  const std::string_view mode = element.node.string_or("mode", "constant");
+  const std::string_view mode = element.node.string_or("mode", "");
   Frame from;
   std::vector<std::string> inside;
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -104,10 +94,7 @@ Expected<Typed> element_pad(Evaluator& evaluator, const Element& element) {
   }
   SUBBYTE_TRY(const Typed x, evaluator.value(element.node.inputs[0], from));
   if (all.empty()) return x;
-  Typed around{zero_literal(x.type), x.type};
-  if (element.node.has_input(2)) {
-    SUBBYTE_TRY(around, evaluator.value(element.node.inputs[2], Frame{}));
-  }
+  SUBBYTE_TRY(const Typed around, evaluator.value(element.node.inputs[2], Frame{}));
   evaluator.forget_watches();
   return Typed{fmt::format("select({}, {}, {})", around.text, x.text, all), x.type,
                selected_watch(all, x.watch, around.watch)};

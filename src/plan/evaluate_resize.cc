@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "graph/node_form.h"
 #include "plan/evaluate.h"
 #include "plan/resize_code.h"
 
@@ -30,17 +31,14 @@ Expected<std::vector<std::string>> positions_in_input(Evaluator& evaluator, cons
                                                       const ResizePlan& plan,
                                                       const std::vector<std::string>& at) {
   std::vector<std::string> positions;
-  const std::size_t rank = evaluator.shape(node.inputs[0]).size();
-  const auto axes = node.ints("axes");
-  const std::size_t count = axes ? axes->size() : rank;
+  const auto axes = resized_axes(node, evaluator.shape(node.inputs[0]).size());
+  const std::size_t count = axes.size();
   for (std::size_t g = 0; g < at.size(); ++g) {
     Roi roi{"0.0f", "1.0f"};
     if (plan.groups[g].changed && plan.extrapolates && node.has_input(1)) {
       // [start of each axis..., end of each axis...]
-      std::size_t operand = plan.groups[g].axis;
-      for (std::size_t i = 0; axes && i < count; ++i) {
-        if (axis_from_front((*axes)[i], rank) == plan.groups[g].axis) operand = i;
-      }
+      const auto operand =
+          static_cast<std::size_t>(std::ranges::find(axes, plan.groups[g].axis) - axes.begin());
       const Expr length = evaluator.code().exprs().constant(static_cast<std::int64_t>(2 * count));
       for (const bool end : {false, true}) {
         const std::string place = fmt::format("{}u", operand + (end ? count : 0));

@@ -4,10 +4,6 @@
 
 namespace subbyte {
 
-std::size_t axis_from_front(std::int64_t axis, std::size_t rank) {
-  return static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis);
-}
-
 std::vector<std::string> split_index(StepCode& code, Scope& scope, const std::string& position,
                                      std::span<const Expr> sizes, bool fixed) {
   const ExprPool& exprs = code.exprs();

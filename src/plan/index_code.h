@@ -10,9 +10,6 @@
 
 namespace subbyte {
 
-// An axis from [-rank, rank), counted from the front.
-std::size_t axis_from_front(std::int64_t axis, std::size_t rank);
-
 // One coordinate for each of `sizes`, outermost first, of a row-major position among them. `fixed`:
 // by sizes that are literals where they are constant (StepCode::fixed_size).
 std::vector<std::string> split_index(StepCode& code, Scope& scope, const std::string& position,

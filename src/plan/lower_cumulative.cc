@@ -1,6 +1,7 @@
 // Sums along an axis up to each of its elements.
 #include <fmt/format.h>
 
+#include "graph/node_form.h"
 #include "plan/index_code.h"
 #include "plan/scan_code.h"
 #include "plan/watch_code.h"
@@ -11,9 +12,7 @@ Expected<void> lower_cumulative(Lowering& lowering, const Kernel& kernel) {
   ExprPool& exprs = lowering.exprs();
   const Node& node = lowering.graph().nodes[kernel.anchor];
   const auto shape = lowering.shape(node.inputs[0]);
-  const auto& axes = lowering.graph().values[node.inputs[1]].content;
-  const std::int64_t given = axes && !axes->empty() ? exprs.value((*axes)[0]).value_or(0) : 0;
-  const std::size_t axis = axis_from_front(given, shape.size());
+  const std::size_t axis = axes_operand(lowering.graph(), node, 1).front();
   const Expr before = exprs.product(std::span(shape).first(axis));
   const Expr length = shape[axis];
   const Expr after = exprs.product(std::span(shape).subspan(axis + 1));

@@ -1,6 +1,7 @@
 // Kernels without an anchor: one invocation for each element of the result.
 #include <fmt/core.h>
 
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "plan/index_code.h"
 #include "plan/lowering.h"
@@ -12,7 +13,7 @@ namespace {
 Expected<void> lower_concat_parts(Lowering& lowering, const Kernel& kernel, const Node& node) {
   ExprPool& exprs = lowering.exprs();
   const std::vector<Expr> out = lowering.shape(kernel.result);
-  const std::size_t axis = axis_from_front(node.int_or("axis", 0), out.size());
+  const std::size_t axis = axis_of(node);
   Expr start = exprs.constant(0);
   const std::vector<ValueId> parts = node.inputs;
   for (const ValueId part : parts) {

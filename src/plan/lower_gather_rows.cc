@@ -2,6 +2,7 @@
 // each chunk's dispatch writes the elements whose rows it holds.
 #include <fmt/core.h>
 
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "plan/lowering.h"
 #include "plan/weight_code.h"
@@ -9,11 +10,6 @@
 namespace subbyte {
 
 namespace {
-
-bool along_first_axis(const Node& node, std::size_t rank) {
-  const std::int64_t axis = node.int_or("axis", 0);
-  return axis == 0 || axis == -static_cast<std::int64_t>(rank);
-}
 
 // Packed as it lies: a row of the matrix is a row of the table.
 bool in_order(const AxisOrder& order) {
@@ -27,10 +23,8 @@ bool in_order(const AxisOrder& order) {
 }  // namespace
 
 bool gathers_rows(const Node& node, const StoredWeight& table) {
-  return node.op == Op::Gather &&
-         along_first_axis(node, table.order.rows.size() + table.order.k.size()) &&
-         in_order(table.order) && exceeds_binding(table) &&
-         !std::holds_alternative<IntegerEncoding>(table.encoding);
+  return node.op == Op::Gather && axis_of(node) == 0 && in_order(table.order) &&
+         exceeds_binding(table) && !std::holds_alternative<IntegerEncoding>(table.encoding);
 }
 
 Expected<void> lower_gather_rows(Lowering& lowering, const Kernel& kernel) {

@@ -1,6 +1,7 @@
 // Reductions: one result for each combination of the axes that are kept.
 #include <fmt/core.h>
 
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "plan/index_code.h"
 #include "plan/reduce_code.h"
@@ -69,17 +70,6 @@ constexpr const char* kLogSumExpJoin =
     "  return vec2<f32>(top, left + right);\n"
     "}\n";
 
-std::vector<bool> reduced_axes(Lowering& lowering, const Node& node, std::size_t rank) {
-  std::vector<bool> reduced(rank, false);
-  const Value* axes = node.has_input(1) ? &lowering.graph().values[node.inputs[1]] : nullptr;
-  const bool none = axes == nullptr || !axes->content || axes->content->empty();
-  if (none) return std::vector<bool>(rank, node.int_or("noop_with_empty_axes", 0) == 0);
-  for (const Expr axis : *axes->content) {
-    reduced[axis_from_front(lowering.exprs().value(axis).value_or(0), rank)] = true;
-  }
-  return reduced;
-}
-
 // The elements of input 0 with the reduced axes last: outer results of inner elements each.
 struct Rows {
   ViewStep permute;
@@ -104,8 +94,7 @@ Expected<Typed> element(Lowering& lowering, StepCode& code, Scope& loads, const 
 
 Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel) {
   const Node& node = lowering.graph().nodes[kernel.anchor];
-  const std::size_t rank = lowering.shape(node.inputs[0]).size();
-  const Rows rows = rows_of(lowering, node, reduced_axes(lowering, node, rank));
+  const Rows rows = rows_of(lowering, node, reduced_axes(lowering.graph(), node));
   const GpuType type = lowering.type(node.inputs[0]);
   Reduction how = reduction(node.op, type, lowering.graph().values[node.inputs[0]].dtype);
 
@@ -130,9 +119,8 @@ Expected<void> lower_reduce(Lowering& lowering, const Kernel& kernel) {
 
 Expected<void> lower_arg_reduce(Lowering& lowering, const Kernel& kernel) {
   const Node& node = lowering.graph().nodes[kernel.anchor];
-  const std::size_t rank = lowering.shape(node.inputs[0]).size();
-  std::vector<bool> reduced(rank, false);
-  reduced[axis_from_front(node.int_or("axis", 0), rank)] = true;
+  std::vector<bool> reduced(lowering.shape(node.inputs[0]).size(), false);
+  reduced[axis_of(node)] = true;
   const Rows rows = rows_of(lowering, node, reduced);
 
   StepCode code(lowering.exprs(), lowering.plan);

@@ -1,17 +1,13 @@
 // Softmax and the normalisations: kernels that work on whole rows.
 #include <fmt/core.h>
 
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "plan/lowering.h"
 
 namespace subbyte {
 
 namespace {
-
-std::size_t axis_of(const Node& node, std::size_t rank) {
-  const std::int64_t axis = node.int_or("axis", -1);
-  return static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis);
-}
 
 const std::string kLoad = "load(r: u32, c: u32) -> f32";
 const std::string kStore = "store(r: u32, c: u32, value: f32)";
@@ -38,7 +34,7 @@ Expected<void> lower_softmax(Lowering& lowering, const Kernel& kernel) {
   const std::vector<Expr> shape = lowering.shape(node.outputs[0]);
   if (shape.empty())
     return fail("{}: softmax of a scalar has no axis", step_name(lowering, kernel));
-  const std::size_t axis = axis_of(node, shape.size());
+  const std::size_t axis = axis_of(node);
   // The axis comes last: rows are what remains, in order.
   ViewStep reshape{ViewStep::Kind::reshape, shape, {}, {}, {}};
   ViewStep permute{ViewStep::Kind::permute, {}, {}, {}, {}};
@@ -78,7 +74,7 @@ Expected<void> lower_normalize(Lowering& lowering, const Kernel& kernel) {
   const Node& node = lowering.graph().nodes[kernel.anchor];
   ExprPool& exprs = lowering.exprs();
   const std::vector<Expr> shape = lowering.shape(node.inputs[0]);
-  const std::size_t axis = axis_of(node, shape.size());
+  const std::size_t axis = axis_of(node);
   const Expr rows = exprs.product(std::span(shape).first(axis));
   const Expr cols = exprs.product(std::span(shape).subspan(axis));
   const Frame frame{{{"r", rows}, {"c", cols}}};

@@ -4,6 +4,7 @@
 // lower_scatter_joined.
 #include <fmt/core.h>
 
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "plan/reduce_code.h"
 #include "plan/scalar_wgsl.h"
@@ -17,7 +18,7 @@ namespace {
 Scatter scatter_elements(Lowering& lowering, const Node& node) {
   const auto data = lowering.shape(node.inputs[0]);
   const auto updates = lowering.shape(node.inputs[1]);
-  const std::size_t axis = axis_from_front(node.int_or("axis", 0), data.size());
+  const std::size_t axis = axis_of(node);
   std::vector<bool> changed;
   for (std::size_t i = 0; i < data.size(); ++i) {
     changed.push_back(i == axis || data[i] != updates[i]);

@@ -1,5 +1,7 @@
 #include "plan/resize_code.h"
 
+#include "graph/node_form.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -8,17 +10,6 @@
 namespace subbyte {
 
 namespace {
-
-// The axes that the operands are about.
-std::vector<std::size_t> resized_axes(const Node& node, std::size_t rank) {
-  std::vector<std::size_t> axes;
-  if (const auto given = node.ints("axes")) {
-    for (const std::int64_t axis : *given) axes.push_back(axis_from_front(axis, rank));
-  } else {
-    for (std::size_t axis = 0; axis < rank; ++axis) axes.push_back(axis);
-  }
-  return axes;
-}
 
 // Sizes that stand in for scales: those that are given, or those of the result where the scales are
 // computed; none where scales are given.

@@ -1,5 +1,7 @@
 #include "plan/view_steps.h"
 
+#include "graph/infer/slice.h"
+#include "graph/node_form.h"
 #include "graph/ops.h"
 
 namespace subbyte {
@@ -13,34 +15,14 @@ std::vector<Expr> contents(const Graph& graph, const Node& node, std::size_t inp
   return graph.values[node.inputs[input]].content.value_or(std::vector<Expr>{});
 }
 
-std::size_t normalized_axis(const ExprPool& exprs, Expr axis, std::size_t rank) {
-  const std::int64_t value = exprs.value(axis).value_or(0);
-  return static_cast<std::size_t>(value < 0 ? value + static_cast<std::int64_t>(rank) : value);
-}
-
-// ONNX Slice: negative starts count from the end, and a start past the end is clamped.
-ViewStep slice_step(Model& model, const Graph& graph, const Node& node, const std::vector<Expr>& in,
+ViewStep slice_step(Model& model, const Graph& graph, const Node& node,
                     const std::vector<Expr>& out) {
-  ExprPool& e = model.exprs;
-  const Expr zero = e.constant(0), one = e.constant(1);
-  ViewStep step{ViewStep::Kind::slice,
-                out,
-                {},
-                std::vector<Expr>(in.size(), zero),
-                std::vector<Expr>(in.size(), one)};
-  const auto starts = contents(graph, node, 1);
-  const auto axes = contents(graph, node, 3);
-  const auto steps = contents(graph, node, 4);
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    const std::size_t axis = axes.empty() ? i : normalized_axis(e, axes[i], in.size());
-    const Expr by = steps.empty() ? one : steps[i];
-    const Expr size = in[axis];
-    const Expr start = e.select(e.less(starts[i], zero), e.add(starts[i], size), starts[i]);
-    const Expr backward = e.less(by, zero);
-    const Expr last = e.sub(size, one);
-    const Expr from = e.max(e.min(start, e.select(backward, last, size)), zero);
-    step.starts[axis] = from;
-    step.steps[axis] = by;
+  ViewStep step{ViewStep::Kind::slice, out, {}, {}, {}};
+  // A result whose shape is known has ranges.
+  const auto ranges = slice_ranges(model.exprs, graph, node);
+  for (const SliceRange& range : ranges.value().value()) {
+    step.starts.push_back(range.start);
+    step.steps.push_back(range.step);
   }
   return step;
 }
@@ -53,9 +35,8 @@ ViewStep split_step(Model& model, const Graph& graph, const Node& node, std::siz
                 {},
                 std::vector<Expr>(in.size(), e.constant(0)),
                 std::vector<Expr>(in.size(), e.constant(1))};
-  const std::size_t axis = normalized_axis(e, e.constant(node.int_or("axis", 0)), in.size());
+  const std::size_t axis = axis_of(node);
   for (std::size_t i = 0; i < output; ++i) {
-    if (node.outputs[i] == kNone) continue;
     step.starts[axis] = e.add(step.starts[axis], (*graph.values[node.outputs[i]].shape)[axis]);
   }
   return step;
@@ -127,19 +108,14 @@ std::vector<ViewStep> view_steps(Model& model, const Graph& graph, const Node& n
   const auto& out = *graph.values[node.outputs[output]].shape;
   switch (node.op) {
     case Op::Transpose: {
-      ViewStep step{ViewStep::Kind::permute, out, {}, {}, {}};
-      if (const auto given = node.ints("perm")) {
-        step.permutation.assign(given->begin(), given->end());
-      } else {
-        for (std::size_t i = in.size(); i-- > 0;)
-          step.permutation.push_back(static_cast<std::int64_t>(i));
-      }
+      const auto perm = node.ints("perm").value_or(std::span<const std::int64_t>{});
+      ViewStep step{ViewStep::Kind::permute, out, {perm.begin(), perm.end()}, {}, {}};
       return {step};
     }
     case Op::Expand:
       return {ViewStep{ViewStep::Kind::expand, out, {}, {}, {}}};
     case Op::Slice:
-      return {slice_step(model, graph, node, in, out)};
+      return {slice_step(model, graph, node, out)};
     case Op::Split:
       return {split_step(model, graph, node, output, in, out)};
     case Op::DepthToSpace:

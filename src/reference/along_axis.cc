@@ -9,8 +9,7 @@ template <typename Row>
 Expected<void> for_each_row(const Call& call, const Row& row) {
   const Tensor& x = call.input(0);
   if (!is_float(x.dtype)) return wrong_dtype(call, x.dtype);
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", -1), x.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, x.dims.size()));
   const std::int64_t inner = product(x.dims, axis + 1, x.dims.size()), length = x.dims[axis];
   const std::int64_t outer = x.data.empty() ? 0 : product(x.dims, 0, axis);
   for (std::int64_t o = 0; o < outer; ++o)

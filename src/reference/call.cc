@@ -63,30 +63,36 @@ Expected<std::vector<std::byte>> allocate(const Call& call, DType dtype,
   return std::vector<std::byte>(bytes);
 }
 
-Expected<std::size_t> normalize_axis(const Call& call, std::int64_t axis, std::size_t rank) {
-  const auto signed_rank = static_cast<std::int64_t>(rank);
-  if (axis < -signed_rank || axis >= signed_rank) {
-    if (rank == 0)
-      return fail("{}: axis {} is out of range; a scalar has no axes", call.node.op_type, axis);
-    return fail("{}: axis {} is out of range; a tensor of rank {} has axes {} to {}",
-                call.node.op_type, axis, rank, -signed_rank, signed_rank - 1);
-  }
-  return static_cast<std::size_t>(axis < 0 ? axis + signed_rank : axis);
+namespace {
+
+Expected<std::size_t> checked_axis(const Call& call, std::int64_t axis, std::size_t rank) {
+  if (axis >= 0 && axis < static_cast<std::int64_t>(rank)) return static_cast<std::size_t>(axis);
+  if (rank == 0)
+    return fail("{}: axis {} is out of range; a scalar has no axes", call.node.op_type, axis);
+  return fail("{}: axis {} is out of range; a tensor of rank {} has axes 0 to {}",
+              call.node.op_type, axis, rank, rank - 1);
 }
 
-Expected<std::vector<std::size_t>> normalize_axes(const Call& call,
-                                                  std::span<const std::int64_t> axes,
-                                                  std::size_t rank) {
-  std::vector<std::size_t> normalized;
+}  // namespace
+
+Expected<std::size_t> axis_of(const Call& call, std::size_t rank) {
+  if (call.node.find("axis") == nullptr) return fail("{}: its axis is not said", call.node.op_type);
+  return checked_axis(call, call.node.int_or("axis", 0), rank);
+}
+
+Expected<std::vector<std::size_t>> checked_axes(const Call& call,
+                                                std::span<const std::int64_t> axes,
+                                                std::size_t rank) {
+  std::vector<std::size_t> checked;
   std::vector<bool> seen(rank);
   for (const std::int64_t axis : axes) {
-    SUBBYTE_TRY(const std::size_t a, normalize_axis(call, axis, rank));
+    SUBBYTE_TRY(const std::size_t a, checked_axis(call, axis, rank));
     if (seen[a])
       return fail("{}: axis {} comes twice; each axis may be listed once", call.node.op_type, a);
     seen[a] = true;
-    normalized.push_back(a);
+    checked.push_back(a);
   }
-  return normalized;
+  return checked;
 }
 
 Expected<Dims> integer_list(const Call& call, std::size_t input) {

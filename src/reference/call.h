@@ -51,13 +51,13 @@ T* elements_of(std::vector<std::byte>& bytes) {
   return reinterpret_cast<T*>(bytes.data());
 }
 
-// axis + rank where axis is negative; outside [-rank, rank - 1] is an error. `rank` is that of what
-// the axis counts in.
-Expected<std::size_t> normalize_axis(const Call& call, std::int64_t axis, std::size_t rank);
-// The same for a list, in which no axis may come twice.
-Expected<std::vector<std::size_t>> normalize_axes(const Call& call,
-                                                  std::span<const std::int64_t> axes,
-                                                  std::size_t rank);
+// Nodes are in canonical form, where axes are said and count from the front: the attribute "axis"
+// must be in [0, rank). `rank` is that of what the axis counts in.
+Expected<std::size_t> axis_of(const Call& call, std::size_t rank);
+// A list of axes in the same way, in which none may come twice.
+Expected<std::vector<std::size_t>> checked_axes(const Call& call,
+                                                std::span<const std::int64_t> axes,
+                                                std::size_t rank);
 
 // The elements of an integer input of rank 0 or 1 (axes, shapes, sizes).
 Expected<Dims> integer_list(const Call& call, std::size_t input);

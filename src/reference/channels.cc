@@ -133,7 +133,7 @@ Result reference_mean_variance_normalization(const Call& call) {
   SUBBYTE_CHECK_OK(check_float(call, 0));
   const Dims otherwise{0, 2, 3};
   SUBBYTE_TRY(const auto axes,
-              normalize_axes(call, call.node.ints("axes").value_or(otherwise), x.dims.size()));
+              checked_axes(call, call.node.ints("axes").value_or(otherwise), x.dims.size()));
   Dims kept = x.dims;
   for (const std::size_t axis : axes) kept[axis] = 1;
   const Dims strides = strides_of(x.dims), kept_strides = strides_of(kept);

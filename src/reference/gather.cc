@@ -5,10 +5,7 @@ namespace subbyte::reference {
 
 Result reference_concat(const Call& call) {
   const Tensor& first = call.input(0);
-  const Attribute* attribute = call.node.find("axis");
-  if (attribute == nullptr) return fail("Concat: the attribute axis is missing; it is required");
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", 0), first.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, first.dims.size()));
   Dims dims = first.dims;
   dims[axis] = 0;
   for (std::size_t i = 0; i < call.inputs.size(); ++i) {
@@ -45,8 +42,7 @@ Result reference_concat(const Call& call) {
 Result reference_gather(const Call& call) {
   const Tensor& data = call.input(0);
   const Tensor& indices = call.input(1);
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", 0), data.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, data.dims.size()));
   const auto positions =
       is_integer(indices.dtype) ? integer_values(indices) : std::optional<Dims>();
   if (!positions)

@@ -17,22 +17,11 @@ struct Pads {
 Expected<Pads> pads_of(const Call& call) {
   const std::size_t rank = call.input(0).dims.size();
   SUBBYTE_TRY(const Dims amounts, integer_list(call, 1));
-  std::vector<std::size_t> axes;
-  if (call.has(3)) {
-    SUBBYTE_TRY(const Dims given, integer_list(call, 3));
-    SUBBYTE_TRY(axes, normalize_axes(call, given, rank));
-  } else {
-    for (std::size_t i = 0; i < rank; ++i) axes.push_back(i);
-  }
-  if (amounts.size() != 2 * axes.size())
-    return fail("{}: the pads have {} elements; for {} axes there must be {}", call.node.op_type,
-                amounts.size(), axes.size(), 2 * axes.size());
-  Pads pads{Dims(rank, 0), Dims(rank, 0)};
-  for (std::size_t i = 0; i < axes.size(); ++i) {
-    pads.begin[axes[i]] = amounts[i];
-    pads.end[axes[i]] = amounts[axes.size() + i];
-  }
-  return pads;
+  if (amounts.size() != 2 * rank || call.has(3))
+    return fail("{}: the pads have {} elements; for all {} axes there must be {}",
+                call.node.op_type, amounts.size(), rank, 2 * rank);
+  const auto end = amounts.begin() + static_cast<std::ptrdiff_t>(rank);
+  return Pads{{amounts.begin(), end}, {end, amounts.end()}};
 }
 
 // Where element `at` of a padded axis lies in the input; -1 for nowhere. Negative pads are taken

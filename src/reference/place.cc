@@ -48,8 +48,7 @@ T one_element() {
 // The first or, with select_last_index, the last of the greatest (least) elements.
 Result reference_arg_reduce(const Call& call) {
   const Tensor& x = call.input(0);
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", 0), x.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, x.dims.size()));
   if (x.dims[axis] == 0)
     return fail("{}: axis {} of shape {} is empty; there must be an element to find",
                 call.node.op_type, axis, dims_text(x.dims));
@@ -82,7 +81,8 @@ Result reference_arg_reduce(const Call& call) {
 Result reference_cumulative(const Call& call) {
   const Tensor& x = call.input(0);
   SUBBYTE_TRY(const std::int64_t given, integer_of(call, 1));
-  SUBBYTE_TRY(const std::size_t axis, normalize_axis(call, given, x.dims.size()));
+  SUBBYTE_TRY(const auto axes, checked_axes(call, std::span(&given, 1), x.dims.size()));
+  const std::size_t axis = axes.front();
   const bool exclusive = call.node.int_or("exclusive", 0) != 0;
   const bool reverse = call.node.int_or("reverse", 0) != 0;
   SUBBYTE_TRY(auto bytes, allocate(call, x.dtype, x.dims));
@@ -118,8 +118,7 @@ Result reference_one_hot(const Call& call) {
   if (!(depth_value >= 0 && depth_value < 0x1p62))
     return fail("{}: the depth is {}; it must be at least 0", call.node.op_type, depth_value);
   const auto depth = static_cast<std::int64_t>(depth_value);
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", -1), indices.dims.size() + 1));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, indices.dims.size() + 1));
   Dims dims = indices.dims;
   dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), depth);
   SUBBYTE_TRY(auto bytes, allocate(call, values.dtype, dims));

@@ -113,13 +113,9 @@ Computed<T> reduce_row(Op op, const Row<T>& row) {
 
 Expected<std::vector<bool>> reduced_axes(const Call& call) {
   const std::size_t rank = call.input(0).dims.size();
-  Dims axis_list;
-  if (call.has(1)) {
-    SUBBYTE_TRY(axis_list, integer_list(call, 1));
-  }
-  if (axis_list.empty())
-    return std::vector<bool>(rank, call.node.int_or("noop_with_empty_axes", 0) == 0);
-  SUBBYTE_TRY(const auto axes, normalize_axes(call, axis_list, rank));
+  if (!call.has(1)) return fail("{}: its axes are not said", call.node.op_type);
+  SUBBYTE_TRY(const Dims listed, integer_list(call, 1));
+  SUBBYTE_TRY(const auto axes, checked_axes(call, listed, rank));
   std::vector<bool> reduced(rank);
   for (const std::size_t axis : axes) reduced[axis] = true;
   return reduced;

@@ -52,13 +52,7 @@ Expected<Dims> reshaped(const Call& call) {
 Expected<Dims> flattened(const Call& call) {
   const Dims& from = call.input(0).dims;
   // Unlike elsewhere, the rank itself is a valid axis.
-  std::int64_t axis = call.node.int_or("axis", 1);
-  const auto rank = static_cast<std::int64_t>(from.size());
-  if (axis < -rank || axis > rank)
-    return fail("{}: axis {} is out of range; it must be in {} to {}", call.node.op_type, axis,
-                -rank, rank);
-  if (axis < 0) axis += rank;
-  const auto split = static_cast<std::size_t>(axis);
+  SUBBYTE_TRY(const std::size_t split, axis_of(call, from.size() + 1));
   return Dims{product(from, 0, split), product(from, split, from.size())};
 }
 
@@ -67,7 +61,7 @@ Expected<Dims> squeezed(const Call& call) {
   std::vector<bool> drop(from.size());
   if (call.has(1)) {
     SUBBYTE_TRY(const Dims axis_list, integer_list(call, 1));
-    SUBBYTE_TRY(const auto axes, normalize_axes(call, axis_list, from.size()));
+    SUBBYTE_TRY(const auto axes, checked_axes(call, axis_list, from.size()));
     for (const std::size_t axis : axes) {
       if (from[axis] != 1)
         return fail("{}: axis {} of shape {} cannot be removed; its length must be 1",
@@ -87,7 +81,7 @@ Expected<Dims> unsqueezed(const Call& call) {
   const Dims& from = call.input(0).dims;
   SUBBYTE_TRY(const Dims axis_list, integer_list(call, 1));
   const std::size_t rank = from.size() + axis_list.size();
-  SUBBYTE_TRY(const auto axes, normalize_axes(call, axis_list, rank));
+  SUBBYTE_TRY(const auto axes, checked_axes(call, axis_list, rank));
   Dims dims(rank, 0);
   for (const std::size_t axis : axes) dims[axis] = 1;
   // What is not a new axis is the next old one; old axes of length 0 are told apart by position.

@@ -172,7 +172,7 @@ Expected<std::vector<Axis>> axes_of(const Call& call) {
   Dims listed(dims.size());
   std::iota(listed.begin(), listed.end(), 0);
   SUBBYTE_TRY(const auto chosen,
-              normalize_axes(call, call.node.ints("axes").value_or(listed), dims.size()));
+              checked_axes(call, call.node.ints("axes").value_or(listed), dims.size()));
   std::vector<Axis> axes;
   for (const std::size_t axis : chosen) axes.push_back({.axis = axis, .in = dims[axis]});
   if (coordinates_of(call) == "tf_crop_and_resize") {

@@ -10,8 +10,7 @@ namespace subbyte::reference {
 Result reference_softmax(const Call& call) {
   const Tensor& input = call.input(0);
   if (!is_float(input.dtype)) return wrong_dtype(call, input.dtype);
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", -1), input.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, input.dims.size()));
   const auto length = static_cast<std::size_t>(input.dims[axis]);
   const auto inner = static_cast<std::size_t>(product(input.dims, axis + 1, input.dims.size()));
   std::vector<double> values = read_doubles(input);
@@ -40,8 +39,7 @@ Result reference_softmax(const Call& call) {
 Result reference_layer_normalization(const Call& call) {
   const Tensor& input = call.input(0);
   if (!is_float(input.dtype)) return wrong_dtype(call, input.dtype);
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", -1), input.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, input.dims.size()));
   const std::int64_t stash_type = call.node.int_or("stash_type", 1);
   const DType statistics_dtype =
       stash_type > 0 && stash_type <= 16 ? static_cast<DType>(stash_type) : DType::undefined;
@@ -95,8 +93,7 @@ Result reference_layer_normalization(const Call& call) {
 Result reference_rms_normalization(const Call& call) {
   const Tensor& input = call.input(0);
   if (!is_float(input.dtype)) return wrong_dtype(call, input.dtype);
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", -1), input.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, input.dims.size()));
   const double epsilon = call.node.float_or("epsilon", 1e-5f);
   SUBBYTE_TRY(const Tensor scale_tensor, broadcast_to(call, call.input(1), input.dims));
   const std::vector<double> scale = read_doubles(scale_tensor);

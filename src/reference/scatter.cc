@@ -40,8 +40,7 @@ Expected<Dims> element_offsets(const Call& call) {
   const Dims& data = call.input(0).dims;
   const Dims& dims = call.input(1).dims;
   SUBBYTE_TRY(Dims offsets, indices_of(call));
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", 0), data.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, data.size()));
   if (dims.size() != data.size()) return wrong_shapes(call);
   for (std::size_t i = 0; i < dims.size(); ++i)
     if (i != axis && dims[i] > data[i] && !offsets.empty()) return wrong_shapes(call);

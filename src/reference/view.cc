@@ -93,19 +93,15 @@ Expected<View> transpose_view(const Call& call) {
   const Tensor& input = call.input(0);
   const std::size_t rank = input.dims.size();
   const Dims strides = strides_of(input.dims);
+  const auto perm = call.node.ints("perm");
+  if (!perm || perm->size() != rank)
+    return fail("{}: perm has {} axes and the input has rank {}; they must be equal",
+                call.node.op_type, perm ? perm->size() : 0, rank);
+  SUBBYTE_TRY(const auto axes, checked_axes(call, *perm, rank));
   View view;
-  if (const auto perm = call.node.ints("perm")) {
-    if (perm->size() != rank)
-      return fail("{}: perm has {} axes and the input has rank {}; they must be equal",
-                  call.node.op_type, perm->size(), rank);
-    SUBBYTE_TRY(const auto axes, normalize_axes(call, *perm, rank));
-    for (const std::size_t axis : axes) {
-      view.dims.push_back(input.dims[axis]);
-      view.strides.push_back(strides[axis]);
-    }
-  } else {
-    view.dims.assign(input.dims.rbegin(), input.dims.rend());
-    view.strides.assign(strides.rbegin(), strides.rend());
+  for (const std::size_t axis : axes) {
+    view.dims.push_back(input.dims[axis]);
+    view.strides.push_back(strides[axis]);
   }
   return view;
 }
@@ -116,26 +112,22 @@ Result reference_transpose(const Call& call) {
   return one(std::move(output));
 }
 
-// Inputs: data, starts, ends, axes (all where absent), steps (1 where absent).
+// Inputs: data, starts, ends, axes, steps.
 Expected<View> slice_view(const Call& call) {
   const Tensor& input = call.input(0);
   const std::size_t rank = input.dims.size();
+  if (!call.has(3) || !call.has(4))
+    return fail("{}: its axes or steps are not said", call.node.op_type);
   SUBBYTE_TRY(const Dims starts, integer_list(call, 1));
   SUBBYTE_TRY(const Dims ends, integer_list(call, 2));
-  Dims axis_list, steps(starts.size(), 1);
-  for (std::size_t i = 0; i < starts.size(); ++i) axis_list.push_back(static_cast<std::int64_t>(i));
-  if (call.has(3)) {
-    SUBBYTE_TRY(axis_list, integer_list(call, 3));
-  }
-  if (call.has(4)) {
-    SUBBYTE_TRY(steps, integer_list(call, 4));
-  }
+  SUBBYTE_TRY(const Dims axis_list, integer_list(call, 3));
+  SUBBYTE_TRY(const Dims steps, integer_list(call, 4));
   if (ends.size() != starts.size() || axis_list.size() != starts.size() ||
       steps.size() != starts.size())
     return fail(
         "{}: {} starts, {} ends, {} axes and {} steps are given; there must be as many of each",
         call.node.op_type, starts.size(), ends.size(), axis_list.size(), steps.size());
-  SUBBYTE_TRY(const auto axes, normalize_axes(call, axis_list, rank));
+  SUBBYTE_TRY(const auto axes, checked_axes(call, axis_list, rank));
 
   View view{input.dims, strides_of(input.dims), 0};
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -198,8 +190,7 @@ Result reference_tile(const Call& call) {
 // node has outputs) parts of equal length, the last one shorter where they do not divide it.
 Expected<std::vector<View>> split_views(const Call& call) {
   const Tensor& input = call.input(0);
-  SUBBYTE_TRY(const std::size_t axis,
-              normalize_axis(call, call.node.int_or("axis", 0), input.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, input.dims.size()));
   const std::int64_t dim = input.dims[axis];
   const auto outputs = static_cast<std::int64_t>(call.node.outputs.size());
   Dims lengths;
