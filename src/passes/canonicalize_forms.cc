@@ -139,6 +139,18 @@ void form_transpose(Form& f, std::size_t rank) {
   f.integers("perm", order);
 }
 
+// The sizes of the axes in [start, end), which may lie outside.
+void form_shape(Form& f, std::size_t rank) {
+  if (f.node.find("start") == nullptr && f.node.find("end") == nullptr) return;
+  const auto last = static_cast<std::int64_t>(rank);
+  const auto inside = [&](std::int64_t axis) {
+    return std::clamp<std::int64_t>(from_front(axis, rank), 0, last);
+  };
+  const std::int64_t start = inside(f.node.int_or("start", 0));
+  f.integer("start", start);
+  f.integer("end", std::max(start, inside(f.node.int_or("end", last))));
+}
+
 void form_slice(Form& f, std::size_t rank) {
   const auto& starts = f.s.value(f.node.inputs[1]).content;
   if (!starts) return;
@@ -244,6 +256,9 @@ void form(Form& f, const std::vector<Expr>& shape) {
       break;
     case Op::Resize:
       form_resize(f, rank);
+      break;
+    case Op::Shape:
+      form_shape(f, rank);
       break;
     case Op::Slice:
       form_slice(f, rank);

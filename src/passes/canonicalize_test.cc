@@ -231,6 +231,8 @@ graph "main" {
   %h = Resize(%x, -, -, %sizes) {axes = [-1, 1]}
   %j = Flatten(%x) {axis = 3}
   %k = Squeeze(%x)
+  %l = Shape(%x) {start = -2}
+  %m = Shape(%x) {end = -9}
   output %a
 })"),
             R"(  input %x : float32 [B, 3, 1]
@@ -256,6 +258,8 @@ graph "main" {
   %h : float32 [B, 5, 4] = Resize(%x, -, -, %sizes) {axes = [2, 1]}
   %j : float32 [B*3, 1] = Flatten(%x) {axis = 3}
   %k : float32 [B, 3] = Squeeze(%x)
+  %l : int64 [2] <3, 1> = Shape(%x) {start = 1, end = 3}
+  %m : int64 [0] <> = Shape(%x) {end = 0, start = 0}
   output %a
 }
 )");

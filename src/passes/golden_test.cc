@@ -37,7 +37,7 @@ std::vector<Pass> passes_named(std::string_view name) {
   for (const Pass& pass : fusion_passes())
     if (name == "fuse" || pass.name == name) chosen.push_back(pass);
   if ((rounds(name) || name == "fold_pads") && !chosen.empty())
-    chosen.push_back({"remove_unused", remove_unused, "no node or value that nothing reads"});
+    chosen.push_back(standard_passes().back());
   return chosen;
 }
 

@@ -14,6 +14,9 @@ struct Pass {
   std::string_view name;
   Expected<void> (*run)(Model&);
   std::string_view establishes;  // the invariant that holds afterwards, in a few words
+  // The same as a predicate, checked after the pass under SUBBYTE_VERIFY: an error says where it
+  // does not hold.
+  Expected<void> (*holds)(const Model&);
 };
 
 // Stage 1, on standard operators: what it leaves is what --target-format onnx writes.
@@ -25,7 +28,8 @@ std::span<const Pass> fusion_passes();
 
 // Called after each pass, for dumps.
 using PassObserver = std::function<void(const Pass&, const Model&)>;
-// Runs them in order; with SUBBYTE_VERIFY the verifier runs after each.
+// Runs them in order. With SUBBYTE_VERIFY the verifier runs after each, the canonical form is
+// checked, and so is what the passes establish.
 Expected<void> run_passes(Model& model, std::span<const Pass> passes,
                           const PassObserver& observe = nullptr);
 
@@ -34,7 +38,7 @@ Expected<void> run_passes(Model& model, std::span<const Pass> passes,
 Expected<void> check_supported(const Model& model);
 
 // The passes.
-Expected<void> canonicalize(Model& model);    // every node in the form of opset 18 or later
+Expected<void> canonicalize(Model& model);    // every node in canonical form
 Expected<void> fold_constants(Model& model);  // no node computes from constants alone
 Expected<void> remove_unused(Model& model);   // no node or value that nothing reads
 Expected<void> remove_identities(

@@ -6,10 +6,10 @@
 #include <string>
 
 #include "graph/integers.h"
+#include "graph/node_form.h"
 #include "graph/op_info.h"
 #include "graph/ops.h"
 #include "plan/expr_range.h"
-#include "plan/index_code.h"
 #include "plan/schedule.h"
 #include "plan/upper_bounds.h"
 #include "plan/value_range.h"
@@ -285,8 +285,7 @@ class Sweep {
       case Op::ArgMax:
       case Op::ArgMin: {
         const auto& shape = *graph_.values[node.inputs[0]].shape;
-        const auto axis = axis_from_front(node.int_or("axis", 0), shape.size());
-        return {0, std::max(exprs_.of(shape[axis]).most - 1, 0.0)};
+        return {0, std::max(exprs_.of(shape[axis_of(node)]).most - 1, 0.0)};
       }
       case Op::MaxPool:
         return v == node.outputs[0] ? in(node, 0) : ValueRange{0, kMostElements};
@@ -330,13 +329,9 @@ class Sweep {
   // The most elements that one sum of a reduction or a running sum has.
   double summed(const Node& node) const {
     const auto& shape = *graph_.values[node.inputs[0]].shape;
-    const auto* axes = node.has_input(1) ? &graph_.values[node.inputs[1]].content : nullptr;
-    if (axes == nullptr || !*axes || (*axes)->empty()) return elements(node.inputs[0]);
     double count = 1;
-    for (const Expr e : **axes) {
-      const auto axis = static_cast<std::int64_t>(exprs_.of(e).least);
-      count *= std::max(exprs_.of(shape[axis_from_front(axis, shape.size())]).most, 1.0);
-    }
+    for (const std::size_t axis : axes_operand(graph_, node, 1))
+      count *= std::max(exprs_.of(shape[axis]).most, 1.0);
     return count;
   }
 
@@ -380,10 +375,7 @@ std::vector<InputRange> candidates(const Model& model) {
     const auto input = input_behind(graph, node.inputs[1]);
     const auto& table = graph.values[node.inputs[0]].shape;
     if (!input || !table || table->empty() || ranges[*input]) continue;
-    const std::int64_t axis = node.int_or("axis", 0);
-    const auto rank = static_cast<std::int64_t>(table->size());
-    const auto rows =
-        model.exprs.value((*table)[static_cast<std::size_t>(axis < 0 ? axis + rank : axis)]);
+    const auto rows = model.exprs.value((*table)[axis_of(node)]);
     if (rows && *rows > 0) ranges[*input] = InputRange{*input, -*rows, *rows - 1};
   }
   std::vector<InputRange> result;

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "graph/infer.h"
 #include "graph/text.h"
+#include "passes/passes.h"
 #include "plan/lower.h"
 
 namespace subbyte {
@@ -33,8 +33,8 @@ Expected<Plan> lowered(std::int64_t rows, const AxisOrder& order, std::int64_t a
   const ValueId table = graph.inputs[1];
   graph.values[table].constant = Tensor{DType::float32, {rows, 96}};
   graph.inputs.pop_back();
-  const auto inferred = infer(*model);
-  EXPECT_TRUE(inferred) << inferred.error().message;
+  const auto canonical = canonicalize(*model);
+  EXPECT_TRUE(canonical) << canonical.error().message;
   const bool rows_first = order.rows == std::vector<int>{0};
   const StoredWeight stored{table, kFourBits, rows_first ? rows : 96, rows_first ? 96 : rows,
                             order, {}};

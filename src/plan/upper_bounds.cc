@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "graph/node_form.h"
 #include "graph/op_info.h"
 #include "graph/ops.h"
-#include "plan/index_code.h"
 
 namespace subbyte {
 
@@ -94,8 +94,7 @@ UpperBounds::Bound UpperBounds::computed(const Node& node,
     case Op::ArgMax:
     case Op::ArgMin: {
       const auto& shape = *graph_.values[node.inputs[0]].shape;
-      const auto axis = axis_from_front(node.int_or("axis", 0), shape.size());
-      return exprs_.sub(shape[axis], exprs_.constant(1));
+      return exprs_.sub(shape[axis_of(node)], exprs_.constant(1));
     }
     case Op::ReduceSum:
     case Op::CumSum: {

@@ -1,6 +1,4 @@
 // Tensors made from nothing or from sizes: Constant, ConstantOfShape, Range, Shape, Size.
-#include <algorithm>
-
 #include "reference/call.h"
 
 namespace subbyte::reference {
@@ -116,16 +114,14 @@ Result reference_range(const Call& call) {
   return one(make_tensor(dtype, std::move(dims), std::move(bytes)));
 }
 
-// The dimensions start .. end - 1, both counted from the end where negative and clamped to the
-// rank.
+// The dimensions start .. end - 1.
 Result reference_shape(const Call& call) {
   const Dims& dims = call.input(0).dims;
   const auto rank = static_cast<std::int64_t>(dims.size());
-  const auto clamp = [&](std::int64_t axis) {
-    return std::clamp<std::int64_t>(axis < 0 ? axis + rank : axis, 0, rank);
-  };
-  const std::int64_t start = clamp(call.node.int_or("start", 0));
-  const std::int64_t end = std::max(start, clamp(call.node.int_or("end", rank)));
+  const std::int64_t start = call.node.int_or("start", 0), end = call.node.int_or("end", rank);
+  if (start < 0 || end < start || end > rank)
+    return fail("{}: it starts at axis {} and ends before {}; a tensor of rank {} has axes 0 to {}",
+                call.node.op_type, start, end, rank, rank - 1);
   const auto part = std::span(dims).subspan(static_cast<std::size_t>(start),
                                             static_cast<std::size_t>(end - start));
   return one(make_int64_tensor({end - start}, part));
