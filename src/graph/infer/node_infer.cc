@@ -75,6 +75,9 @@ Expected<Expr> NodeInfer::unify(Expr a, Expr b, const std::string& message) {
 Expected<Expr> NodeInfer::broadcast(Expr a, Expr b, const std::string& message) {
   if (a == b || exprs.is(b, 1)) return a;
   if (exprs.is(a, 1)) return b;
+  // No size is negative, so that one is itself where only a negative one is ruled out.
+  if (exprs.max(a, zero()) == b) return b;
+  if (exprs.max(b, zero()) == a) return a;
   const Expr equal = exprs.equal(a, b);
   if (exprs.value(a) || exprs.value(b)) {
     const Expr known = exprs.value(a) ? a : b;
