@@ -98,7 +98,12 @@ Expected<Typed> element_trilu(Evaluator& evaluator, const Element& element) {
                                 shape[shape.size() - 2], shape.back()};
   SUBBYTE_TRY(const Typed x, evaluator.value(element.node.inputs[0], element.frame, element.path));
   Typed diagonal{"0i", GpuType::i32};
-  if (element.node.has_input(1)) {
+  if (const Tensor* known = element.node.has_input(1)
+                                ? evaluator.graph().constant(element.node.inputs[1])
+                                : nullptr) {
+    // A place: any so far outside of the matrix is the same, and the literal is a clamped one.
+    if (const auto k = integer_values(*known)) diagonal.text = i32_literal(k->front());
+  } else if (element.node.has_input(1)) {
     SUBBYTE_TRY(diagonal, evaluator.value(element.node.inputs[1], Frame{}));
   }
   const auto at = evaluator.coordinates(element, sizes);

@@ -1,5 +1,5 @@
-// The C++ reference: a slow, obvious function for each operator. It folds constants, checks the
-// kernels and runs models for the `check` of the manifest and for calibration.
+// The C++ reference: a slow, obvious function for each operator. It folds constants, and checks the
+// kernels and the executor (src/calibrate), which falls back on it where it has no form of its own.
 #pragma once
 
 #include <cstddef>

@@ -72,7 +72,7 @@ def check(folder, rows: int, precision: str) -> None:
         for given, run in zip(inputs, result["runs"]):
             assert "error" not in run, run
             assert run["counts"]["dispatches"] == 1 + 2 * times
-            assert run["counts"]["submits"] == 1
+            assert 1 <= run["counts"]["submits"] <= 4
             assert_outputs(run["outputs"], oracle(exported, given), TOLERANCE, f"{rows} rows at {precision}")
 
 
