@@ -11,8 +11,8 @@ namespace subbyte {
 // shapes, constants and small inputs, content. A model that contradicts itself (shapes that do not
 // broadcast, axes out of range, ...) is an error that names the node. Relations that can only be
 // checked when the module runs are appended to model.constraints, which is cleared first. It runs
-// between the rules of passes/canonicalize too, so axes may still be left out or count from the end.
-// Runs any number of times; only the main graph is inferred.
+// between the rules of passes/canonicalize too, so axes may still be left out or count from the
+// end. Runs any number of times; only the main graph is inferred.
 Expected<void> infer(Model& model);
 
 // After infer(): an error naming the first node with an output whose shape is not known. Such a

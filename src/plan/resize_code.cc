@@ -1,11 +1,11 @@
 #include "plan/resize_code.h"
 
-#include "graph/node_form.h"
-
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
+
+#include "graph/node_form.h"
 
 namespace subbyte {
 
