@@ -26,11 +26,12 @@ run_step() {
   [[ $status -eq 0 ]] || failed+=("$1")
 }
 
+# The sample of a user's code is left to its own test, which first converts the model whose types it imports.
 types() {
   local project
   while read -r project; do
     tsc --noEmit -p "$project"
-  done < <(sources '*tsconfig.json')
+  done < <(sources '*tsconfig.json' | grep -v '^tests/runtime/types/')
 }
 
 lengths() {
