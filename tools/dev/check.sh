@@ -67,7 +67,12 @@ tidy() {
   printf '%s\n' "${existing[@]}" | xargs -P "$(jobs)" -n 4 clang-tidy-14 -p "$build/tidy" --quiet --warnings-as-errors='*'
 }
 
-recent_sources() { git log --since='3 days ago' --name-only --format= -- 'src/*.cc' | sort -u; }
+recent_sources() {
+  local file
+  git log --since='3 days ago' --name-only --format= -- 'src/*.cc' | sort -u | while read -r file; do
+    if [[ -f $file ]]; then echo "$file"; fi
+  done
+}
 
 # shard COUNT: that many of the lines on standard input, chosen by the commit's hash: each commit takes others.
 shard() {
