@@ -4,7 +4,7 @@ load build
 load fmt
 
 readonly longest_file=500
-readonly most_tidied=24
+readonly most_tidied=12
 
 verb_check() {
   local failed=() step
