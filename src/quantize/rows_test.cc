@@ -6,14 +6,14 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <span>
 
 namespace subbyte {
 namespace {
 
 Tensor float_tensor(std::vector<std::int64_t> dims, const std::vector<float>& values) {
-  std::vector<std::byte> bytes(values.size() * sizeof(float));
-  std::memcpy(bytes.data(), values.data(), bytes.size());
-  return make_tensor(DType::float32, std::move(dims), std::move(bytes));
+  const auto bytes = std::as_bytes(std::span(values));
+  return make_tensor(DType::float32, std::move(dims), {bytes.begin(), bytes.end()});
 }
 
 Tensor counting_tensor(std::vector<std::int64_t> dims) {
