@@ -50,9 +50,10 @@ Model model_of() {
   return model;
 }
 
-std::vector<Sample> samples_of(std::vector<std::int64_t> sizes) {
+std::vector<Sample> samples_of(const std::vector<std::int64_t>& sizes) {
   Draw draw(2);
   std::vector<Sample> samples;
+  samples.reserve(sizes.size());
   for (const std::int64_t n : sizes) samples.push_back({draw.noise({n, 40})});
   return samples;
 }
@@ -100,8 +101,8 @@ TEST(Execute, BatchesAreWhatFits) {
   Model model = model_of();
   ASSERT_TRUE(infer(model));
   const auto samples = samples_of({10, 10, 10, 30, 1});
-  // The product, its tanh and y: [10, 70], [10, 70] and [10, 3].
-  EXPECT_EQ(calibrate::activation_bytes(model, samples[0]), 10 * (70 + 70 + 3) * 4);
+  // The product, its tanh and y: [10, 70], [10, 70] and [10, 3], four bytes each.
+  EXPECT_EQ(calibrate::activation_bytes(model, samples[0]), 5720);
   EXPECT_THAT(calibrate::batch_ends(model, samples, 2 * 5720), testing::ElementsAre(2, 3, 4, 5));
   EXPECT_THAT(calibrate::batch_ends(model, samples, 0), testing::ElementsAre(1, 2, 3, 4, 5));
   EXPECT_THAT(calibrate::batch_ends(model, samples, 1 << 30), testing::ElementsAre(5));

@@ -116,7 +116,7 @@ std::string transformed(std::string_view pass_name, const std::string& text) {
   EXPECT_EQ(invalid, "");
   expect_same(computed(*model), before, rounds(pass_name) ? kRounding : 0);
 
-  const std::string result = to_text(*model, true);
+  std::string result = to_text(*model, true);
   EXPECT_TRUE(run_passes(*model, passes));
   EXPECT_EQ(to_text(*model, true), result) << "a second run changes something";
   return result;

@@ -276,7 +276,8 @@ Evaluator::Source Evaluator::behind_views(ValueId id, const std::vector<ViewStep
     id = graph_.nodes[graph_.values[id].producer].inputs[0];
   }
   std::vector<ViewStep> whole;
-  for (const ValueId view : views | std::views::reverse) {
+  for (auto it = views.rbegin(); it != views.rend(); ++it) {
+    const ValueId view = *it;
     const auto steps = steps_to(model_, graph_, view);
     whole.insert(whole.end(), steps.begin(), steps.end());
   }

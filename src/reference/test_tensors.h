@@ -41,9 +41,10 @@ inline Node make_node(Op op, std::vector<Attribute> attributes = {}, std::size_t
 }
 
 // The inputs; an empty optional is an absent input.
-inline Result evaluate_on(const Node& node, std::vector<std::optional<Tensor>> inputs,
+inline Result evaluate_on(const Node& node, const std::vector<std::optional<Tensor>>& inputs,
                           std::int64_t max_bytes = kMaxTensorBytes) {
   std::vector<const Tensor*> pointers;
+  pointers.reserve(inputs.size());
   for (const auto& input : inputs) pointers.push_back(input ? &*input : nullptr);
   return evaluate(node, pointers, max_bytes);
 }

@@ -69,7 +69,7 @@ tidy() {
 
 recent_sources() {
   local file
-  git log --since='3 days ago' --name-only --format= -- 'src/*.cc' | sort -u | while read -r file; do
+  git log --since='3 days ago' --name-only --format= -- 'src/*.cc' | grep -v '_test\.cc$' | sort -u | while read -r file; do
     if [[ -f $file ]]; then echo "$file"; fi
   done
 }
