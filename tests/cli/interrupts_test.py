@@ -37,6 +37,12 @@ def names(folder: pathlib.Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def heed_signals():
+    """Who starts the tests in the background may have their processes ignore these, which a program inherits."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(source: pathlib.Path, output: pathlib.Path) -> subprocess.Popen:
     """A convert that has just opened its first file."""
     before = names(output.parent)
@@ -45,6 +51,7 @@ def start(source: pathlib.Path, output: pathlib.Path) -> subprocess.Popen:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=heed_signals,
     )
     until = time.monotonic() + 60
     while names(output.parent) == before:

@@ -15,7 +15,7 @@ SOURCE = MODELS / MINILM.file
 def converted(tmp_path_factory):
     """(module, the ONNX file with the same weights) at 4 bits."""
     folder = tmp_path_factory.mktemp("minilm")
-    module = convert(SOURCE, folder / "m.webgpu.js", "--precision", "4bit", "--no-check")
+    module = convert(SOURCE, folder / "m.webgpu.js", "--precision", "4bit")
     return module, convert(SOURCE, folder / "m.onnx", "--target-format", "onnx", "--precision", "4bit")
 
 
