@@ -120,7 +120,10 @@ TakenFor TrainedOperands::taken_for_in(const Node& node, std::size_t input, Valu
     if (input < 2) return operand(node, input);
     const bool angle = (flow_.ends(result) & kEndsInAngle) != 0;
     if (node.op == Op::Gemm || viewed || angle) return addend(result, result, constant, viewed);
-    return {WeightUseKind::bias, size_of(source_of(result))};
+    const Source source = source_of(result);
+    // Beside a matrix that training did not make, nothing says how large the result is.
+    if (source.node == kNone) return {};
+    return {WeightUseKind::bias, size_of(source)};
   }
   if (is_normalization(node.op)) {
     return input == 1 ? TakenFor{WeightUseKind::scale} : addend(result, result, constant, viewed);
