@@ -17,9 +17,16 @@ namespace subbyte {
 namespace {
 
 // What the symbols of the model are on these inputs.
+constexpr std::int64_t kNotCounted = -1;
+
+// What a run counts is not known yet.
 std::vector<std::int64_t> bind_symbols(const Model& model, const std::vector<Tensor>& inputs) {
   std::vector<std::int64_t> values;
   for (const Symbol& symbol : model.exprs.symbols()) {
+    if (symbol.source.kind == SymbolSource::Kind::result) {
+      values.push_back(kNotCounted);
+      continue;
+    }
     const Tensor& input = inputs[symbol.source.input];
     if (symbol.source.kind == SymbolSource::Kind::input_dimension) {
       values.push_back(input.dims[symbol.source.index]);
@@ -30,9 +37,22 @@ std::vector<std::int64_t> bind_symbols(const Model& model, const std::vector<Ten
   return values;
 }
 
+// A dimension that is what the run counts says it, where it is met first.
+void bind_counts(const Model& model, const Value& value, const Tensor& tensor,
+                 std::vector<std::int64_t>& symbols) {
+  if (!value.shape || value.shape->size() != tensor.dims.size()) return;
+  for (std::size_t axis = 0; axis < tensor.dims.size(); ++axis) {
+    const Expr dim = (*value.shape)[axis];
+    if (model.exprs.kind(dim) != ExprKind::symbol) continue;
+    std::int64_t& known = symbols[static_cast<std::size_t>(model.exprs.payload(dim))];
+    if (known == kNotCounted) known = tensor.dims[axis];
+  }
+}
+
 // Shape inference against what was computed: dtype, shape and content of one value.
-Expected<void> check_inferred(const Model& model, std::span<const std::int64_t> symbols,
+Expected<void> check_inferred(const Model& model, std::vector<std::int64_t>& symbols,
                               const Value& value, const Tensor& tensor) {
+  bind_counts(model, value, tensor, symbols);
   const auto evaluate = [&](const std::vector<Expr>& exprs) {
     std::vector<std::int64_t> numbers;
     for (const Expr e : exprs) numbers.push_back(model.exprs.evaluate(e, symbols));
