@@ -1,9 +1,10 @@
 // One model as subbyte's module and in ONNX Runtime Web, in one process, in turn, on the same inputs.
 //   node --import SHIM bench/gpu/model_bench.mjs CASES.json [--module M.webgpu.js]... [--onnx MODEL.onnx --ort ort.webgpu.min.mjs]
-//        [--rounds 15] [--runs 20] [--busy MS] [--out FILE]
+//        [--rounds 15] [--runs 20] [--busy MS] [--into] [--out FILE]
 // SHIM gives node what a browser has: navigator.gpu and the GPU* globals. CASES.json is written by bench/gpu/make_cases.py.
 // Prints for each module the relative L2 error of every output, and for each case the time of a run by the wall clock,
 // inputs and outputs in CPU memory: minimum and median over all rounds, and the median of the ratios round by round.
+// With --into a module writes its outputs into arrays that are there already.
 import { appendFileSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ const { values: options, positionals } = parseArgs({
     rounds: { type: 'string', default: '15' },
     runs: { type: 'string', default: '20' },
     busy: { type: 'string', default: '200' },
+    into: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 });
@@ -52,20 +54,22 @@ async function subbyteModule(path) {
   const model = await load();
   const load_ms = performance.now() - started;
   const prepared = new Map();
-  const inputsOf = (one) => {
+  const argumentsOf = async (one) => {
     if (!prepared.has(one)) {
       const entries = Object.entries(one.inputs);
-      prepared.set(
-        one,
-        Object.fromEntries(entries.map(([k, v]) => [k, { data: arrayOf(v), dims: v.dims }])),
+      const inputs = Object.fromEntries(
+        entries.map(([k, v]) => [k, { data: arrayOf(v), dims: v.dims }]),
       );
+      const outputs = options.into ? Object.entries(await model.run(inputs)) : [];
+      const into = Object.fromEntries(outputs.map(([k, v]) => [k, v.data]));
+      prepared.set(one, [inputs, options.into ? { into } : {}]);
     }
     return prepared.get(one);
   };
   return {
     name: path.replace(/.*\//, ''),
     load_ms,
-    run: (one) => model.run(inputsOf(one)),
+    run: async (one) => model.run(...(await argumentsOf(one))),
     device: model.device,
   };
 }
