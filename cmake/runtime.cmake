@@ -4,7 +4,7 @@ set(SUBBYTE_ESBUILD ${PROJECT_SOURCE_DIR}/node_modules/.bin/esbuild)
 find_program(SUBBYTE_NODE node REQUIRED)
 find_program(SUBBYTE_NPM npm)
 
-if(NOT EXISTS ${SUBBYTE_ESBUILD})
+if(NOT EXISTS ${SUBBYTE_ESBUILD} OR NOT EXISTS ${PROJECT_SOURCE_DIR}/node_modules/terser)
   if(NOT SUBBYTE_NPM)
     message(FATAL_ERROR "The runtime is bundled by esbuild, which npm installs: install Node.js 20 or newer with npm")
   endif()

@@ -1,5 +1,4 @@
 import type { Capacities } from './capacity.js';
-import type { Device } from './device.js';
 import type { Engine } from './engine.js';
 import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, bindingBytes } from './gpu.js';
 import { spanOf } from './layout.js';
@@ -20,8 +19,8 @@ export interface Allocation {
   capacities: Capacities;
   arenas: GPUBuffer[];
   params: GPUBuffer | undefined;
-  /** The sizes whose parameters are in `params`. */
-  written: Sizes | undefined;
+  /** What has been written into `params`. */
+  written: Uint32Array | undefined;
   /** By launch: those that bind nothing outside of the arenas. */
   groups: (GPUBindGroup | undefined)[];
   /** The others, by what they bind; the least recently used first. */
@@ -77,12 +76,14 @@ export function destroyAllocation(allocation: Allocation): void {
   allocation.outsideGroups.clear();
 }
 
-/** Where a tensor lies in the arenas. */
+/** Where a tensor lies that is not outside of a run's memory: in the arenas, or where steps left it at load. */
 export function arenaSlot(
+  { device, fixed }: Engine,
   { capacities, arenas }: Allocation,
   tensor: number,
-  device: Device,
 ): Slot {
+  const slot = fixed.get(tensor);
+  if (slot) return slot;
   const { arena, offset } = capacities.places[tensor]!;
   const size = Math.min(capacities.bytes[tensor]!, device.limit('maxStorageBufferBindingSize'));
   return { buffer: arenas[arena]!, offset, size };
@@ -109,15 +110,16 @@ function outsideKey(index: number, launch: Launch, outside: ReadonlyMap<number, 
 }
 
 function createGroup(
-  { plan, pipelines, device, weights }: Engine,
+  engine: Engine,
   allocation: Allocation,
   launch: Launch,
   outside: ReadonlyMap<number, Slot>,
 ): GPUBindGroup {
+  const { plan, pipelines, device, weights } = engine;
   const { step, range, params } = launch;
   const resources = step.bindings.map((binding) => {
     if ('tensor' in binding) {
-      return outside.get(binding.tensor) ?? arenaSlot(allocation, binding.tensor, device);
+      return outside.get(binding.tensor) ?? arenaSlot(engine, allocation, binding.tensor);
     }
     const cut = step.split?.weights.includes(binding.weight) ? range : undefined;
     const slice = spanOf(plan, weights.layout, binding.weight, binding.span ?? 1, cut);

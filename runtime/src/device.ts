@@ -56,7 +56,11 @@ async function findGpu(): Promise<GPU> {
 
 /** Every feature that any form of the plan names. */
 export function featuresOf(plan: Plan): Set<string> {
-  return new Set(plan.steps.flatMap((step) => step.forms.flatMap((form) => form.features ?? [])));
+  return new Set(
+    plan.steps.flatMap(({ device, forms }) =>
+      [device, ...forms].flatMap((needs) => needs?.features ?? []),
+    ),
+  );
 }
 
 async function requestDevice(adapter: GPUAdapter, plan: Plan): Promise<GPUDevice> {

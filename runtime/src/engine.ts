@@ -1,4 +1,4 @@
-import { createAllocation, destroyAllocation, type Allocation } from './allocation.js';
+import { createAllocation, destroyAllocation, type Allocation, type Slot } from './allocation.js';
 import { chooseCapacities, fits, type Outside } from './capacity.js';
 import { lossError, lossOr, type Device } from './device.js';
 import { SubbyteError, messageOf } from './errors.js';
@@ -27,6 +27,8 @@ export interface Engine {
   allocations: Set<Allocation>;
   /** The symbols of the run before. */
   before: readonly number[];
+  /** What steps that run at load leave, by tensor: buffers of their own. */
+  fixed: Map<number, Slot>;
   /** Mapped for writing: large inputs. */
   uploads: BufferPool;
   /** For reading outputs back. */
@@ -63,7 +65,7 @@ export function createEngine(
     bufferPool(memory, { label, usage, limit, mostIdle, mapped });
   const engine: Engine = {
     plan,
-    program: programOf(plan, weights.layout),
+    program: programOf(plan, weights.layout, pipelines.forms),
     device,
     memory,
     pipelines,
@@ -71,6 +73,7 @@ export function createEngine(
     sizes: new Map(),
     allocations: new Set(),
     before: [],
+    fixed: new Map(),
     uploads: pool('subbyte upload', MAP_WRITE | COPY_SRC, 8, true),
     staging: pool('subbyte staging', MAP_READ | COPY_DST, 16),
     kept: plan.outputs.map(() => pool('subbyte kept output', STORAGE | COPY_SRC | COPY_DST, 4)),
@@ -120,7 +123,7 @@ export function sizesFor(
   symbols: readonly number[],
   given: readonly Given[],
 ): Sizes {
-  const { plan, program, pipelines, device } = engine;
+  const { plan } = engine;
   const key = symbols.join();
   let sizes = engine.sizes.get(key);
   if (sizes) {
@@ -129,7 +132,7 @@ export function sizesFor(
   } else {
     const shapes = computeShapes(plan, symbols);
     checkShapes(plan, given, shapes.inputs, symbols);
-    sizes = computeSizes(plan, program, pipelines.forms, shapes, device);
+    sizes = computeSizes(engine, shapes);
   }
   engine.sizes.set(key, sizes);
   if (engine.sizes.size > MOST_SIZES) engine.sizes.delete(engine.sizes.keys().next().value!);
@@ -196,6 +199,7 @@ function releaseIfIdle(engine: Engine): void {
   if (engine.active > 0) return;
   for (const allocation of [...engine.allocations]) dropAllocation(engine, allocation);
   for (const buffer of engine.weights.buffers.splice(0)) buffer.destroy();
+  for (const { buffer } of engine.fixed.values()) buffer.destroy();
   for (const pool of [engine.uploads, engine.staging, ...engine.kept]) pool.close();
   if (engine.device.owned) engine.device.gpu.destroy();
 }

@@ -2,6 +2,7 @@ import { acquireDevice, lossError, lossOr } from './device.js';
 import { createEngine, disposeEngine, type Engine } from './engine.js';
 import { SubbyteError, throwIfAborted, whenAborted } from './errors.js';
 import { checkOptions } from './options.js';
+import { runOnce } from './once.js';
 import { createPipelines, type Pipelines } from './pipelines.js';
 import type { Plan } from './plan.js';
 import { run, type Outputs } from './run.js';
@@ -125,6 +126,8 @@ export function loader(
       const [weights] = await Promise.race([all, whenAborted(stop)]);
       throwIfAborted(stop);
       const engine = createEngine(plan, device, pipelines, weights, internal);
+      await runOnce(engine);
+      throwIfAborted(stop);
       void compileRest(engine);
       return modelOf(engine);
     } catch (error) {

@@ -16,20 +16,21 @@ export interface Pipelines {
   need(index: number): Promise<void>;
 }
 
-function applies(form: PlanForm, device: Device): boolean {
+function applies({ features, limits }: NonNullable<PlanStep['device']>, device: Device): boolean {
   return (
-    (form.features ?? []).every((feature) => device.features.has(feature)) &&
-    Object.entries(form.limits ?? {}).every(([name, least]) => device.limit(name) >= least)
+    (features ?? []).every((feature) => device.features.has(feature)) &&
+    Object.entries(limits ?? {}).every(([name, least]) => device.limit(name) >= least)
   );
 }
 
-/** The forms of a step that may run on this device: those after one that always applies never do. */
+/** The forms of a step that may run on this device: those after one that always applies never do. None where there is no such step. */
 export function usableForms(
   step: PlanStep,
   exprs: readonly ExprNode[],
   device: Device,
 ): PlanForm[] {
   const forms: PlanForm[] = [];
+  if (!applies(step.device ?? {}, device)) return forms;
   for (const form of step.forms) {
     const when = form.when === undefined ? 1 : exprs[form.when];
     if (when === 0 || !applies(form, device)) continue;
@@ -96,7 +97,7 @@ export function createPipelines(plan: Plan, device: Device): Pipelines {
   const layouts = plan.steps.map((step, i) => {
     const kinds = new Set(forms[i]!.map(({ pipeline }) => plan.pipelines[pipeline]!.bindings));
     const [bindings = ''] = kinds;
-    if (kinds.size !== 1 || bindings.startsWith('p') !== step.params.length > 0) {
+    if (kinds.size > 1 || (kinds.size > 0 && bindings.startsWith('p') !== step.params.length > 0)) {
       throw new SubbyteError(
         'internal',
         `the forms of the step ${JSON.stringify(step.name)} bind differently`,

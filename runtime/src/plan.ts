@@ -22,18 +22,32 @@ export interface InputSymbol {
   element?: number;
 }
 
-/** Bound when the segment that lists it has run: the first word of a tensor, at most `most`. */
+/**
+ * Bound while a run is under way: the first word of a tensor, read when the segment that lists it has run, or the turns of
+ * a segment. Until then it counts as `most`.
+ */
 export interface CountedSymbol {
   name: string;
-  tensor: number;
+  tensor?: number;
   most: number;
 }
 
 export type PlanSymbol = InputSymbol | CountedSymbol;
 
-/** So many steps, and the symbols that are known after them. */
+/** Steps, or segments, that follow each other, and the symbols that are read back after them. */
 export interface PlanSegment {
-  steps: number;
+  /** It is skipped where this is 0. */
+  when?: number;
+  /** How often it runs. */
+  repeat?: number;
+  /** The symbol of the turns: in them, from 0 on, which it is; after them how many there were. */
+  turn?: number;
+  /** Where this is 0 after a turn, it was the last. */
+  while?: number;
+  /** It runs when the model is loaded, and no more. */
+  once?: boolean;
+  steps?: number;
+  segments?: PlanSegment[];
   symbols?: number[];
 }
 
@@ -106,6 +120,8 @@ export interface PlanForm {
 
 export interface PlanStep {
   name: string;
+  /** What the device must have, or there is no such step. */
+  device?: { features?: string[]; limits?: Record<string, number> };
   params: number[];
   bindings: PlanBinding[];
   split?: { weights: number[]; rows: number };
@@ -131,7 +147,7 @@ export interface Plan {
 }
 
 export function isCounted(symbol: PlanSymbol): symbol is CountedSymbol {
-  return 'tensor' in symbol;
+  return 'most' in symbol;
 }
 
 export function widthOf(tensor: PlanTensor): number {

@@ -1,7 +1,7 @@
 import { chunkEntries } from './expr.js';
 import { ALIGNMENT, bindingBytes, roundUp } from './gpu.js';
 import type { Layout, RowRange } from './layout.js';
-import type { Plan, PlanStep } from './plan.js';
+import type { Plan, PlanForm, PlanStep } from './plan.js';
 
 /** Bytes of a parameter in a uniform struct. */
 export const PARAM_BYTES = 4;
@@ -27,10 +27,11 @@ export interface Program {
   chunkEntries: number[];
 }
 
-export function programOf(plan: Plan, layout: Layout): Program {
+export function programOf(plan: Plan, layout: Layout, forms: readonly PlanForm[][]): Program {
   const launches: Launch[] = [];
   let paramBytes = 0;
   plan.steps.forEach((step, index) => {
+    if (forms[index]!.length === 0) return;
     const ranges = layout.ranges[step.split?.weights[0] ?? -1];
     for (const [range, rows] of ranges?.entries() ?? [[undefined, undefined]]) {
       let params: Launch['params'];

@@ -9,7 +9,7 @@ import {
   sizesFor,
   type Engine,
 } from './engine.js';
-import { valueAt } from './expr.js';
+import { evaluate, valueAt } from './expr.js';
 import { bindingBytes, copyBytes } from './gpu.js';
 import { bindSymbols, checkInputs, labelOf, productOf, type Given } from './inputs.js';
 import { checkLengths, checkRunOptions, type Destinations } from './options.js';
@@ -26,8 +26,8 @@ import {
   type Wanted,
 } from './outputs.js';
 import { WORD, portWidth, type CountedSymbol, type Plan, type PlanOutput } from './plan.js';
-import { checkCapacities, segmentsOf, type Segment } from './segments.js';
-import type { Sizes } from './sizes.js';
+import { checkCapacities, isWalked, walk, type Walk } from './segments.js';
+import { dispatchesOf, type Sizes } from './sizes.js';
 import { slotIn, slotsOf, type Slots } from './slots.js';
 import { prepareRounds } from './states.js';
 import type { GpuTensor } from './tensor.js';
@@ -60,7 +60,13 @@ interface Job {
   /** Of the kept ones, those that no step writes into. */
   copies: { output: number; buffer: GPUBuffer }[];
   readbacks: Readback[];
+  /** Bind groups that there were before. */
+  groupsMade: number;
+  isStarted: boolean;
 }
+
+/** What is dispatched together, with the parameters for it. */
+type Work = Pick<Sizes, 'params' | 'dispatches'>;
 
 /** What of an output is known on the CPU: computed sizes, and inputs passed through. */
 function cpuData(
@@ -88,7 +94,7 @@ function requestOf(engine: Engine, inputs: unknown, options: RunOptions | undefi
   const destinations = checkRunOptions(plan, options);
   const given = checkInputs(plan, inputs);
   const sizes = sizesFor(engine, bindSymbols(plan, given), given);
-  if (!plan.segments) checkLengths(plan, destinations.into, sizes.outputs);
+  if (!isWalked(plan)) checkLengths(plan, destinations.into, sizes.outputs);
   const encoded = given.map(({ spec, data, width }) =>
     data && spec.tensor !== undefined ? encode(spec.dtype, data, labelOf(spec), width) : undefined,
   );
@@ -135,7 +141,7 @@ function sourceOf(engine: Engine, request: Request, job: Job, spec: PlanOutput):
     return { ...gpu!, size: width * count };
   }
   const tensor = spec.tensor!;
-  return job.outside.get(tensor) ?? arenaSlot(job.allocation, tensor, engine.device);
+  return job.outside.get(tensor) ?? arenaSlot(engine, job.allocation, tensor);
 }
 
 function outputBytes(engine: Engine, { sizes }: Request, output: number): number {
@@ -157,6 +163,8 @@ function prepare(engine: Engine, request: Request): Job {
     kept: [],
     copies: [],
     readbacks: [],
+    groupsMade: allocation.groupsMade,
+    isStarted: false,
   };
   plan.outputs.forEach(({ name, tensor }, i) => {
     if (!keep.has(name)) return;
@@ -198,23 +206,26 @@ function poison(engine: Engine, { given }: Request, { allocation, kept }: Job): 
 }
 
 /**
- * Writes what comes from the CPU, and encodes and submits a segment of a run piece by piece; nothing is awaited. With the
- * last one `readbacks` are the outputs', with any other the symbols'.
+ * Encodes and submits work of a run piece by piece; nothing is awaited. What comes from the CPU is written first. With the
+ * last work the `readbacks` are the outputs', with any other those of symbols.
  */
 function submit(
   engine: Engine,
   request: Request,
   job: Job,
-  { dispatches: all, isFirst, isLast }: Segment,
+  { dispatches: all, params }: Work,
   readbacks: readonly Readback[],
+  isLast: boolean,
 ): void {
   const { gpu } = engine.device;
-  const { sizes, keptBytes } = request;
+  const { keptBytes } = request;
   const { allocation, outside } = job;
+  const isFirst = !job.isStarted;
+  job.isStarted = true;
   if (engine.poison && isFirst) poison(engine, request, job);
-  if (allocation.params && allocation.written !== sizes) {
-    gpu.queue.writeBuffer(allocation.params, 0, sizes.params);
-    allocation.written = sizes;
+  if (allocation.params && allocation.written !== params) {
+    gpu.queue.writeBuffer(allocation.params, 0, params);
+    allocation.written = params;
   }
   keptBytes.forEach((bytes, i) => {
     if (isLast && bytes && bytes.length > 0) gpu.queue.writeBuffer(job.kept[i]!, 0, bytes);
@@ -290,17 +301,16 @@ function buffersOf({ allocation, uploads, kept, readbacks }: Job): GPUBuffer[] {
   ];
 }
 
-/** Submits the last segment; where it made bind groups, it also makes those that its states will need. */
+/** Submits the last work; where the run made bind groups, it also makes those that its states will need. */
 function submitLast(
   engine: Engine,
   request: Request,
   job: Job,
-  segment: Segment,
+  work: Work,
 ): Promise<void> | undefined {
   const { allocation, slots, outside } = job;
-  const made = allocation.groupsMade;
-  submit(engine, request, job, segment, job.readbacks);
-  if (allocation.groupsMade === made) return undefined;
+  submit(engine, request, job, work, job.readbacks, true);
+  if (allocation.groupsMade === job.groupsMade) return undefined;
   return prepareRounds(engine, request.sizes, slots, allocation, outside).catch(() =>
     dropAllocation(engine, allocation),
   );
@@ -311,56 +321,73 @@ function hasForeign(engine: Engine, { given }: Request): boolean {
   return given.some(({ gpu }) => gpu && knownBuffers.get(gpu.buffer) !== engine.device.gpu);
 }
 
-/** Runs a segment and reads what it counts into `counted`. */
-async function count(
-  engine: Engine,
-  request: Request,
-  job: Job,
-  segment: Segment,
-  counted: Map<number, number>,
-): Promise<void> {
-  const wanted = segment.symbols.map((symbol): Wanted => {
-    const { tensor } = engine.plan.symbols[symbol] as CountedSymbol;
-    const source = arenaSlot(job.allocation, tensor, engine.device);
-    return { output: symbol, source, bytes: WORD, capacity: WORD };
-  });
-  const readbacks = planReadback(engine, wanted);
-  const buffers = [...buffersOf(job), ...readbacks.map(({ staging }) => staging)];
-  const { result, checks } = engine.memory.checked(buffers, hasForeign(engine, request), () => {
-    submit(engine, request, job, segment, readbacks);
-    return readbacks.map((readback) =>
-      readStaging(engine, readback, (symbol, mapped, offset) => {
-        counted.set(symbol, new DataView(mapped).getUint32(offset, true));
-      }),
-    );
-  });
-  await allSettled([checks.catch((error: unknown) => refuse(engine, job, error)), ...result]);
-}
+/** A run that goes from segment to segment. */
+class SegmentedRun implements Walk {
+  values: Float64Array;
+  private symbols: readonly number[];
+  private readonly counted = new Map<number, number>();
 
-/** Runs all segments but the last. The request with the sizes that they count, for which the memory of the job is enough. */
-async function countAll(engine: Engine, request: Request, job: Job): Promise<Request> {
-  const { plan } = engine;
-  const counted = new Map<number, number>();
-  let current = request;
-  for (let s = 0; s + 1 < plan.segments!.length; ++s) {
-    await count(engine, current, job, segmentsOf(engine, current.sizes)[s]!, counted);
-    assertUsable(engine);
-    current = withCounts(engine, request, counted);
-    checkCapacities(plan, current.sizes, job.allocation);
-    const missing = missingPipelines(engine, current.sizes);
-    await allSettled(missing.map((index) => engine.pipelines.need(index)));
+  constructor(
+    private readonly engine: Engine,
+    /** With the sizes that are known so far, for which the memory of the job is enough. */
+    public request: Request,
+    private readonly job: Job,
+  ) {
+    ({ values: this.values, symbols: this.symbols } = request.sizes);
   }
-  checkLengths(plan, current.into, current.sizes.outputs);
-  return current;
+
+  bind(symbol: number, value: number): void {
+    this.counted.set(symbol, value);
+    this.symbols = this.symbols.map((old, s) => (s === symbol ? value : old));
+    this.values = evaluate(this.engine.plan.exprs, this.symbols);
+  }
+
+  async run(from: number, to: number, symbols: readonly number[]): Promise<void> {
+    const { engine, job, request } = this;
+    const shapes = { ...request.sizes, symbols: this.symbols, values: this.values };
+    const work = dispatchesOf(engine, shapes, (step) => step >= from && step < to);
+    await compileMissing(engine, work);
+    assertUsable(engine);
+    const wanted = symbols.map((symbol): Wanted => {
+      const { tensor } = engine.plan.symbols[symbol] as CountedSymbol;
+      const source = arenaSlot(engine, job.allocation, tensor!);
+      return { output: symbol, source, bytes: WORD, capacity: WORD };
+    });
+    const readbacks = planReadback(engine, wanted);
+    const buffers = [...buffersOf(job), ...readbacks.map(({ staging }) => staging)];
+    const { result, checks } = engine.memory.checked(buffers, hasForeign(engine, request), () => {
+      submit(engine, request, job, work, readbacks, false);
+      return readbacks.map((readback) =>
+        readStaging(engine, readback, (symbol, mapped, offset) => {
+          this.counted.set(symbol, new DataView(mapped).getUint32(offset, true));
+        }),
+      );
+    });
+    await allSettled([checks.catch((error: unknown) => refuse(engine, job, error)), ...result]);
+    if (symbols.length > 0) this.settle();
+  }
+
+  /** Computes the sizes anew with what has been counted. */
+  settle(): void {
+    this.request = withCounts(this.engine, this.request, this.counted);
+    ({ values: this.values, symbols: this.symbols } = this.request.sizes);
+    checkCapacities(this.engine.plan, this.request.sizes, this.job.allocation);
+  }
 }
 
 /** A run that waits for what it counts has its memory for itself meanwhile. */
 async function executeInSegments(engine: Engine, request: Request): Promise<Outputs> {
+  const { plan } = engine;
   const job = prepare(engine, request);
   engine.allocations.delete(job.allocation);
   try {
-    const final = await countAll(engine, request, job);
-    return await finish(engine, final, job);
+    const run = new SegmentedRun(engine, request, job);
+    await walk(run, plan.segments!, 0);
+    assertUsable(engine);
+    run.settle();
+    const { sizes } = run.request;
+    checkLengths(plan, request.into, sizes.outputs);
+    return await finish(engine, run.request, job, { ...sizes, dispatches: [] });
   } catch (error) {
     for (const buffer of job.kept) buffer?.destroy();
     throw error;
@@ -372,22 +399,21 @@ async function executeInSegments(engine: Engine, request: Request): Promise<Outp
 async function execute(engine: Engine, request: Request): Promise<Outputs> {
   const job = prepare(engine, request);
   try {
-    return await finish(engine, request, job);
+    return await finish(engine, request, job, request.sizes);
   } catch (error) {
     for (const buffer of job.kept) buffer?.destroy();
     throw error;
   }
 }
 
-/** Runs the last segment, or the only one. */
-async function finish(engine: Engine, request: Request, job: Job): Promise<Outputs> {
+/** Runs what is left, and gives the outputs. */
+async function finish(engine: Engine, request: Request, job: Job, work: Work): Promise<Outputs> {
   planOutputs(engine, request, job);
-  const segment = segmentsOf(engine, request.sizes).at(-1)!;
   const { result, checks } = engine.memory.checked(
     buffersOf(job),
     hasForeign(engine, request),
     () => {
-      const rounds = submitLast(engine, request, job, segment);
+      const rounds = submitLast(engine, request, job, work);
       const { outputs, pending } = collect(engine, request, job);
       return { outputs, pending: rounds ? [...pending, rounds] : pending };
     },
@@ -406,10 +432,14 @@ function refuse(engine: Engine, job: Job, error: unknown): never {
   throw error;
 }
 
-/** The pipelines of a run's dispatches that have not been compiled yet. */
-function missingPipelines({ pipelines }: Engine, sizes: Sizes): number[] {
-  const used = new Set(sizes.dispatches.map(({ pipeline }) => pipeline));
+/** The pipelines of dispatches that have not been compiled yet. */
+function missingPipelines({ pipelines }: Engine, { dispatches }: Work): number[] {
+  const used = new Set(dispatches.map(({ pipeline }) => pipeline));
   return [...used].filter((pipeline) => !pipelines.compiled[pipeline]);
+}
+
+function compileMissing(engine: Engine, work: Work): Promise<void> {
+  return allSettled(missingPipelines(engine, work).map((index) => engine.pipelines.need(index)));
 }
 
 /** One run of the model. All inputs are read before the first await, so the caller may reuse its arrays at once. */
@@ -417,12 +447,13 @@ export function run(engine: Engine, inputs: unknown, options?: RunOptions): Prom
   return guarded(engine, async () => {
     assertUsable(engine);
     const request = requestOf(engine, inputs, options);
-    const missing = missingPipelines(engine, request.sizes);
-    if (missing.length === 0 && !engine.plan.segments) return execute(engine, request);
+    const all = isWalked(engine.plan) ? executeInSegments : execute;
+    if (all === execute && missingPipelines(engine, request.sizes).length === 0) {
+      return execute(engine, request);
+    }
     const detached = detachInputs(engine, request);
     try {
-      await allSettled([detached.checks, ...missing.map((index) => engine.pipelines.need(index))]);
-      const all = engine.plan.segments ? executeInSegments : execute;
+      await allSettled([detached.checks, compileMissing(engine, request.sizes)]);
       return await all(engine, detached.request);
     } finally {
       detached.release();

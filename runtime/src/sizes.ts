@@ -5,6 +5,7 @@ import { mebibytes } from './gpu.js';
 import type { Plan, PlanForm } from './plan.js';
 import { widthOf } from './plan.js';
 import { PARAM_BYTES, type Launch, type Program } from './program.js';
+import { runningSteps } from './segments.js';
 
 /** The dims of the inputs for given symbols, before anything else is computed from them. */
 export interface Shapes {
@@ -22,6 +23,14 @@ export interface Dispatch {
   pipeline: number;
   x: number;
   y: number;
+}
+
+/** A plan as a device runs it. */
+export interface Compiled {
+  plan: Plan;
+  program: Program;
+  pipelines: { forms: readonly PlanForm[][] };
+  device: Device;
 }
 
 /** All that the sizes of a run decide, and nothing that depends on memory. */
@@ -133,25 +142,32 @@ function dispatchOf(
   return { pipeline: form.pipeline, workgroups };
 }
 
-/** Computes all that the sizes decide. Throws where the model does not allow them, or the device has too small limits. */
-export function computeSizes(
-  plan: Plan,
-  program: Program,
-  forms: readonly PlanForm[][],
+/** The dispatches of the steps that `runs` says, and the parameters of all that may be dispatched. */
+export function dispatchesOf(
+  { plan, program, pipelines, device }: Compiled,
   shapes: Shapes,
-  device: Device,
-): Sizes {
-  checkConstraints(plan, shapes);
-  const outputs = outputDims(plan, shapes.values);
-  const bytes = tensorBytes(plan, shapes.values, device);
+  runs: (step: number) => boolean,
+): Pick<Sizes, 'params' | 'dispatches'> {
   const params = new Uint32Array(program.paramBytes / PARAM_BYTES);
   const most = device.limit('maxComputeWorkgroupsPerDimension');
   const dispatches: Dispatch[] = [];
   program.launches.forEach((launch, i) => {
-    const one = dispatchOf(plan, program, launch, forms[launch.index]!, shapes, params);
+    const { index, step } = launch;
+    if (!runs(index)) return;
+    const one = dispatchOf(plan, program, launch, pipelines.forms[index]!, shapes, params);
     if (!one) return;
-    const grid = layOut(one.workgroups, most, launch.step.name);
+    const grid = layOut(one.workgroups, most, step.name);
     dispatches.push({ launch: i, pipeline: one.pipeline, ...grid });
   });
-  return { ...shapes, outputs, bytes, params, dispatches };
+  return { params, dispatches };
+}
+
+/** Computes all that the sizes decide. Throws where the model does not allow them, or the device has too small limits. */
+export function computeSizes(compiled: Compiled, shapes: Shapes): Sizes {
+  const { plan, device } = compiled;
+  checkConstraints(plan, shapes);
+  const outputs = outputDims(plan, shapes.values);
+  const bytes = tensorBytes(plan, shapes.values, device);
+  const runs = runningSteps(plan, shapes.values);
+  return { ...shapes, outputs, bytes, ...dispatchesOf(compiled, shapes, runs) };
 }

@@ -55,12 +55,14 @@ export function slotsOf(
   engine.plan.outputs.forEach(({ name, tensor }, i) => {
     if (tensor === undefined || !keep.has(name) || sizes.bytes[tensor] === 0) return;
     // What an input gives is copied: the buffer stays the user's. Two outputs may be one tensor, but are two buffers.
-    if (!ofInputs.has(tensor) && !outputs.has(tensor)) outputs.set(tensor, i);
+    if (!ofInputs.has(tensor) && !outputs.has(tensor) && !engine.fixed.has(tensor)) {
+      outputs.set(tensor, i);
+    }
   });
   return {
     inputs,
     outputs,
-    has: (tensor) => inputs.has(tensor) || outputs.has(tensor),
+    has: (tensor) => inputs.has(tensor) || outputs.has(tensor) || engine.fixed.has(tensor),
     isOurs: (tensor) => outputs.has(tensor),
     key: `${[...inputs.keys()].join()}/${[...outputs.keys()].join()}`,
   };

@@ -35,7 +35,7 @@ export function writeInputs(
 ): void {
   given.forEach(({ spec: { tensor }, count, width, gpu }, i) => {
     if (tensor === undefined || count === 0 || job.outside.has(tensor)) return;
-    const target = arenaSlot(job.allocation, tensor, engine.device);
+    const target = arenaSlot(engine, job.allocation, tensor);
     const bytes = copyBytes(width * count);
     if (gpu) {
       encoder.copyBufferToBuffer(gpu.buffer, gpu.offset, target.buffer, target.offset, bytes);

@@ -70,9 +70,9 @@ export function likelyPipelines(
     const forms = pipelines.forms[i]!;
     const holds = (when: number): boolean => Number.isFinite(values[when]) && values[when] !== 0;
     const form =
-      forms.find(({ when }) => when === undefined || holds(when)) ?? forms[forms.length - 1]!;
+      forms.find(({ when }) => when === undefined || holds(when)) ?? forms[forms.length - 1];
     // A step without work, as those that others stand in for, is not dispatched.
-    return values[form.workgroups] === 0 ? [] : [form.pipeline];
+    return !form || values[form.workgroups] === 0 ? [] : [form.pipeline];
   });
   return [...new Set(used)];
 }

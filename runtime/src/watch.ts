@@ -11,18 +11,20 @@ export const FLAG = -1;
 const BYTES = 4;
 
 export function clearFlag(
-  { plan: { watch }, device }: Engine,
+  engine: Engine,
   encoder: GPUCommandEncoder,
   allocation: Allocation,
 ): void {
+  const { watch } = engine.plan;
   if (!watch) return;
-  const { buffer, offset } = arenaSlot(allocation, watch.tensor, device);
+  const { buffer, offset } = arenaSlot(engine, allocation, watch.tensor);
   encoder.clearBuffer(buffer, offset, BYTES);
 }
 
-export function wantedFlag({ plan: { watch }, device }: Engine, allocation: Allocation): Wanted[] {
+export function wantedFlag(engine: Engine, allocation: Allocation): Wanted[] {
+  const { watch } = engine.plan;
   if (!watch) return [];
-  const source = arenaSlot(allocation, watch.tensor, device);
+  const source = arenaSlot(engine, allocation, watch.tensor);
   return [{ output: FLAG, source, bytes: BYTES, capacity: BYTES }];
 }
 

@@ -50,6 +50,9 @@ Json requirements(const Plan& plan) {
   std::set<std::string> features;
   std::map<std::string, std::int64_t> limits;
   for (const auto& step : plan.steps) {
+    features.insert(step.device.features.begin(), step.device.features.end());
+    for (const auto& [name, value] : step.device.limits)
+      limits[name] = std::max(limits[name], value);
     for (const auto& form : step.forms) {
       features.insert(form.features.begin(), form.features.end());
       for (const auto& [name, value] : form.limits) limits[name] = std::max(limits[name], value);

@@ -191,7 +191,9 @@ Expected<void> shapes_are_known(const Graph& graph) {
 }  // namespace
 
 void end_segment(Plan& plan, const PlanSymbol& symbol) {
-  plan.segments.push_back(PlanSegment{plan.steps.size() - steps_in_segments(plan), {symbol}});
+  PlanSegment segment{plan.steps.size() - steps_in_segments(plan)};
+  segment.symbols.push_back(symbol);
+  plan.segments.push_back(std::move(segment));
 }
 
 std::string step_name(Lowering& lowering, const Kernel& kernel) {
@@ -281,7 +283,7 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
     SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));
   }
   Plan& plan = lowering.plan;
-  plan.segments.push_back(PlanSegment{plan.steps.size() - steps_in_segments(plan), {}});
+  plan.segments.push_back(PlanSegment{plan.steps.size() - steps_in_segments(plan)});
   list_inputs_and_outputs(lowering);
   for (const InputRange& range : ranges.assumed) lowering.plan.inputs[range.input].range = range;
   set_lifetimes(lowering.plan);

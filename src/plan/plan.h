@@ -59,8 +59,15 @@ struct PlanForm {
   Expr workgroups;
 };
 
+// What a device must have.
+struct DeviceNeeds {
+  std::vector<std::string> features;
+  std::vector<std::pair<std::string, std::int64_t>> limits;
+};
+
 struct PlanStep {
-  std::string name;  // of the source's node
+  std::string name;    // of the source's node
+  DeviceNeeds device;  // a device that lacks some of it has no such step
   std::vector<Expr> params;
   std::vector<PlanBinding> bindings;
   std::vector<PlanForm> forms;
@@ -69,18 +76,25 @@ struct PlanStep {
   Expr split_rows;
 };
 
-// A size that a kernel counts: the first word of a tensor, at most `most`.
+// A size that a run finds out, at most `most`: the first word of a tensor, or, without one, the
+// turns of a segment.
 struct PlanSymbol {
   Expr symbol;
-  TensorId tensor = 0;
+  std::optional<TensorId> tensor;
   Expr most;
 };
 
-// Steps that follow each other without anything being read back; what is counted in them is known
-// to the segments after it.
+// Steps, or segments, that follow each other without anything being read back, and what is read
+// after them: known to all that comes later.
 struct PlanSegment {
   std::size_t steps = 0;
-  std::vector<PlanSymbol> symbols;
+  std::vector<PlanSegment> segments{};  // only where there are no steps
+  std::vector<PlanSymbol> symbols{};
+  std::optional<Expr> when{};    // it is skipped where this is 0
+  std::optional<Expr> repeat{};  // how often it runs
+  std::optional<PlanSymbol> turn{};
+  std::optional<Expr> loop_while{};  // the turn after which this is 0 is the last
+  bool once = false;                 // it runs when the model is loaded, and no more
 };
 
 struct PlanPipeline {

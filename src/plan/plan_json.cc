@@ -18,10 +18,7 @@ using Json = nlohmann::ordered_json;
 class Expressions {
  public:
   Expressions(const Model& model, const Plan& plan) : pool_(model.exprs) {
-    for (const PlanSegment& segment : plan.segments) {
-      for (const PlanSymbol& symbol : segment.symbols)
-        results_[pool_.payload(symbol.symbol)] = symbol;
-    }
+    find_results(plan.segments);
   }
 
   std::uint32_t index(Expr e) {
@@ -57,6 +54,15 @@ class Expressions {
   Json symbols() { return std::move(symbols_); }
 
  private:
+  void find_results(const std::vector<PlanSegment>& segments) {
+    for (const PlanSegment& segment : segments) {
+      for (const PlanSymbol& symbol : segment.symbols)
+        results_[pool_.payload(symbol.symbol)] = symbol;
+      if (segment.turn) results_[pool_.payload(segment.turn->symbol)] = *segment.turn;
+      find_results(segment.segments);
+    }
+  }
+
   static const char* name(ExprKind kind) {
     switch (kind) {
       case ExprKind::add:
@@ -89,8 +95,10 @@ class Expressions {
     const Json most = counted == results_.end() ? Json() : Json(index(counted->second.most));
     const auto [it, added] = symbol_index_.try_emplace(number, symbols_.size());
     if (added && counted != results_.end()) {
-      symbols_.push_back(
-          {{"name", valid_utf8(symbol.name)}, {"tensor", counted->second.tensor}, {"most", most}});
+      Json entry{{"name", valid_utf8(symbol.name)}};
+      if (counted->second.tensor) entry["tensor"] = *counted->second.tensor;
+      entry["most"] = most;
+      symbols_.push_back(std::move(entry));
     } else if (added) {
       const bool dimension = symbol.source.kind == SymbolSource::Kind::input_dimension;
       symbols_.push_back({{"name", valid_utf8(symbol.name)},
@@ -180,6 +188,14 @@ Json weights_json(const Plan& plan, const WeightPlaces& places,
   return parts;
 }
 
+Json needs_json(const std::vector<std::string>& features,
+                const std::vector<std::pair<std::string, std::int64_t>>& limits) {
+  Json needs = Json::object();
+  if (!features.empty()) needs["features"] = features;
+  for (const auto& [name, value] : limits) needs["limits"][name] = value;
+  return needs;
+}
+
 Json step_json(Expressions& exprs, const Plan& plan, const PlanStep& step,
                const std::vector<std::uint32_t>& first_part) {
   Json bindings = Json::array();
@@ -198,19 +214,18 @@ Json step_json(Expressions& exprs, const Plan& plan, const PlanStep& step,
   }
   Json forms = Json::array();
   for (const auto& form : step.forms) {
-    Json entry;
+    Json entry = Json::object();
     if (form.when) entry["when"] = exprs.index(*form.when);
-    if (!form.features.empty()) entry["features"] = form.features;
-    if (!form.limits.empty()) {
-      for (const auto& [name, value] : form.limits) entry["limits"][name] = value;
-    }
+    entry.update(needs_json(form.features, form.limits));
     entry["pipeline"] = form.pipeline;
     entry["workgroups"] = exprs.index(form.workgroups);
     forms.push_back(std::move(entry));
   }
-  Json json{{"name", valid_utf8(step.name)},
-            {"params", exprs.indices(step.params)},
-            {"bindings", std::move(bindings)}};
+  Json json{{"name", valid_utf8(step.name)}};
+  if (Json needs = needs_json(step.device.features, step.device.limits); !needs.empty())
+    json["device"] = std::move(needs);
+  json["params"] = exprs.indices(step.params);
+  json["bindings"] = std::move(bindings);
   if (step.split) {
     const StoredWeight& stored = plan.weights[*step.split];
     Json parts = Json::array();
@@ -222,15 +237,33 @@ Json step_json(Expressions& exprs, const Plan& plan, const PlanStep& step,
   return json;
 }
 
-Json segments_json(Expressions& exprs, const Plan& plan) {
+Json segments_json(Expressions& exprs, const std::vector<PlanSegment>& list) {
   Json segments = Json::array();
-  for (const PlanSegment& segment : plan.segments) {
-    Json entry{{"steps", segment.steps}};
+  for (const PlanSegment& segment : list) {
+    Json entry = Json::object();
+    if (segment.once) entry["once"] = true;
+    if (segment.when) entry["when"] = exprs.index(*segment.when);
+    if (segment.repeat) entry["repeat"] = exprs.index(*segment.repeat);
+    if (segment.turn) entry["turn"] = exprs.symbol_number(segment.turn->symbol);
+    if (segment.loop_while) entry["while"] = exprs.index(*segment.loop_while);
+    if (segment.segments.empty()) {
+      entry["steps"] = segment.steps;
+    } else {
+      entry["segments"] = segments_json(exprs, segment.segments);
+    }
     for (const PlanSymbol& symbol : segment.symbols)
       entry["symbols"].push_back(exprs.symbol_number(symbol.symbol));
     segments.push_back(std::move(entry));
   }
   return segments;
+}
+
+// Whether a run is all steps, once.
+bool is_one_segment(const Plan& plan) {
+  if (plan.segments.empty()) return true;
+  const PlanSegment& only = plan.segments.front();
+  return plan.segments.size() == 1 && !only.when && !only.repeat && !only.once &&
+         only.segments.empty() && only.symbols.empty();
 }
 
 }  // namespace
@@ -275,13 +308,13 @@ Json plan_json(const Model& model, const Plan& plan, const WeightPlaces& places)
   }
   Json steps = Json::array();
   for (const auto& step : plan.steps) steps.push_back(step_json(exprs, plan, step, first_part));
-  Json segments = segments_json(exprs, plan);
+  Json segments = segments_json(exprs, plan.segments);
   Json json{{"symbols", exprs.symbols()}, {"exprs", exprs.table()},
             {"constraints", constraints}, {"inputs", inputs},
             {"outputs", outputs},         {"tensors", tensors},
             {"weights", weights},         {"pieces", plan.pieces},
             {"pipelines", pipelines},     {"steps", steps}};
-  if (plan.segments.size() > 1) json["segments"] = std::move(segments);
+  if (!is_one_segment(plan)) json["segments"] = std::move(segments);
   if (plan.flag) {
     Json nodes = Json::array();
     for (const std::string& node : plan.watched) nodes.push_back(valid_utf8(node));

@@ -8,6 +8,7 @@
 #include "graph/infer.h"
 #include "graph/text.h"
 #include "plan/lower.h"
+#include "plan/text.h"
 
 namespace subbyte {
 namespace {
@@ -55,6 +56,45 @@ TEST(PlanJson, ConstantsThatDoublesDoNotHoldAreTheirDigits) {
   EXPECT_EQ(content[0], "9007199254740993");
   EXPECT_EQ(content[1], "-9007199254740992");
   EXPECT_EQ(plan["exprs"][content[2].get<std::size_t>()], -9007199254740991);
+}
+
+TEST(PlanJson, SegmentsSayWhenAndHowOftenTheyRun) {
+  auto made = lowered("1, 2, 3");
+  ASSERT_TRUE(made) << made.error().message;
+  ExprPool& exprs = made->model.exprs;
+  const auto result = [&](const char* name) {
+    return exprs.symbol({.name = name, .source = {.kind = SymbolSource::Kind::result}});
+  };
+  const Expr n = (*made->model.main().values[0].shape)[0], going = result("going");
+  PlanSegment inner{1};
+  inner.symbols.push_back({going, TensorId{1}, exprs.constant(1)});
+  PlanSegment loop{};
+  loop.segments.push_back(std::move(inner));
+  loop.when = exprs.less(exprs.constant(3), n);
+  loop.repeat = n;
+  loop.turn = PlanSymbol{result("turn"), std::nullopt, n};
+  loop.loop_while = going;
+  PlanSegment first{1};
+  first.once = true;
+  made->plan.steps.resize(2, made->plan.steps[0]);
+  made->plan.segments = {std::move(first), std::move(loop)};
+  made->plan.steps[0].device = {{"subgroups"}, {{"subgroupMinSize", 16}}};
+  const Json plan = plan_json(made->model, made->plan, {});
+  EXPECT_EQ(plan["segments"][0].dump(), R"({"once":true,"steps":1})");
+  const Json& segment = plan["segments"][1];
+  const auto symbol = [&](const Json& at) { return plan["symbols"][at.get<std::size_t>()]; };
+  EXPECT_EQ(symbol(segment["turn"])["name"], "turn");
+  EXPECT_FALSE(symbol(segment["turn"]).contains("tensor"));
+  EXPECT_EQ(symbol(segment["turn"])["most"], segment["repeat"]);
+  EXPECT_EQ(symbol(segment["segments"][0]["symbols"][0])["tensor"], 1);
+  EXPECT_EQ(plan["exprs"][segment["while"].get<std::size_t>()][0], "s");
+  EXPECT_EQ(plan["exprs"][segment["when"].get<std::size_t>()][0], "<");
+  EXPECT_EQ(plan["steps"][0]["device"].dump(),
+            R"({"features":["subgroups"],"limits":{"subgroupMinSize":16}})");
+  const std::string text = plan_text(made->model, made->plan);
+  EXPECT_THAT(text, testing::HasSubstr("segment once\n"));
+  EXPECT_THAT(
+      text, testing::HasSubstr("segment when (3 < n) repeated n times, turn turn, while going\n"));
 }
 
 }  // namespace

@@ -113,6 +113,9 @@ struct PlanPrinter {
     text += fmt::format("step {} {}: bindings [{}] parameters {}", index, quoted(s.name),
                         fmt::join(bindings, ", "), exprs(s.params));
     if (s.split) text += fmt::format(" split w{} of {} rows", *s.split, expr(s.split_rows));
+    for (const auto& feature : s.device.features) text += fmt::format(" with {}", feature);
+    for (const auto& [limit, value] : s.device.limits)
+      text += fmt::format(" with {} {}", limit, value);
     text += "\n";
     std::vector<std::uint32_t> prologues;
     for (const auto& f : s.forms) form(f, prologues);
@@ -122,16 +125,30 @@ struct PlanPrinter {
     }
   }
 
-  // What is read back after a segment stands behind its last step.
-  void segments() {
-    std::size_t next = 0;
-    for (const PlanSegment& segment : plan.segments) {
+  // Before its first step a segment says when it runs and how often; what is read back after it
+  // stands behind its last.
+  void segments(const std::vector<PlanSegment>& list, std::size_t& next) {
+    for (const PlanSegment& segment : list) {
+      const std::string how = conditions(segment);
+      if (!how.empty()) text += fmt::format("segment{}\n", how);
       for (const std::size_t end = next + segment.steps; next < end; ++next) step(next);
+      segments(segment.segments, next);
       for (const PlanSymbol& symbol : segment.symbols) {
         text += fmt::format("segment ends: {} is read from t{}, at most {}\n", expr(symbol.symbol),
-                            symbol.tensor, expr(symbol.most));
+                            *symbol.tensor, expr(symbol.most));
       }
+      if (!how.empty()) text += "segment ends\n";
     }
+  }
+
+  std::string conditions(const PlanSegment& segment) const {
+    std::string how;
+    if (segment.once) how += " once";
+    if (segment.when) how += fmt::format(" when {}", expr(*segment.when));
+    if (segment.repeat) how += fmt::format(" repeated {} times", expr(*segment.repeat));
+    if (segment.turn) how += fmt::format(", turn {}", expr(segment.turn->symbol));
+    if (segment.loop_while) how += fmt::format(", while {}", expr(*segment.loop_while));
+    return how;
   }
 
   static std::vector<std::string_view> lines_of(std::string_view wgsl) {
@@ -151,7 +168,8 @@ std::string plan_text(const Model& model, const Plan& plan) {
   PlanPrinter printer{model, plan};
   printer.ports();
   printer.storage();
-  printer.segments();
+  std::size_t step = 0;
+  printer.segments(plan.segments, step);
   return std::move(printer.text);
 }
 

@@ -18,6 +18,19 @@ verb_bench() {
     python tests/ops/table.py
     return
   fi
+  if [[ $what == parts ]]; then
+    configure release "$build"
+    compile "$build"
+    local folder=$build/bench/parts product
+    mkdir -p "$folder"
+    set -- 4096x64 8192x32 16384x64
+    python bench/gpu/make_products.py "$folder" "$@"
+    for product; do
+      "$build/subbyte" convert "$folder/$product.onnx" --precision float16 --no-check --force
+    done
+    node bench/gpu/parts_bench.mjs "$folder"/*.webgpu.js
+    return
+  fi
   configure release "$build/bench" -DSUBBYTE_BENCHMARKS=ON -DSUBBYTE_TESTS=OFF
   if [[ $what == searches ]]; then
     setup_models
