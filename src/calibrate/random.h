@@ -20,6 +20,10 @@ class Random {
   float number() {
     return static_cast<float>(static_cast<double>(next() >> 11) / 4503599627370496.0 - 1.0);
   }
+  // Uniform in [low, high), or [low, high] as floats round.
+  float between(float low, float high) { return low + (high - low) * 0.5f * (number() + 1); }
+  // Of mean 0 and variance 1, nearly normal: three uniform numbers, each of variance 1/3.
+  float normal() { return number() + number() + number(); }
   // Uniform in [0, n), n small.
   std::int64_t below(std::int64_t n) {
     return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(n));

@@ -10,18 +10,15 @@
 
 #include "base/text.h"
 #include "calibrate/executor.h"
-#include "calibrate/seeded_inputs.h"
 #include "emit/weights_file.h"
 #include "graph/ops.h"
 #include "quantize/codec.h"
 #include "reference/reference.h"
+#include "samples/made_samples.h"
 
 namespace subbyte {
 
 namespace {
-
-// What sizes are multiplied with, one after the other, until the model can be run.
-constexpr std::int64_t kAttempts[] = {1, 4};
 
 std::vector<float> floats_of(const Tensor& tensor) {
   std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
@@ -125,26 +122,20 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
                                 kMaxCheckedParameters);
     return check;
   }
-  Sample inputs;
-  ExecuteOptions options;
-  options.cancelled = cancelled;
-  Expected<std::vector<std::vector<Tensor>>> expected;
-  for (const std::int64_t factor : kAttempts) {
-    auto made = seeded_inputs(model, factor, seed);
-    if (!made) {
-      check.skipped = made.error().message;
-      return check;
-    }
-    inputs = std::move(*made);
-    expected = execute(model, std::span(&inputs, 1), options);
-    if (expected) break;
-    if (expected.error().kind == ErrorKind::cancelled)
-      return tl::unexpected(std::move(expected.error()));
-  }
-  if (!expected) {
-    check.skipped = fmt::format("the model cannot be run here: {}", expected.error().message);
+  SampleOptions making;
+  making.seed = seed;
+  making.tuning = 1;
+  making.cancelled = cancelled;
+  const auto samples = make_samples(model, making);
+  if (!samples) {
+    if (samples.error().kind == ErrorKind::cancelled) return tl::unexpected(samples.error());
+    check.skipped = fmt::format("the model cannot be run here: {}", samples.error().message);
     return check;
   }
+  ExecuteOptions options;
+  options.cancelled = cancelled;
+  const Sample& inputs = samples->held_out.front();
+  SUBBYTE_TRY(const auto expected, execute(model, std::span(&inputs, 1), options));
   std::unordered_map<ValueId, const StoredWeight*> stored;
   for (const auto& weight : weights) stored.emplace(weight.value, &weight);
   options.replace = [&](ValueId value) -> Expected<std::optional<Tensor>> {
@@ -157,7 +148,7 @@ Expected<Check> check_quantization(const Model& model, const std::vector<StoredW
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     check.inputs.emplace_back(model.main().values[model.main().inputs[i]].name, inputs[i].dims);
   }
-  const std::vector<Tensor>& wanted = expected->front();
+  const std::vector<Tensor>& wanted = expected.front();
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     check.outputs.push_back(
         compare(model.main().values[model.main().outputs[i]].name, wanted[i], found->front()[i]));

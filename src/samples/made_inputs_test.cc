@@ -1,5 +1,5 @@
 // Made inputs obey the relations between sizes, masks and positions.
-#include "calibrate/seeded_inputs.h"
+#include "samples/made_inputs.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,9 +7,9 @@
 #include <stdexcept>
 
 #include "calibrate/executor.h"
-#include "calibrate/likely_sizes.h"
 #include "graph/infer.h"
 #include "graph/text.h"
+#include "samples/likely_sizes.h"
 
 namespace subbyte {
 namespace {
@@ -25,7 +25,8 @@ Model model_of(const std::string& text) {
 }
 
 std::vector<Sample> made_for(const Model& model) {
-  auto made = seeded_inputs(model, 1, 1);
+  const auto contents = input_contents(model);
+  auto made = made_inputs(model, contents, likely_sizes(model, contents), 1, 0);
   if (!made) throw std::runtime_error(made.error().message);
   return {*made};
 }
@@ -70,7 +71,7 @@ graph "main" {
 })";
 }
 
-TEST(SeededInputs, AMaskSpansTheCacheAndWhatIsNew) {
+TEST(MadeInputs, AMaskSpansTheCacheAndWhatIsNew) {
   for (const char* total : {"total", "`past + sequence`", "`sequence + past`"}) {
     SCOPED_TRACE(total);
     const Model model = model_of(decoder(total));
@@ -79,7 +80,7 @@ TEST(SeededInputs, AMaskSpansTheCacheAndWhatIsNew) {
   }
 }
 
-TEST(SeededInputs, PositionsCountOnFromTheCache) {
+TEST(MadeInputs, PositionsCountOnFromTheCache) {
   const auto samples = made_for(model_of(decoder("total")));
   EXPECT_THAT(*integer_values(samples[0][2]), ElementsAre(8, 9, 10, 11, 12, 13, 14, 15));
   EXPECT_THAT(*integer_values(samples[0][1]), testing::Each(1));
@@ -88,7 +89,7 @@ TEST(SeededInputs, PositionsCountOnFromTheCache) {
 }
 
 // Exports in which each input has names of its own, and no name says what it is.
-TEST(SeededInputs, ShapesThatMeetAreOfOneSize) {
+TEST(MadeInputs, ShapesThatMeetAreOfOneSize) {
   const Model model = model_of(R"(model "m"
 graph "main" {
   input %x : float32 [s0, s1, 4]
@@ -105,7 +106,7 @@ graph "main" {
   EXPECT_EQ(dims[2], (Dims{dims[0][1], dims[0][1] + dims[1][1]}));
 }
 
-TEST(SeededInputs, SizesDivideAsReshapesAsk) {
+TEST(MadeInputs, SizesDivideAsReshapesAsk) {
   const Model model = model_of(R"(model "m"
 graph "main" {
   input %x : float32 [batch, n]
@@ -117,7 +118,7 @@ graph "main" {
 }
 
 // As many patches as there are places for them.
-TEST(SeededInputs, AnImageOfTheSizeThatItsPlacesAreFor) {
+TEST(MadeInputs, AnImageOfTheSizeThatItsPlacesAreFor) {
   const Model model = model_of(R"(model "m"
 graph "main" {
   input %image : float32 [batch, 1, height, width]
@@ -132,7 +133,7 @@ graph "main" {
   EXPECT_THAT(dims_that_run(model), ElementsAre(Dims{1, 1, 16, 16}));
 }
 
-TEST(SeededInputs, NothingIsPadding) {
+TEST(MadeInputs, NothingIsPadding) {
   const Model model = model_of(R"(model "m"
 graph "main" {
   input %padding_mask : bool [batch, n]
@@ -146,7 +147,7 @@ graph "main" {
 }
 
 // A length that masks share with what is encoded is that, whatever is in the cache.
-TEST(SeededInputs, AMaskOfTheEncoderSpansWhatIsEncoded) {
+TEST(MadeInputs, AMaskOfTheEncoderSpansWhatIsEncoded) {
   const Model model = model_of(R"(model "m"
 graph "main" {
   input %encoder_attention_mask : int64 [batch, encoded]
@@ -168,7 +169,7 @@ graph "main" {
 }
 
 // What no sizes satisfy ends.
-TEST(SeededInputs, RelationsThatCannotHold) {
+TEST(MadeInputs, RelationsThatCannotHold) {
   const Model model = model_of(R"(model "m"
 graph "main" {
   input %x : float32 [2, n]
@@ -179,7 +180,7 @@ graph "main" {
   output %y
   output %z
 })");
-  EXPECT_THAT(likely_sizes(model, 1), testing::AnyOf(Dims{2}, Dims{3}));
+  EXPECT_THAT(likely_sizes(model, input_contents(model)), testing::AnyOf(Dims{2}, Dims{3}));
 }
 
 }  // namespace

@@ -1,37 +1,84 @@
-#include "calibrate/likely_sizes.h"
+#include "samples/likely_sizes.h"
 
 #include <algorithm>
 
-#include "calibrate/repair_sizes.h"
 #include "graph/arithmetic.h"
+#include "graph/ops.h"
+#include "samples/input_names.h"
+#include "samples/repair_sizes.h"
 
 namespace subbyte {
 
 namespace {
 
-// The sizes that a dimension without a fixed size gets: the first of them is a batch as a rule. An
-// image must be large enough for what a network takes it down by, a power of two.
-constexpr std::int64_t kFirstSize = 1, kOtherSize = 8, kImageSize = 128;
-
 const Value& input_of(const Model& model, std::size_t input) {
   return model.main().values[model.main().inputs[input]];
 }
 
-// An axis of an image, or of a signal: one after batch and channels.
-bool is_spatial(const Model& model, const SymbolSource& source) {
-  if (source.kind != SymbolSource::Kind::input_dimension) return false;
-  const Value& input = input_of(model, source.input);
-  return source.index >= 2 && input.shape && input.shape->size() >= 3 && is_float(input.dtype) &&
-         !is_cache(input);
+// A batch comes first, and has neither a length for its name nor a place among other axes. Of two
+// axes the first may be anything, but for the very first of the model.
+bool is_batch(const Model& model, const Symbol& symbol, std::size_t index) {
+  const Value& input = input_of(model, symbol.source.input);
+  if (symbol.source.index != 0 || input.shape->size() < 2) return false;
+  if (symbol.name.find("seq") != std::string::npos || symbol.name.find("len") != std::string::npos)
+    return false;
+  if (index > 0 && input.shape->size() == 2 && symbol.name.find("batch") == std::string::npos)
+    return false;
+  return std::ranges::none_of(model.main().inputs, [&](ValueId v) {
+    const auto& shape = model.main().values[v].shape;
+    if (!shape) return false;
+    return std::any_of(shape->begin() + std::min<std::ptrdiff_t>(1, std::ssize(*shape)),
+                       shape->end(), [&](Expr dim) {
+                         return model.exprs.kind(dim) == ExprKind::symbol &&
+                                model.exprs.payload(dim) == static_cast<std::int64_t>(index);
+                       });
+  });
 }
 
-std::vector<std::int64_t> plain_sizes(const Model& model, std::int64_t factor) {
+// Readers of lines fix a low height, and take lines that are several times as wide.
+std::int64_t picture_width(const Model& model, Expr height, const SizeWishes& wishes) {
+  constexpr std::int64_t kLowest = 16, kHighest = 64, kAspect = 6;
+  const auto fixed = model.exprs.value(height);
+  const bool is_line = fixed && *fixed >= kLowest && *fixed <= kHighest;
+  return is_line ? std::max(wishes.side, kAspect * *fixed) : wishes.side;
+}
+
+// What an axis of an input is wished to be.
+std::int64_t wished(const Model& model, const InputContent& content, const SymbolSource& source,
+                    const SizeWishes& wishes) {
+  const Value& input = input_of(model, source.input);
+  const std::size_t axis = source.index;
+  const auto& [channels, height, width] = content.planes;
+  switch (content.content) {
+    case Content::image:
+    case Content::field:
+      if (axis == width) return picture_width(model, (*input.shape)[height], wishes);
+      if (axis == height) return wishes.side;
+      return axis == channels ? 3 : wishes.steps;
+    case Content::spectrogram:
+      return axis == width ? wishes.frames : wishes.steps;
+    case Content::waveform:
+      return axis == content.time ? wishes.sound : 1;
+    case Content::series:
+      return axis == content.time ? wishes.frames : wishes.steps;
+    case Content::numbers:
+      // An axis after batch and channels may be an image's, or a signal's.
+      if (axis >= 2 && input.shape->size() >= 3 && is_float(input.dtype)) return wishes.side;
+      return wishes.steps;
+    default:
+      return wishes.steps;
+  }
+}
+
+std::vector<std::int64_t> plain_sizes(const Model& model, std::span<const InputContent> contents,
+                                      const SizeWishes& wishes) {
   std::vector<std::int64_t> sizes;
   for (const auto& symbol : model.exprs.symbols()) {
-    std::int64_t size = sizes.empty() ? kFirstSize : kOtherSize * factor;
-    if (is_spatial(model, symbol.source)) size = kImageSize * factor;
     // An element of a shape input has no natural size: 1 is allowed more often than any other.
-    if (symbol.source.kind == SymbolSource::Kind::input_element) size = 1;
+    std::int64_t size = 1;
+    if (symbol.source.kind == SymbolSource::Kind::input_dimension &&
+        !is_batch(model, symbol, sizes.size()))
+      size = wished(model, contents[symbol.source.input], symbol.source, wishes);
     sizes.push_back(std::clamp(size, symbol.lower, symbol.upper));
   }
   return sizes;
@@ -99,28 +146,7 @@ void span_masks(const Model& model, std::vector<std::int64_t>& sizes) {
   }
 }
 
-bool has_word(const Value& input, std::string_view word) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::search(input.name.begin(), input.name.end(), word.begin(), word.end(),
-                     [&](char a, char b) { return lower(a) == b; }) != input.name.end();
-}
-
 }  // namespace
-
-bool is_cache(const Value& input) {
-  return is_float(input.dtype) && input.shape && input.shape->size() >= 3 &&
-         (has_word(input, "past") || has_word(input, "cache"));
-}
-
-bool is_mask(const Value& input) { return has_word(input, "mask"); }
-
-bool is_padding(const Value& input) {
-  return input.dtype == DType::boolean && has_word(input, "pad");
-}
-
-bool is_positions(const Value& input) {
-  return is_integer(input.dtype) && (has_word(input, "position") || has_word(input, "pos_ids"));
-}
 
 std::optional<std::size_t> cache_length(const Model& model) {
   for (const ValueId v : model.main().inputs) {
@@ -135,8 +161,9 @@ std::optional<std::size_t> cache_length(const Model& model) {
   return std::nullopt;
 }
 
-std::vector<std::int64_t> likely_sizes(const Model& model, std::int64_t factor) {
-  std::vector<std::int64_t> sizes = plain_sizes(model, factor);
+std::vector<std::int64_t> likely_sizes(const Model& model, std::span<const InputContent> contents,
+                                       const SizeWishes& wishes) {
+  std::vector<std::int64_t> sizes = plain_sizes(model, contents, wishes);
   span_masks(model, sizes);
   heed_names(model, sizes);
   repair_sizes(model, sizes);

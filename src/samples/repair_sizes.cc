@@ -1,4 +1,4 @@
-#include "calibrate/repair_sizes.h"
+#include "samples/repair_sizes.h"
 
 #include <algorithm>
 #include <map>

@@ -1,0 +1,40 @@
+// Samples to calibrate and to check a model on where nobody gives any.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "calibrate/executor.h"
+#include "graph/graph.h"
+
+namespace subbyte {
+
+struct SampleOptions {
+  std::uint64_t seed = 1;
+  // How many of each are wanted.
+  std::size_t tuning = 12, held_out = 8;
+  // The most multiply-adds (work.h) that one run over all samples may take; fewer samples are made
+  // where they would take more, at least one of each.
+  double work = 1e18;
+  unsigned threads = 0;  // 0: as many as the machine has cores
+  std::function<bool()> cancelled{};
+};
+
+struct SampleSet {
+  // What a model is tuned on, and what decides whether it got better: drawn apart.
+  std::vector<Sample> tuning{}, held_out{};
+  double work_each = 0;   // multiply-adds of one sample
+  std::string made_of{};  // "lettered pages, natural pictures and noise", for the user
+};
+
+// Samples that the model, in standard operators, was seen to run on: of all inputs what they hold
+// as far as their shapes, dtypes, readers and names tell (input_content.h), several kinds of it,
+// at sizes that obey the relations between them (likely_sizes.h). The same on every machine. An
+// error, of the run's own words, where none runs.
+Expected<SampleSet> make_samples(const Model& model, const SampleOptions& options = {});
+
+}  // namespace subbyte
