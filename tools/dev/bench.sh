@@ -31,6 +31,14 @@ verb_bench() {
     node bench/gpu/parts_bench.mjs "$folder"/*.webgpu.js
     return
   fi
+  if [[ $what == quality ]]; then
+    setup_models
+    setup_quality
+    configure release "$build"
+    compile "$build"
+    "$cache/quality/venv/bin/python" bench/quality/quality.py "${@:2}"
+    return
+  fi
   configure release "$build/bench" -DSUBBYTE_BENCHMARKS=ON -DSUBBYTE_TESTS=OFF
   if [[ $what == searches ]]; then
     setup_models
@@ -55,4 +63,14 @@ verb_bench() {
     count=$((count + 1))
   done < <(find "$build/bench" -type f -executable -name '*_bench' | sort)
   [[ $count -gt 0 ]] || die "no benchmark program named *_bench was built"
+}
+
+# What the quality benchmark alone needs has an environment of its own. Its models and texts it fetches itself.
+setup_quality() {
+  local venv=$cache/quality/venv
+  stamped quality bench/quality/requirements.txt && [[ -x $venv/bin/python ]] && return
+  say "Python packages in .cache/quality/venv"
+  [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+  "$venv/bin/python" -m pip install -q --no-input -r bench/quality/requirements.txt
+  stamp quality bench/quality/requirements.txt
 }
