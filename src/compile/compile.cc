@@ -8,6 +8,7 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
+#include "compile/source_bytes.h"
 #include "emit/check.h"
 #include "emit/module.h"
 #include "emit/onnx/onnx.h"
@@ -39,7 +40,7 @@ class Compilation {
       return CompileResult{.source_bytes = source_bytes()};
     }
     ManifestFacts facts;
-    SUBBYTE_TRY(facts.source, hash_source());
+    facts.source = {base_name_of(source_.path), source_bytes(), std::move(source_sha256_)};
     SUBBYTE_TRY(facts.check, check(model, weights));
     SUBBYTE_TRY(const Plan plan, make_plan(model, weights));
     return write_as_module(model, plan, std::move(weights), std::move(facts));
@@ -62,8 +63,10 @@ class Compilation {
     if (!policy) return fail("--precision {}: no such precision", quoted(options_.precision));
     const auto& rules = options_.mixed_rules;
     if (rules) policy->rules = *rules;
-    auto weights = plan_weights(model, *policy);
-    if (!weights && rules) return within(options_.mixed_rules_name, std::move(weights.error()));
+    auto weights = plan_weights(model, *policy,
+                                [&](std::span<WeightMeter> meters) { return measure(meters); });
+    const bool wrong_rules = !weights && rules && weights.error().kind != ErrorKind::cancelled;
+    if (wrong_rules) return within(options_.mixed_rules_name, std::move(weights.error()));
     if (!weights) return weights;
     for (const auto& note : widening_notes(model, *weights)) detail([&] { return note; });
     if (weights->broken) {
@@ -71,6 +74,17 @@ class Compilation {
                                     promise_text(model, *weights, *weights->broken)));
     }
     return weights;
+  }
+
+  // A module's manifest says the source's hash, which is found in the same reading.
+  Expected<void> measure(std::span<WeightMeter> meters) {
+    if (options_.target == Target::onnx) {
+      measure_all(meters);
+      return {};
+    }
+    SUBBYTE_TRY(source_sha256_,
+                hash_and_measure(source_.bytes, meters, [&] { return not_cancelled(); }));
+    return {};
   }
 
   Expected<void> write_as_onnx(const Model& model, const WeightPlan& weights) {
@@ -84,11 +98,6 @@ class Compilation {
       return decoded_weight(model, it->second);
     };
     return write_onnx(*output_.sink, output_.name, model, decoded);
-  }
-
-  Expected<SourceFile> hash_source() {
-    SUBBYTE_CHECK_OK(begin("hashing"));
-    return SourceFile{base_name_of(source_.path), source_bytes(), sha256(source_.bytes)};
   }
 
   Expected<std::optional<Check>> check(const Model& model, const WeightPlan& weights) {
@@ -208,6 +217,7 @@ class Compilation {
   const CompileOptions& options_;
   const Output& output_;
   Observer& observer_;
+  std::string source_sha256_;
 };
 
 }  // namespace

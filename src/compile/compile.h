@@ -54,8 +54,8 @@ struct Output {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // A step of the conversion begins: "reading", "hashing", "passes", "weights", "checking",
-  // "fusion", "lowering", "packing", "writing".
+  // A step of the conversion begins: "reading", "passes", "weights", "checking", "fusion",
+  // "lowering", "packing", "writing".
   virtual void stage(std::string_view) {}
   // `done` of `count` pieces of the stage, from 1.
   virtual void progress(std::string_view, std::size_t /*done*/, std::size_t /*count*/) {}

@@ -10,7 +10,7 @@
 
 #include "graph/graph.h"
 #include "quantize/format.h"
-#include "quantize/rows.h"
+#include "quantize/measure.h"
 
 namespace subbyte {
 

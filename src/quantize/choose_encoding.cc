@@ -14,18 +14,6 @@ std::int64_t row_bytes(const AffineEncoding& encoding, std::int64_t k) {
   return row.values + row.scales + row.zero_points;
 }
 
-// Rows evenly spread over the matrix, of about 8192 values.
-std::vector<float> sample(const RowReader& read, std::int64_t rows, std::int64_t k,
-                          std::int64_t& count) {
-  constexpr std::int64_t kValues = 8192;
-  count = std::clamp<std::int64_t>(kValues / k, 1, rows);
-  std::vector<float> values(static_cast<std::size_t>(count * k));
-  for (std::int64_t i = 0; i < count; ++i) {
-    read(i * (rows / count), 1, values.data() + i * k);
-  }
-  return values;
-}
-
 }  // namespace
 
 ScaleSearch scale_search(int bits, WeightUseKind kind) {
@@ -52,16 +40,15 @@ std::vector<AffineEncoding> encoding_choices(int bits, std::int64_t k, float max
                             })};
 }
 
-AffineEncoding choose_encoding(int bits, const RowReader& read, std::int64_t rows, std::int64_t k,
+AffineEncoding choose_encoding(int bits, std::span<const float> sample, std::int64_t k,
                                float max_magnitude) {
   std::vector<AffineEncoding> choices = encoding_choices(bits, k, max_magnitude);
-  if (choices.size() == 1 || rows <= 0 || k <= 0) return choices.front();
-  std::int64_t count = 0;
-  const std::vector<float> values = sample(read, rows, k, count);
+  if (choices.size() == 1 || sample.empty() || k <= 0) return choices.front();
+  const std::int64_t rows = static_cast<std::int64_t>(sample.size()) / k;
   std::vector<double> noise;
   noise.reserve(choices.size());
   for (const AffineEncoding& choice : choices) {
-    noise.push_back(pack(values, count, k, choice, {.threads = 1}).distortion.noise);
+    noise.push_back(pack(sample, rows, k, choice, {.threads = 1}).distortion.noise);
   }
   const double enough = *std::min_element(noise.begin(), noise.end()) * std::pow(10.0, 0.005);
   std::size_t best = choices.size();

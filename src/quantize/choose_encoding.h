@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "quantize/assign.h"
 #include "quantize/format.h"
 #include "quantize/group_search.h"
-#include "quantize/rows.h"
 
 namespace subbyte {
 
@@ -21,9 +21,9 @@ ScaleSearch scale_search(int bits, WeightUseKind kind);
 // that takes fewest where none does.
 std::vector<AffineEncoding> encoding_choices(int bits, std::int64_t k, float max_magnitude);
 
-// The choice that loses least on a sample of the rows; of choices within 0.05 dB of it the one of
-// fewest bytes. The values are finite.
-AffineEncoding choose_encoding(int bits, const RowReader& read, std::int64_t rows, std::int64_t k,
+// The choice that loses least on a sample of the rows (sample_rows() in quantize/measure.h); of
+// choices within 0.05 dB of it the one of fewest bytes. The values are finite.
+AffineEncoding choose_encoding(int bits, std::span<const float> sample, std::int64_t k,
                                float max_magnitude);
 
 }  // namespace subbyte

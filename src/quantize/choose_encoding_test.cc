@@ -6,6 +6,7 @@
 #include <random>
 
 #include "quantize/codec.h"
+#include "quantize/measure.h"
 
 namespace subbyte {
 namespace {
@@ -24,7 +25,8 @@ AffineEncoding chosen(const Matrix& matrix, int bits, std::int64_t k) {
   const RowReader read = [&](std::int64_t first, std::int64_t count, float* out) {
     std::copy_n(matrix.data() + first * k, count * k, out);
   };
-  return choose_encoding(bits, read, static_cast<std::int64_t>(matrix.size()) / k, k, 0.3f);
+  const auto rows = static_cast<std::int64_t>(matrix.size()) / k;
+  return choose_encoding(bits, sample_rows(read, rows, k), k, 0.3f);
 }
 
 double bits_a_value(const AffineEncoding& encoding, std::int64_t k) {

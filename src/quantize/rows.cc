@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/threads.h"
-
 namespace subbyte {
 namespace {
 
@@ -91,24 +89,6 @@ struct Gather {
   }
 };
 
-WeightRange range_of(std::span<const float> values) {
-  WeightRange range;
-  for (const float value : values) {
-    const float magnitude = std::fabs(value);
-    if (!std::isfinite(value)) {
-      range.all_finite = false;
-    } else if (magnitude > 0) {
-      range.sum += value;
-      range.square_sum += static_cast<double>(value) * value;
-      range.largest = std::max(range.largest, magnitude);
-      if (range.smallest_nonzero == 0 || magnitude < range.smallest_nonzero) {
-        range.smallest_nonzero = magnitude;
-      }
-    }
-  }
-  return range;
-}
-
 }  // namespace
 
 bool is_axis_order(const AxisOrder& order, std::size_t rank) {
@@ -162,33 +142,6 @@ std::int64_t rows_in_block(std::int64_t rows, std::int64_t k) {
   constexpr std::int64_t kFewest = 8;
   return std::clamp(kBlockFloats / std::max<std::int64_t>(k, 1), kFewest,
                     std::max<std::int64_t>(rows, kFewest));
-}
-
-WeightRange measure_weights(const Tensor& tensor, unsigned threads) {
-  constexpr std::int64_t kBlock = std::int64_t{1} << 16;
-  const std::int64_t elements = tensor.elements();
-  std::vector<WeightRange> parts(static_cast<std::size_t>((elements + kBlock - 1) / kBlock));
-  parallel_for(
-      parts.size(),
-      [&](std::size_t b) {
-        const std::int64_t first = static_cast<std::int64_t>(b) * kBlock;
-        std::vector<float> values(static_cast<std::size_t>(std::min(kBlock, elements - first)));
-        read_floats(tensor, first, static_cast<std::int64_t>(values.size()), values.data());
-        parts[b] = range_of(values);
-      },
-      threads);
-  WeightRange all;
-  for (const WeightRange& part : parts) {
-    all.all_finite = all.all_finite && part.all_finite;
-    all.largest = std::max(all.largest, part.largest);
-    all.sum += part.sum;
-    all.square_sum += part.square_sum;
-    if (part.smallest_nonzero > 0 &&
-        (all.smallest_nonzero == 0 || part.smallest_nonzero < all.smallest_nonzero)) {
-      all.smallest_nonzero = part.smallest_nonzero;
-    }
-  }
-  return all;
 }
 
 }  // namespace subbyte

@@ -33,18 +33,6 @@ RowReader row_reader(const Tensor& tensor, const AxisOrder& order);
 // All rows of a float32 constant where they lie in memory in this order; nullopt otherwise.
 std::optional<std::span<const float>> rows_in_memory(const Tensor& tensor, const AxisOrder& order);
 
-// What decides whether an encoding can hold a matrix.
-struct WeightRange {
-  float largest = 0;           // magnitude
-  float smallest_nonzero = 0;  // magnitude; 0 where all are 0
-  bool all_finite = true;      // the others count finite elements only
-  double sum = 0;              // of the elements
-  double square_sum = 0;       // of their squares
-};
-// Of a float tensor, whatever matrix it is: read once, in the order of memory. The sums do not
-// depend on the threads.
-WeightRange measure_weights(const Tensor& tensor, unsigned threads = 0);
-
 // Rows that are read and encoded at a time: about 256 KiB of floats, which a core's
 // cache holds.
 std::int64_t rows_in_block(std::int64_t rows, std::int64_t k);

@@ -90,36 +90,6 @@ TEST(RowReader, AxisOrders) {
   EXPECT_FALSE(is_axis_order({{-1}, {0}}, 2));
 }
 
-TEST(MeasureWeights, Range) {
-  const auto measure = [](const std::vector<float>& values) {
-    const auto n = static_cast<std::int64_t>(values.size());
-    return measure_weights(float_tensor({1, n}, values));
-  };
-  const WeightRange range = measure({0, -3, 0.5f, 2});
-  EXPECT_EQ(range.largest, 3);
-  EXPECT_EQ(range.smallest_nonzero, 0.5f);
-  EXPECT_TRUE(range.all_finite);
-  EXPECT_EQ(measure({0, -0.0f}).smallest_nonzero, 0);
-  const WeightRange infinite = measure({1, std::numeric_limits<float>::infinity()});
-  EXPECT_FALSE(infinite.all_finite);
-  EXPECT_EQ(infinite.largest, 1);
-  EXPECT_FALSE(measure({NAN}).all_finite);
-  EXPECT_TRUE(measure({}).all_finite);
-  EXPECT_EQ(range.sum, -0.5);
-  EXPECT_EQ(range.square_sum, 13.25);
-}
-
-TEST(MeasureWeights, ManyBlocks) {
-  std::vector<float> values(900000);
-  std::iota(values.begin(), values.end(), 1.0f);
-  const Tensor tensor = float_tensor({3000, 300}, values);
-  const WeightRange range = measure_weights(tensor, 3);
-  EXPECT_EQ(range.largest, 900000);
-  EXPECT_EQ(range.smallest_nonzero, 1);
-  EXPECT_EQ(range.sum, measure_weights(tensor, 1).sum);
-  EXPECT_EQ(range.square_sum, measure_weights(tensor, 1).square_sum);
-}
-
 TEST(RowsInMemory, OnlyWhereTheyLieSo) {
   std::vector<std::byte> bytes(24 * sizeof(float));
   const Tensor tensor = make_tensor(DType::float32, {2, 3, 4}, bytes);

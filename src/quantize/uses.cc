@@ -85,7 +85,7 @@ class Finder {
         uses_(find_uses(graph_)),
         trained_(model, uses_, [this](ValueId v) { return moments_of(v); }) {}
 
-  std::vector<WeightUse> run() {
+  Expected<SampledUses> run(const MeasureWeights& measure) {
     std::vector<NodeId> readers;
     for (ValueId v = 0; v < graph_.values.size(); ++v) {
       const Value& value = graph_.values[v];
@@ -96,13 +96,30 @@ class Finder {
       found_.push_back(describe_use(v, how));
       readers.push_back(reader);
     }
+    SUBBYTE_TRY(std::vector<std::vector<float>> samples, measure_found(measure));
     for (std::size_t i = 0; i < found_.size(); ++i) judge(found_[i], readers[i]);
     find_structure(graph_, readers, found_);
     name_structure(graph_, readers, found_);
-    return std::move(found_);
+    return SampledUses{std::move(found_), std::move(samples)};
   }
 
  private:
+  Expected<std::vector<std::vector<float>>> measure_found(const MeasureWeights& measure) {
+    std::vector<WeightMeter> meters;
+    meters.reserve(found_.size());
+    for (const WeightUse& use : found_) {
+      meters.emplace_back(*graph_.values[use.value].constant);
+      if (is_matrix(use.kind)) meters.back().sample(use.order);
+    }
+    SUBBYTE_CHECK_OK(measure(meters));
+    std::vector<std::vector<float>> samples;
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      found_[i].range = meters[i].range();
+      samples.push_back(meters[i].take_sample());
+    }
+    return samples;
+  }
+
   // Whether the use is of a trained operand, and of which kind where it is no matrix.
   void judge(WeightUse& use, NodeId reader) const {
     if (is_matrix(use.kind)) {
@@ -162,7 +179,6 @@ class Finder {
     const MatrixSize size = matrix_size(value.constant->dims, use.order);
     use.rows = size.rows;
     use.k = size.k;
-    use.range = measure_weights(*value.constant);
     return use;
   }
 
@@ -175,6 +191,16 @@ class Finder {
 
 }  // namespace
 
-std::vector<WeightUse> find_weight_uses(const Model& model) { return Finder(model).run(); }
+std::vector<WeightUse> find_weight_uses(const Model& model) {
+  const auto measure = [](std::span<WeightMeter> meters) -> Expected<void> {
+    measure_all(meters);
+    return {};
+  };
+  return std::move(sample_weight_uses(model, measure)->uses);
+}
+
+Expected<SampledUses> sample_weight_uses(const Model& model, const MeasureWeights& measure) {
+  return Finder(model).run(measure);
+}
 
 }  // namespace subbyte

@@ -3,8 +3,10 @@
 
 #include <vector>
 
+#include "base/error.h"
 #include "graph/graph.h"
 #include "quantize/assign.h"
+#include "quantize/measure.h"
 
 namespace subbyte {
 
@@ -14,5 +16,13 @@ namespace subbyte {
 // before the last two of a MatMul's weight, else one row of all elements. The first such reader
 // decides.
 std::vector<WeightUse> find_weight_uses(const Model& model);
+
+// The same, with rows sampled of each use that is a matrix (nothing for the others), and every
+// weight read once, by `measure`.
+struct SampledUses {
+  std::vector<WeightUse> uses;
+  std::vector<std::vector<float>> samples;
+};
+Expected<SampledUses> sample_weight_uses(const Model& model, const MeasureWeights& measure);
 
 }  // namespace subbyte

@@ -29,14 +29,12 @@ Precision mixed_precision(Component component) {
 }
 
 // Group sizes and zero points as the values ask for.
-void measure_encodings(const Model& model, const std::vector<WeightUse>& uses,
-                       std::vector<Assignment>& assignments) {
-  parallel_for(uses.size(), [&](std::size_t i) {
+void choose_encodings(const SampledUses& found, std::vector<Assignment>& assignments) {
+  parallel_for(found.uses.size(), [&](std::size_t i) {
     auto* const affine = std::get_if<AffineEncoding>(&assignments[i].encoding);
     if (affine == nullptr) return;
-    const Tensor& tensor = *model.main().values[uses[i].value].constant;
-    *affine = choose_encoding(affine->bits, row_reader(tensor, uses[i].order), uses[i].rows,
-                              uses[i].k, uses[i].range.largest);
+    const WeightUse& use = found.uses[i];
+    *affine = choose_encoding(affine->bits, found.samples[i], use.k, use.range.largest);
   });
 }
 
@@ -129,8 +127,17 @@ std::optional<PrecisionPolicy> policy_from_name(std::string_view name) {
 }
 
 Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& policy) {
+  return plan_weights(model, policy, [](std::span<WeightMeter> meters) -> Expected<void> {
+    measure_all(meters);
+    return {};
+  });
+}
+
+Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& policy,
+                                  const MeasureWeights& measure) {
   WeightPlan plan;
-  plan.uses = find_weight_uses(model);
+  SUBBYTE_TRY(SampledUses found, sample_weight_uses(model, measure));
+  plan.uses = found.uses;
   std::vector<Precision> precisions;
   for (const WeightUse& use : plan.uses) {
     precisions.push_back(policy.precision.value_or(mixed_precision(use.component)));
@@ -142,7 +149,7 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
     SUBBYTE_TRY(named, apply_mixed_precision(*policy.rules, plan.uses, names, precisions));
   }
   plan.assignments = assign_encodings(plan.uses, precisions);
-  measure_encodings(model, plan.uses, plan.assignments);
+  choose_encodings(found, plan.assignments);
   const bool all_narrow = policy.precision && bits_of(*policy.precision) < 8;
   std::vector<bool> narrow(plan.uses.size(), all_narrow);
   for (std::size_t i = 0; i < narrow.size(); ++i) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "graph/graph.h"
 #include "quantize/assign.h"
+#include "quantize/measure.h"
 #include "quantize/stored_weight.h"
 
 namespace subbyte {
@@ -41,7 +42,10 @@ struct WeightPlan {
   std::optional<BrokenPromise> broken;
 };
 
-// Of a model in standard operators, every shape known. Errors are those of the rules.
+// Of a model in standard operators, every shape known. Errors are those of the rules, and of
+// `measure`, which reads every weight once.
+Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& policy,
+                                  const MeasureWeights& measure);
 Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& policy);
 
 // A sentence for each weight that is stored wider than asked, in the order of the uses.

@@ -1,0 +1,50 @@
+#include "compile/source_bytes.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/sha256.h"
+#include "base/threads.h"
+
+namespace subbyte {
+namespace {
+
+bool lies_in(const MeterBlock& block, Bytes source) {
+  const std::less<> before;
+  const std::byte *const begin = block.bytes.data(), *const end = begin + block.bytes.size();
+  return !before(begin, source.data()) && !before(source.data() + source.size(), end);
+}
+
+}  // namespace
+
+Expected<std::string> hash_and_measure(Bytes source, std::span<WeightMeter> meters,
+                                       const std::function<Expected<void>()>& cancelled) {
+  std::vector<MeterBlock> blocks = blocks_by_address(meters);
+  const auto others = std::stable_partition(
+      blocks.begin(), blocks.end(), [&](const MeterBlock& b) { return lies_in(b, source); });
+  ThreadPool threads;
+  Sha256 hash;
+  auto next = blocks.begin();
+  for (std::size_t at = 0; at < source.size(); at += kMeasuredAtATime) {
+    SUBBYTE_CHECK_OK(cancelled());
+    const Bytes window = source.subspan(at, std::min(kMeasuredAtATime, source.size() - at));
+    const auto first = next;
+    while (next != others && lies_in(*next, source.first(at + window.size()))) ++next;
+    // The hash takes longest, so it begins first.
+    threads.run(1 + static_cast<std::size_t>(next - first), [&](std::size_t i) {
+      if (i == 0) return hash.update(window);
+      const MeterBlock& block = first[static_cast<std::ptrdiff_t>(i) - 1];
+      block.meter->measure(block.index);
+    });
+  }
+  for (std::span rest(others, blocks.end()); !rest.empty();) {
+    SUBBYTE_CHECK_OK(cancelled());
+    constexpr std::size_t kBetweenQuestions = 64;
+    const std::size_t count = std::min(kBetweenQuestions, rest.size());
+    measure_blocks(rest.first(count), threads);
+    rest = rest.subspan(count);
+  }
+  return hash.finish();
+}
+
+}  // namespace subbyte
