@@ -69,6 +69,7 @@ class Compilation {
     if (wrong_rules) return within(options_.mixed_rules_name, std::move(weights.error()));
     if (!weights) return weights;
     for (const auto& note : widening_notes(model, *weights)) detail([&] { return note; });
+    for (const auto& note : output_notes(model, *weights)) observer_.note(note);
     if (weights->broken) {
       observer_.warning(fmt::format("{}: {}", options_.precision,
                                     promise_text(model, *weights, *weights->broken)));
@@ -144,10 +145,11 @@ class Compilation {
     });
     for (const auto& [weight, step] : plan.read_by_elements) {
       const ValueId value = plan.weights[weight].value;
-      observer_.warning(fmt::format(
-          "weight {}: {} sums over other axes than it is packed along for its first reader, and "
-          "reads it an element at a time, which is slow",
-          quoted(model.main().values[value].name), quoted(step)));
+      observer_.warning(
+          fmt::format("weight {}: {} sums over other axes than it is packed along for its first "
+                      "reader, or over "
+                      "a part of them, and reads it an element at a time, which is slow",
+                      quoted(model.main().values[value].name), quoted(step)));
     }
     return plan;
   }

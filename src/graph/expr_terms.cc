@@ -215,7 +215,7 @@ void ExprSimplifier::cancel(Terms& a, Terms& b) const {
   }
   for (Terms* side : {&a, &b}) {
     for (Term& term : *side) {
-      term.coefficient /= content;
+      term.coefficient /= std::max<std::int64_t>(content, 1);
       std::vector<Expr> rest;
       if (is_multiset_subset(common, term.factors, &rest)) term.factors = std::move(rest);
     }

@@ -25,7 +25,7 @@ constexpr FamilyInfo kFamilies[] = {
 constexpr bool families_write_all_outputs() {
   bool all_written = true;
 #define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
-  all_written &= out_max <= kFamilies[static_cast<std::size_t>(Family::lower)].results;
+  all_written &= (out_max) <= kFamilies[static_cast<std::size_t>(Family::lower)].results;
 #include "graph/ops.def"
 #undef OP
   return all_written;

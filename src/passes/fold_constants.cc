@@ -8,6 +8,7 @@
 #include "passes/canonical_form.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/compact.h"
+#include "passes/fold_rules.h"
 #include "passes/passes.h"
 #include "reference/reference.h"
 
@@ -165,9 +166,10 @@ struct ConstantReaders {
   }
 
   // The node reads its inputs no more.
-  void release(Graph& graph, const Node& node) {
+  void release(Graph& graph, const Node& node, FoldedRules& rules) {
     for (const ValueId input : node.inputs) {
       if (input == kNone || --left[input] > 0 || by_name || !graph.values[input].constant) continue;
+      rules.release(graph, input);
       keep[input] = false;
       graph.values[input].constant.reset();
     }
@@ -211,6 +213,7 @@ Expected<void> fold_known(Model& model, std::int64_t& budget) {
   Graph& graph = model.main();
   std::vector<bool> keep = fold_contents(model);
   ConstantReaders readers(model);
+  FoldedRules rules(graph.values.size());
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& node = graph.nodes[n];
     if (keep[n] && can_fold(graph, node)) {
@@ -221,9 +224,11 @@ Expected<void> fold_known(Model& model, std::int64_t& budget) {
         set_constant(model.exprs, graph.values[node.outputs[i]], std::move((*outputs)[i]));
       }
       keep[n] = false;
+      rules.add(graph, static_cast<NodeId>(n));
     }
-    if (!keep[n]) readers.release(graph, node);
+    if (!keep[n]) readers.release(graph, node, rules);
   }
+  if (!readers.by_name) rules.restore(graph, keep, readers.keep);
   compact(graph, keep, readers.keep);
   return {};
 }

@@ -58,8 +58,8 @@ void take_over(Graph& graph, ValueId from, ValueId to) {
 }  // namespace
 
 // A graph output keeps its name: what computes the input of the identity computes the output in its
-// stead. Where that input is itself a graph input or output both names must stay, and so does the
-// node.
+// stead. Where that input is itself a graph input or output, or a constant that others read too,
+// both names must stay, and so does the node.
 Expected<void> remove_identities(Model& model) {
   Graph& graph = model.main();
   const Uses uses = find_uses(graph);
@@ -77,6 +77,9 @@ Expected<void> remove_identities(Model& model) {
     if (uses.outputs[to] == 0) {
       replaced.by[to] = from;
       keep_values[to] = false;
+    } else if (graph.values[from].constant && uses.count(from) > 1) {
+      // It is stored once, and the output copied from it.
+      continue;
     } else if (graph.values[from].constant) {
       graph.values[to].constant = graph.values[from].constant;
       graph.values[to].producer = kNone;

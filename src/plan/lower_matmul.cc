@@ -1,6 +1,7 @@
 // Matrix products: MatMul and Gemm, with packed weights or with activations on the right.
 #include "graph/ops.h"
 #include "plan/product.h"
+#include "plan/weight_code.h"
 
 namespace subbyte {
 
@@ -126,6 +127,13 @@ std::optional<Matrices> matrices_of(ExprPool& exprs, const View& view, std::span
   return axis == 0 && found.count > 0 ? std::optional(found) : std::nullopt;
 }
 
+// Which row of a matrix an offset is; nullopt where it is not known.
+std::optional<std::int64_t> first_row_of(const ExprPool& exprs, Expr offset, Expr row_stride) {
+  const auto elements = exprs.value(offset), stride = exprs.value(row_stride);
+  if (!elements || !stride || *stride < 1 || *elements % *stride != 0) return std::nullopt;
+  return *elements / *stride;
+}
+
 // Takes a stored weight as the right operand, where its rows lie as [batch..., N, K] asks for.
 bool take_stored(Lowering& lowering, ValueId constant, const std::vector<ViewStep>& path,
                  Product& p) {
@@ -149,15 +157,21 @@ bool take_stored(Lowering& lowering, ValueId constant, const std::vector<ViewSte
   const auto row_axis = static_cast<std::size_t>(stored.order.rows.back());
   const auto k_axis = static_cast<std::size_t>(stored.order.k[0]);
   const bool as_it_lies = access.views.size() == 1 && view.shape.size() >= 2 &&
-                          exprs.is(view.offset, 0) && view.shape[n] == shape[row_axis] &&
                           view.shape[k] == shape[k_axis] && view.strides[n] == strides[row_axis] &&
                           view.strides[k] == strides[k_axis];
   if (!as_it_lies) return false;
+  // A matrix alone may be some of its rows.
+  const bool whole = exprs.is(view.offset, 0) && view.shape[n] == shape[row_axis];
+  const auto first_row = rank == 2 && !exceeds_binding(stored)
+                             ? first_row_of(exprs, view.offset, strides[row_axis])
+                             : std::nullopt;
+  if (!whole && !first_row) return false;
   const auto matrices = matrices_of(exprs, view, std::span(shape).first(rank - 2),
                                     std::span(strides).first(rank - 2));
   if (!matrices) return false;
   p.weight = it->second;
   p.groups = matrices->count;
+  p.first_row = whole ? 0 : *first_row;
   p.repeats = matrices->repeats;
   return true;
 }

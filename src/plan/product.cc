@@ -20,7 +20,11 @@ std::vector<std::string_view> bind_right(Lowering& lowering, StepCode& code, con
   const std::string groups = code.size(lowering.exprs().constant(p.groups));
   const bool repeated = p.repeats && !lowering.exprs().is(*p.repeats, 1);
   const std::string group = repeated ? fmt::format("b / {}", code.divisor(*p.repeats)) : "b";
-  const std::string row = p.groups == 1 ? "n" : fmt::format("{} % {} * cols() + n", group, groups);
+  const std::string alone =
+      p.first_row == 0 ? "n"
+                       : fmt::format("n + {}", code.size(lowering.exprs().constant(p.first_row)));
+  const std::string row =
+      p.groups == 1 ? alone : fmt::format("{} % {} * cols() + n", group, groups);
   code.declare(fmt::format("fn weight_row(b: u32, n: u32) -> u32 {{ return {}; }}\n", row));
   return reader_files(stored);
 }

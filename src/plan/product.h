@@ -13,10 +13,11 @@ namespace subbyte {
 
 struct Product {
   Expr batches, rows, cols, depth;
-  // Row n of B in batch b is row (b / repeats % groups) * cols + n of the stored weight; without
-  // one, of load_b.
+  // Row n of B in batch b is row (b / repeats % groups) * cols + first_row + n of the stored
+  // weight; without one, of load_b. Of several groups there is no first row.
   std::optional<WeightId> weight;
   std::int64_t groups = 1;
+  std::int64_t first_row = 0;
   std::optional<Expr> repeats = {};  // 1
   // C's row-major order within the result, by the names b, m and n, and the result seen so.
   Frame result;

@@ -39,6 +39,12 @@ bool swaps_last_axes(const Node& node, std::size_t rank) {
   return true;
 }
 
+// Whether a node passes on some of its elements, or repeats of them, each axis along itself.
+bool keeps_axes(const Node& node) {
+  return node.op == Op::Identity || node.op == Op::Slice || node.op == Op::Split ||
+         node.op == Op::Expand || node.op == Op::Tile;
+}
+
 // How a weight of matrices is read, one for each place along the axes before the last two.
 // `k_last`: the product sums over the last axis.
 Reading matrices(WeightUseKind kind, std::size_t rank, bool k_last) {
@@ -81,7 +87,8 @@ Reading reading(const Node& node, std::size_t input, const std::vector<std::int6
 class Finder {
  public:
   explicit Finder(const Model& model)
-      : graph_(model.main()),
+      : model_(model),
+        graph_(model.main()),
         uses_(find_uses(graph_)),
         trained_(model, uses_, [this](ValueId v) { return moments_of(v); }) {}
 
@@ -162,11 +169,29 @@ class Finder {
     if (depth == 4) return result;
     for (const NodeId n : uses_.readers[v]) {
       const Node& node = graph_.nodes[n];
-      if (!swaps_last_axes(node, dims.size())) continue;
-      const auto through = first_reading(node.outputs[0], dims, !transposed, depth + 1);
-      if (through.first.kind != WeightUseKind::other) return through;
+      const bool swaps = swaps_last_axes(node, dims.size());
+      if (!swaps && !keeps_axes(node)) continue;
+      for (const ValueId output : node.outputs) {
+        const std::vector<std::int64_t> seen = dims_of(output);
+        if (seen.size() != dims.size()) continue;
+        // Readers of a transpose are asked for the matrix of what is transposed.
+        auto through = first_reading(output, swaps ? dims : seen, transposed != swaps, depth + 1);
+        if (through.first.kind != WeightUseKind::other) return through;
+      }
     }
     return result;
+  }
+
+  // Empty where they are not known.
+  std::vector<std::int64_t> dims_of(ValueId v) const {
+    std::vector<std::int64_t> dims;
+    if (!graph_.values[v].shape) return dims;
+    for (const Expr dim : *graph_.values[v].shape) {
+      const auto size = model_.exprs.value(dim);
+      if (!size) return {};
+      dims.push_back(*size);
+    }
+    return dims;
   }
 
   WeightUse describe_use(ValueId v, const Reading& how) const {
@@ -182,6 +207,7 @@ class Finder {
     return use;
   }
 
+  const Model& model_;
   const Graph& graph_;
   Uses uses_;
   TrainedOperands trained_;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "quantize/choose_encoding.h"
+#include "quantize/flow.h"
 #include "quantize/mixed.h"
 #include "quantize/uses.h"
 #include "quantize/widen.h"
@@ -173,6 +174,25 @@ std::vector<std::string> widening_notes(const Model& model, const WeightPlan& pl
     if (reason.empty()) continue;
     notes.push_back(
         fmt::format("weight {}: {}", quoted(model.main().values[plan.uses[i].value].name), reason));
+  }
+  return notes;
+}
+
+std::vector<std::string> output_notes(const Model& model, const WeightPlan& plan) {
+  const Graph& graph = model.main();
+  std::vector<std::string> notes;
+  for (const ValueId output : graph.outputs) {
+    ValueId v = output;
+    while (graph.values[v].producer != kNone && is_view(graph.nodes[graph.values[v].producer].op))
+      v = graph.nodes[graph.values[v].producer].inputs[0];
+    const auto stored = plan.stored.find(v);
+    if (!graph.values[v].constant || stored == plan.stored.end()) continue;
+    const int bits = value_bits(stored->second.encoding);
+    if (bits >= 32) continue;
+    notes.push_back(
+        fmt::format("output {} is the weight {}, and gives its values as they are "
+                    "stored at {} bits",
+                    quoted(graph.values[output].name), quoted(graph.values[v].name), bits));
   }
   return notes;
 }

@@ -50,6 +50,9 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
 
 // A sentence for each weight that is stored wider than asked, in the order of the uses.
 std::vector<std::string> widening_notes(const Model& model, const WeightPlan& plan);
+// A sentence for each output that is a weight, or some of its elements, stored narrower than
+// float32: it gives what the module computes with.
+std::vector<std::string> output_notes(const Model& model, const WeightPlan& plan);
 // What the user is told of a promise that is not kept: the tensors that are stored wider, and why.
 std::string promise_text(const Model& model, const WeightPlan& plan, const BrokenPromise& broken);
 

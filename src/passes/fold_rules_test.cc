@@ -1,0 +1,164 @@
+#include "passes/fold_rules.h"
+
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "graph/infer.h"
+#include "graph/ops.h"
+#include "passes/passes.h"
+#include "passes/test_model.h"
+
+namespace subbyte {
+namespace {
+
+using testing::ElementsAre;
+
+// Ascending, from `first` on.
+Tensor ascending(std::vector<std::int64_t> dims, float first = 0) {
+  Tensor tensor{DType::float32, std::move(dims)};
+  std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
+  std::iota(values.begin(), values.end(), first);
+  std::vector<std::byte> bytes(values.size() * sizeof(float));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return make_tensor(DType::float32, tensor.dims, std::move(bytes));
+}
+
+Tensor counted(std::vector<std::int64_t> dims, std::int64_t first = 0) {
+  Tensor tensor{DType::int64, dims};
+  std::vector<std::int64_t> values(static_cast<std::size_t>(tensor.elements()));
+  std::iota(values.begin(), values.end(), first);
+  return make_int64_tensor(std::move(dims), values);
+}
+
+class Fold : public testing::Test {
+ protected:
+  Fold() { x_ = t_.input("x", DType::float32, {3, 64}); }
+
+  // The operators that are left.
+  std::vector<std::string> folded() {
+    const auto inferred = infer(t_.model);
+    EXPECT_TRUE(inferred);
+    const auto canonical = canonicalize(t_.model);
+    EXPECT_TRUE(canonical);
+    const auto done = fold_constants(t_.model);
+    EXPECT_TRUE(done) << done.error().message;
+    std::vector<std::string> ops;
+    for (const Node& node : t_.model.main().nodes) ops.push_back(node.op_type);
+    return ops;
+  }
+  void multiply(ValueId weight) {
+    t_.output(t_.node(Op::MatMul, {x_, weight}, "y" + std::to_string(count_++)));
+  }
+  ValueId transposed(ValueId v, const std::string& name) {
+    return t_.node(Op::Transpose, {v}, name, {{"perm", std::vector<std::int64_t>{1, 0}}});
+  }
+  // Columns [first, last) of v.
+  ValueId columns(ValueId v, std::int64_t first, std::int64_t last, const std::string& name) {
+    const ValueId from = t_.constant(name + "_from", int64s({1}, {first}));
+    const ValueId to = t_.constant(name + "_to", int64s({1}, {last}));
+    const ValueId axis = t_.constant(name + "_axis", int64s({1}, {1}));
+    return t_.node(Op::Slice, {v, from, to, axis}, name);
+  }
+  ValueId expanded(ValueId v, std::initializer_list<std::int64_t> dims, const std::string& name) {
+    const ValueId shape =
+        t_.constant(name + "_shape", int64s({static_cast<std::int64_t>(dims.size())}, dims));
+    return t_.node(Op::Expand, {v, shape}, name);
+  }
+
+  TestModel t_;
+  ValueId x_ = kNone;
+  int count_ = 0;
+};
+
+TEST_F(Fold, AViewAloneIsFolded) {
+  multiply(transposed(t_.constant("w", ascending({64, 64})), "t"));
+  EXPECT_THAT(folded(), ElementsAre("MatMul"));
+}
+
+TEST_F(Fold, AViewOfWhatIsReadWholeIsNot) {
+  const ValueId w = t_.constant("w", ascending({64, 64}));
+  multiply(w);
+  multiply(transposed(w, "t"));
+  EXPECT_THAT(folded(), ElementsAre("MatMul", "Transpose", "MatMul"));
+  EXPECT_TRUE(t_.model.main().constant(t_.model.main().nodes[1].inputs[0]));
+}
+
+TEST_F(Fold, PartsAreFoldedWhereTheyAreNoMoreThanTheWhole) {
+  const ValueId w = t_.constant("w", ascending({64, 64}));
+  multiply(columns(w, 0, 32, "a"));
+  multiply(columns(w, 32, 64, "b"));
+  EXPECT_THAT(folded(), ElementsAre("MatMul", "MatMul"));
+}
+
+TEST_F(Fold, PartsThatOverlapAreNot) {
+  const ValueId w = t_.constant("w", ascending({64, 64}));
+  multiply(columns(w, 0, 60, "a"));
+  multiply(columns(w, 4, 64, "b"));
+  EXPECT_THAT(folded(), ElementsAre("Slice", "MatMul", "Slice", "MatMul"));
+}
+
+TEST_F(Fold, EqualResultsCountOnce) {
+  const ValueId w = t_.constant("w", ascending({64, 64}));
+  multiply(transposed(w, "a"));
+  multiply(transposed(w, "b"));
+  EXPECT_THAT(folded(), ElementsAre("MatMul", "MatMul"));
+}
+
+TEST_F(Fold, AnOutputThatIsAWeightIsCopiedFromIt) {
+  const ValueId w = t_.constant("w", ascending({64, 64}));
+  multiply(w);
+  t_.output(t_.node(Op::Identity, {w}, "o"));
+  EXPECT_THAT(folded(), ElementsAre("MatMul", "Identity"));
+  ASSERT_TRUE(remove_identities(t_.model));
+  EXPECT_EQ(t_.model.main().nodes.size(), 2u);
+}
+
+TEST_F(Fold, WhatRepeatsWithinAnAxisIsARule) {
+  const ValueId w = t_.constant("w", ascending({16, 1, 64}));
+  const ValueId e = expanded(w, {16, 4, 64}, "e");
+  const ValueId r = t_.node(Op::Reshape, {e, t_.constant("s", int64s({2}, {64, 64}))}, "r");
+  t_.output(t_.node(Op::Add, {t_.input("z", DType::float32, {64, 64}), r}, "y"));
+  EXPECT_THAT(folded(), ElementsAre("Expand", "Reshape", "Add"));
+}
+
+TEST_F(Fold, SoIsAMaskOfPositions) {
+  const ValueId rows = t_.constant("rows", counted({64, 1}));
+  const ValueId keys = t_.constant("keys", counted({1, 64}));
+  const ValueId seen = t_.node(Op::LessOrEqual, {keys, rows}, "seen");
+  const ValueId mask = t_.node(
+      Op::Where,
+      {seen, t_.constant("nothing", floats({}, {0})), t_.constant("far", floats({}, {-INFINITY}))},
+      "mask");
+  t_.output(t_.node(Op::Add, {t_.input("z", DType::float32, {64, 64}), mask}, "y"));
+  EXPECT_THAT(folded(), ElementsAre("LessOrEqual", "Where", "Add"));
+}
+
+TEST_F(Fold, ButNotASmallOne) {
+  const ValueId rows = t_.constant("rows", counted({16, 1}));
+  const ValueId keys = t_.constant("keys", counted({1, 16}));
+  t_.output(t_.node(Op::LessOrEqual, {keys, rows}, "seen"));
+  EXPECT_THAT(folded(), ElementsAre());
+}
+
+// What a function gives is not the same bits on the GPU, and stays a table; what repeats it is a
+// rule.
+TEST_F(Fold, TablesOfFunctionsStayTables) {
+  const ValueId angle = t_.constant("angle", ascending({1, 64}));
+  const ValueId position = t_.constant("position", ascending({64, 1}));
+  const ValueId wave = t_.node(Op::Sin, {t_.node(Op::Mul, {position, angle}, "product")}, "wave");
+  t_.output(t_.node(Op::Add,
+                    {t_.input("z", DType::float32, {8, 64, 64}), expanded(wave, {8, 64, 64}, "e")},
+                    "y"));
+  EXPECT_THAT(folded(), ElementsAre("Expand", "Add"));
+}
+
+TEST_F(Fold, IntegersBeyond32BitsStayTables) {
+  const ValueId far = t_.constant("far", int64s({1, 1}, {std::int64_t{1} << 40}));
+  const ValueId near = t_.constant("near", counted({64, 64}));
+  t_.output(t_.node(Op::Less, {near, expanded(far, {64, 64}, "e")}, "y"));
+  EXPECT_THAT(folded(), ElementsAre());
+}
+
+}  // namespace
+}  // namespace subbyte
