@@ -100,6 +100,11 @@ Form form_of(Op op) {
     case Op::ReduceSumSquare:
       return reduce_form;
 
+    case Op::GRU:
+    case Op::LSTM:
+    case Op::RNN:
+      return recurrent_form;
+
     case Op::Concat:
       return concat_form;
     case Op::Expand:

@@ -31,6 +31,9 @@ Result softmax_form(const Call& call, Machine& machine);
 Result normalization_form(const Call& call, Machine& machine);
 Result reduce_form(const Call& call, Machine& machine);
 
+// LSTM, GRU and RNN.
+Result recurrent_form(const Call& call, Machine& machine);
+
 // What moves elements of any dtype.
 Result concat_form(const Call& call, Machine& machine);
 Result expand_form(const Call& call, Machine& machine);

@@ -5,8 +5,7 @@ namespace {
 
 constexpr InputSet all{UINT32_MAX};
 constexpr InputSet nothing{0};
-constexpr InputSet only(std::uint32_t a) { return {1u << a}; }
-constexpr InputSet only(std::uint32_t a, std::uint32_t b) { return {1u << a | 1u << b}; }
+constexpr InputSet only(auto... a) { return {((1u << a) | ...)}; }
 constexpr InputSet from(std::uint32_t first) { return {UINT32_MAX << first}; }
 
 constexpr RuleInfo kRules[] = {

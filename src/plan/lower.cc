@@ -11,6 +11,7 @@
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
 #include "plan/repeat_by_views.h"
+#include "plan/split_recurrences.h"
 #include "plan/split_variadic.h"
 #include "plan/wide_constants.h"
 
@@ -271,6 +272,7 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   SUBBYTE_CHECK_OK(shapes_are_known(model.main()));
   SUBBYTE_CHECK_OK(split_variadic(model));
   repeat_by_views(model);
+  split_recurrences(model);
   std::set<ValueId> alone = results_from_large_tables(model.main(), weights);
   const IntegerRanges ranges = integer_ranges(model);
   model.constraints.insert(model.constraints.end(), ranges.constraints.begin(),

@@ -179,15 +179,20 @@ void StepCode::declare_reader(const StoredWeight& stored, const std::string& nam
                with_suffix(reader, "_" + name, names)});
 }
 
-void StepCode::bind_matrix(WeightId weight) {
+void StepCode::bind_matrix(WeightId weight, bool whole) {
   const StoredWeight& stored = plan_.weights[weight];
-  for (const WeightPart& part : weight_parts(stored)) {
-    const bool vec4 = part.part == Part::values && values_in_vec4(stored);
-    const auto i =
-        bind({PlanBinding::Kind::weight_part, weight, part.part}, vec4 ? "vec4<u32>" : "u32");
-    declared_[i].name = part_binding(part.part);
+  if (whole) {
+    const auto i = bind({PlanBinding::Kind::whole_weight, weight}, "u32");
+    declare(reader_hooks(stored, declared_[i].name));
+  } else {
+    for (const WeightPart& part : weight_parts(stored)) {
+      const bool vec4 = part.part == Part::values && values_in_vec4(stored);
+      const auto i =
+          bind({PlanBinding::Kind::weight_part, weight, part.part}, vec4 ? "vec4<u32>" : "u32");
+      declared_[i].name = part_binding(part.part);
+    }
+    declare(reader_hooks(stored));
   }
-  declare(reader_hooks(stored));
   declare_size("row_words", exprs_.constant(stored.layout.values / 4));
   if (const auto* affine = std::get_if<AffineEncoding>(&stored.encoding)) {
     declare_size("scale_bytes", exprs_.constant(stored.layout.scales));

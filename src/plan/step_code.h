@@ -71,8 +71,9 @@ class StepCode {
                            const std::string& value);
   // The name of a tensor of words that this step changes by atomic functions only.
   std::string bind_atomic(TensorId tensor);
-  // Declares the parts of a weight under the names of the weight library files (docs/kernels.md).
-  void bind_matrix(WeightId weight);
+  // Declares the parts of a weight under the names of the weight library files (docs/kernels.md);
+  // `whole`: all of them are one binding.
+  void bind_matrix(WeightId weight, bool whole = false);
 
   // A file of kernels/ that the prologue needs, once.
   void use_library(std::string_view file);

@@ -5,6 +5,7 @@
 #include "graph/families.h"
 #include "graph/op_info.h"
 #include "graph/ops.h"
+#include "graph/recurrence.h"
 
 namespace subbyte {
 namespace {
@@ -32,7 +33,8 @@ bool is_whole(DType dtype) { return !is_float(dtype); }
 // What input i of a node reaches: through it, or in it.
 unsigned ends_through(const Graph& graph, const Node& node, std::size_t i, unsigned after) {
   if (node.op == Op::Unknown) return kEndsInIndex;
-  if (is_product(node.op) || is_normalization(node.op)) return kEndsInProduct;
+  if (is_product(node.op) || is_normalization(node.op) || is_recurrence(node.op))
+    return kEndsInProduct;
   if (is_trigonometric(node.op)) return kEndsInAngle;
   switch (node.op) {
     case Op::Softmax:
@@ -128,7 +130,8 @@ Origin Flow::origin_of(const Graph& graph, const Node& node) const {
     if (!node.has_input(i) || (i > 0 && is_gather(node.op))) continue;
     most = std::max(most, origin(node.inputs[i]));
   }
-  if (is_trigonometric(node.op) || is_normalization(node.op) || node.op == Op::Softmax) {
+  if (is_trigonometric(node.op) || is_normalization(node.op) || is_recurrence(node.op) ||
+      node.op == Op::Softmax) {
     return most == Origin::constant ? most : Origin::feature;
   }
   if (node.op == Op::Gather) {

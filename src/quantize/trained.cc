@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "graph/ops.h"
+#include "graph/recurrence.h"
 
 namespace subbyte {
 namespace {
@@ -81,6 +82,8 @@ TrainedOperands::TrainedOperands(const Model& model, const Uses& uses,
 bool TrainedOperands::trains_matrix(ValueId constant, NodeId reader) const {
   const Node& node = graph_.nodes[reader];
   if (node.op == Op::Gather) return !holds_angles(constant, node);
+  // Nothing but training makes the weights of a recurrence.
+  if (is_recurrence(node.op)) return true;
   if (!is_product(node.op)) return false;
   const ValueId data = data_of(node, [this](ValueId v) { return constant_behind(v) != kNone; });
   return data != kNone && flow_.trains(data, node.outputs[0]);
@@ -125,6 +128,8 @@ TakenFor TrainedOperands::taken_for_in(const Node& node, std::size_t input, Valu
     if (source.node == kNone) return {};
     return {WeightUseKind::bias, size_of(source)};
   }
+  // Beside gates, whose activations saturate where their sums are much larger than 1.
+  if (is_recurrence(node.op)) return input == 3 ? TakenFor{WeightUseKind::bias, 1} : TakenFor{};
   if (is_normalization(node.op)) {
     return input == 1 ? TakenFor{WeightUseKind::scale} : addend(result, result, constant, viewed);
   }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "graph/ops.h"
+#include "graph/recurrence.h"
 #include "quantize/name_structure.h"
 #include "quantize/structure.h"
 #include "quantize/trained.h"
@@ -72,6 +73,8 @@ Reading reading(const Node& node, std::size_t input, const std::vector<std::int6
     const bool exchanged = node.int_or(input == 0 ? "transA" : "transB", 0) != 0;
     return matrices(WeightUseKind::gemm, rank, ((input == 0) != exchanged) != transposed);
   }
+  if (is_recurrence(node.op) && (input == 1 || input == 2) && rank == 3 && !transposed)
+    return matrices(WeightUseKind::matmul, rank, true);
   if (node.op == Op::Gather && input == 0 && rank >= 2 && !transposed) {
     if (const std::int64_t axis = node.int_or("axis", 0);
         axis == 0 || axis == -static_cast<std::int64_t>(rank)) {

@@ -16,7 +16,8 @@ std::string zeros(int count) {
 
 // The first use of a model with one weight %w of these dimensions, read by these nodes.
 WeightUse use_of(const std::string& dims, int elements, const std::string& input,
-                 const std::string& nodes, const std::string& input_type = "float32") {
+                 const std::string& nodes, std::size_t count = 1,
+                 const std::string& input_type = "float32") {
   auto model = parse_model("model \"m\"\ngraph \"main\" {\n  input %x : " + input_type + " [" +
                            input + "]\n  value %w : float32 [" + dims + "] = " + zeros(elements) +
                            "\n" + nodes + "  output %y\n}\n");
@@ -25,7 +26,7 @@ WeightUse use_of(const std::string& dims, int elements, const std::string& input
   const auto inferred = infer(*model);
   EXPECT_TRUE(inferred) << inferred.error().message;
   const auto uses = find_weight_uses(*model);
-  EXPECT_EQ(uses.size(), 1u);
+  EXPECT_EQ(uses.size(), count);
   return uses.empty() ? WeightUse{} : uses.front();
 }
 
@@ -35,6 +36,12 @@ void expect(const WeightUse& use, WeightUseKind kind, const AxisOrder& order, st
   EXPECT_EQ(use.order, order);
   EXPECT_EQ(use.rows, rows);
   EXPECT_EQ(use.k, k);
+}
+
+TEST(WeightUses, Recurrences) {
+  expect(use_of("1, 8, 4", 32, "3, 1, 4",
+                "  value %r : float32 [1, 8, 2] = " + zeros(16) + "\n  %y = LSTM(%x, %w, %r)\n", 2),
+         WeightUseKind::matmul, {{0, 1}, {2}}, 8, 4);
 }
 
 TEST(WeightUses, Products) {
@@ -63,7 +70,7 @@ TEST(WeightUses, OneMatrixForEachPlace) {
 }
 
 TEST(WeightUses, Tables) {
-  expect(use_of("7, 4", 28, "5", "  %y = Gather(%w, %x)\n", "int64"), WeightUseKind::embedding,
+  expect(use_of("7, 4", 28, "5", "  %y = Gather(%w, %x)\n", 1, "int64"), WeightUseKind::embedding,
          {{0}, {1}}, 7, 4);
 }
 
