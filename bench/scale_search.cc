@@ -36,14 +36,16 @@ Expected<double> error_of(const Model& model, const WeightPlan& plan,
     if (search) weights.back().source = ElementsOfConstant{*search};
   }
   std::vector<Expected<Check>> checks(kSeeds);
-  parallel_for(kSeeds,
-               [&](std::size_t i) { checks[i] = check_quantization(model, weights, i + 1); });
+  parallel_for(kSeeds, [&](std::size_t i) {
+    checks[i] = check_quantization(model, weights, {.seed = i + 1, .samples = 1});
+  });
   double logarithms = 0;
   for (const auto& check : checks) {
     if (!check) return tl::unexpected(check.error());
     if (!check->skipped.empty()) return fail("{}", check->skipped);
     double largest = 0;
-    for (const auto& output : check->outputs) largest = std::max(largest, output.relative_l2);
+    for (const auto& output : check->outputs)
+      largest = std::max(largest, output.loss.relative_l2.value);
     logarithms += std::log(largest);
   }
   return std::exp(logarithms / kSeeds);

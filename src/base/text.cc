@@ -144,6 +144,22 @@ std::string js_string(std::string_view text) {
   return out;
 }
 
+std::string bytes_text(std::int64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  double size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (size >= 999.5 && unit + 1 < std::size(kUnits)) {
+    size /= 1000;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes)
+                   : fmt::format("{:.{}f} {}", size,
+                                 size < 10    ? 2
+                                 : size < 100 ? 1
+                                              : 0,
+                                 kUnits[unit]);
+}
+
 std::string nearest(std::string_view text, const std::vector<std::string>& candidates) {
   // Names longer than this are nobody's typing error, and the distance takes quadratic time.
   constexpr std::size_t kLongest = 100;

@@ -25,6 +25,9 @@ std::string valid_utf8(std::string_view text);
 // element and a block comment: '<', '>', '/', U+2028, U+2029 and controls are \u escapes.
 std::string js_string(std::string_view text);
 
+// "10.4 MB": decimal units, three significant digits.
+std::string bytes_text(std::int64_t bytes);
+
 // The candidate nearest to `text` by edit distance, or "" when none is near enough to suggest.
 std::string nearest(std::string_view text, const std::vector<std::string>& candidates);
 

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/verbs.h"
+#include "compile/check_report.h"
 #include "compile/compile.h"
 #include "compile/file_claims.h"
 #include "emit/onnx/onnx.h"
@@ -126,6 +127,7 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   result.single_file = options.single_file;
   result.shard_bytes = options.shard_bytes;
   result.check = options.check;
+  result.check_whatever_size = options.check_whatever_size;
   if (options.mixed_config.empty()) return result;
   SUBBYTE_TRY(const auto content, files.map(options.mixed_config));
   const Bytes bytes = content->bytes();
@@ -158,8 +160,9 @@ Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& lo
   if (options.target_format == "onnx") {
     fmt::print("{}: written\n", quoted(output));
   } else {
-    fmt::print("{}: {} of weights, {:.2f} bits a weight ({} before)\n", quoted(output),
-               bytes_text(done.bytes), done.bits_per_weight, bytes_text(done.source_bytes));
+    fmt::print("{}: {} of weights, {:.2f} bits a weight ({} before); {}\n", quoted(output),
+               bytes_text(done.bytes), done.bits_per_weight, bytes_text(done.source_bytes),
+               done.check ? check_text(*done.check) : "not checked, as --no-check says");
   }
   return {};
 }

@@ -129,22 +129,6 @@ void print_table(const Json& json) {
 
 }  // namespace
 
-std::string bytes_text(std::int64_t bytes) {
-  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
-  double size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (size >= 999.5 && unit + 1 < std::size(kUnits)) {
-    size /= 1000;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} B", bytes)
-                   : fmt::format("{:.{}f} {}", size,
-                                 size < 10    ? 2
-                                 : size < 100 ? 1
-                                              : 0,
-                                 kUnits[unit]);
-}
-
 Expected<void> inspect(FileSystem& files, const InspectOptions& options) {
   SUBBYTE_TRY(const ModelFacts facts, describe_model(files, options.model));
   const Json json = facts_json(facts);

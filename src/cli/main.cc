@@ -92,7 +92,11 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
   verb->add_flag("--single-file", o.single_file,
                  "Put the weights inside the module (up to 100 MB)");
   verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
-  verb->add_flag("--no-check", no_check, "Do not compare the quantized model with the float one");
+  auto* without = verb->add_flag("--no-check", no_check,
+                                 "Do not compare the quantized model with the float one");
+  verb->add_flag("--check", o.check_whatever_size,
+                 "Compare them however large the model is (else up to 500 million parameters)")
+      ->excludes(without);
   verb->add_flag("--force", o.force,
                  "Replace files that subbyte did not write, the log file included");
   verb->add_option("--log-level", log.level, "How much is told on stderr")

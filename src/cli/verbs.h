@@ -23,6 +23,7 @@ struct ConvertOptions {
   bool single_file = false;
   std::int64_t shard_bytes = 0;  // 0: one file
   bool check = true;
+  bool check_whatever_size = false;
   bool force = false;
 };
 Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log);
@@ -46,8 +47,5 @@ struct FileOptions {
 Expected<void> detect(FileSystem& files, const FileOptions& options);
 Expected<void> verify_file(FileSystem& files, const FileOptions& options);
 Expected<void> find_models(FileSystem& files, const FileOptions& options);
-
-// "10.4 MB": decimal units, three significant digits.
-std::string bytes_text(std::int64_t bytes);
 
 }  // namespace subbyte

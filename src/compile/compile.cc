@@ -8,6 +8,7 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
+#include "compile/check_report.h"
 #include "compile/source_bytes.h"
 #include "emit/check.h"
 #include "emit/module.h"
@@ -18,6 +19,7 @@
 #include "import/onnx.h"
 #include "passes/passes.h"
 #include "plan/lower.h"
+#include "plan/weight_code.h"
 #include "quantize/weight_plan.h"
 
 namespace subbyte {
@@ -33,17 +35,21 @@ class Compilation {
       : source_(source), options_(options), output_(output), observer_(observer) {}
 
   Expected<CompileResult> run(Model model) {
+    SUBBYTE_TRY(const std::int64_t bytes_before, bytes_of_source(model));
     SUBBYTE_CHECK_OK(standardize(model));
     SUBBYTE_TRY(WeightPlan weights, choose_weights(model));
     if (options_.target == Target::onnx) {
       SUBBYTE_CHECK_OK(write_as_onnx(model, weights));
-      return CompileResult{.source_bytes = source_bytes()};
+      return CompileResult{.source_bytes = bytes_before};
     }
     ManifestFacts facts;
     facts.source = {base_name_of(source_.path), source_bytes(), std::move(source_sha256_)};
     SUBBYTE_TRY(facts.check, check(model, weights));
     SUBBYTE_TRY(const Plan plan, make_plan(model, weights));
-    return write_as_module(model, plan, std::move(weights), std::move(facts));
+    SUBBYTE_TRY(CompileResult done,
+                write_as_module(model, plan, std::move(weights), std::move(facts)));
+    done.source_bytes = bytes_before;
+    return done;
   }
 
  private:
@@ -106,33 +112,64 @@ class Compilation {
     SUBBYTE_CHECK_OK(begin("checking"));
     std::vector<StoredWeight> stored;
     for (const auto& [value, weight] : weights.stored) stored.push_back(weight);
-    constexpr std::uint64_t kSeed = 1;
-    auto check = check_quantization(model, stored, kSeed, [&] { return observer_.cancelled(); });
+    CheckOptions wanted;
+    wanted.whatever_size = options_.check_whatever_size;
+    wanted.cancelled = [&] { return observer_.cancelled(); };
+    auto checker = Checker::begin(model, wanted);
+    SUBBYTE_CHECK_OK(not_cancelled());
+    if (!checker) return tl::unexpected(std::move(checker.error()));
+    auto check = checker->compare(stored);
     SUBBYTE_CHECK_OK(not_cancelled());
     if (!check) return tl::unexpected(std::move(check.error()));
-    report(*check);
+    for (const auto& output : check->outputs) detail([&] { return loss_detail(output); });
+    const OutputCheck* const worst = worst_output(*check);
+    if (worst != nullptr && severity(*worst) >= 1) {
+      SUBBYTE_TRY(const std::string remedy, remedy_of(model, *checker, worst->name));
+      observer_.warning(fmt::format("{} ruins this model: output {}: {} on {} samples ({}); {}",
+                                    options_.precision, quoted(worst->name), loss_text(*worst),
+                                    check->samples, check->made_of, remedy));
+    }
     return std::optional(std::move(*check));
   }
 
-  void report(const Check& check) {
-    if (!check.skipped.empty()) {
-      observer_.note(fmt::format("accuracy was not checked: {}", check.skipped));
-      return;
+  static std::string loss_detail(const OutputCheck& output) {
+    const auto& loss = output.loss;
+    std::string text = fmt::format("output {}: relative L2 error {:.3g}", quoted(output.name),
+                                   loss.relative_l2.value);
+    if (loss.flips) text += fmt::format(", flips {:.3g}", loss.flips->value);
+    if (loss.kl) text += fmt::format(", divergence {:.3g}", loss.kl->value);
+    return text;
+  }
+
+  static std::int64_t bytes_of(const WeightPlan& plan) {
+    std::int64_t bytes = 0;
+    for (const auto& [value, weight] : plan.stored) bytes += stored_bytes(weight);
+    return bytes;
+  }
+
+  // The first wider precision, rounded to nearest, with which no output is ruined, and its size.
+  Expected<std::string> remedy_of(const Model& model, const Checker& checker,
+                                  const std::string& output) {
+    constexpr std::string_view kWider[] = {"2bit", "3bit", "4bit", "8bit", "float16"};
+    const std::string_view own = options_.precision == "int8"    ? "8bit"
+                                 : options_.precision == "mixed" ? "4bit"
+                                                                 : options_.precision;
+    const auto* next = std::ranges::find(kWider, own);
+    while (next != std::end(kWider) && ++next != std::end(kWider)) {
+      const auto policy = policy_from_name(*next);
+      SUBBYTE_TRY(const WeightPlan plan, plan_weights(model, *policy));
+      std::vector<StoredWeight> stored;
+      for (const auto& [value, weight] : plan.stored) stored.push_back(weight);
+      auto check = checker.compare(stored);
+      SUBBYTE_CHECK_OK(not_cancelled());
+      if (!check) return tl::unexpected(std::move(check.error()));
+      const OutputCheck* const worst = worst_output(*check);
+      if (severity(*worst) >= 1) continue;
+      const auto same = std::ranges::find(check->outputs, output, &OutputCheck::name);
+      return fmt::format("with --precision {} {}, at {} of weights", *next, loss_text(*same),
+                         bytes_text(bytes_of(plan)));
     }
-    const std::string& precision = options_.precision;
-    for (const auto& output : check.outputs) {
-      detail([&] {
-        return fmt::format("output {}: relative L2 error {:.3g}", quoted(output.name),
-                           output.relative_l2);
-      });
-      if (output.relative_l2 <= kRuinous) continue;
-      const bool eight = precision == "8bit" || precision == "int8";
-      observer_.warning(fmt::format(
-          "{} ruins this model: output {} is off by {:.0f} % (relative L2 error, on "
-          "seeded inputs); "
-          "convert with more bits, such as --precision {}",
-          precision, quoted(output.name), output.relative_l2 * 100, eight ? "float16" : "8bit"));
-    }
+    return "no precision mends it, --precision float32 leaves it as it is";
   }
 
   Expected<Plan> make_plan(Model& model, const WeightPlan& weights) {
@@ -183,7 +220,7 @@ class Compilation {
     SUBBYTE_CHECK_OK(not_cancelled());
     SUBBYTE_CHECK_OK(write_module_files(*output_.sink, output_.name, text, weights_files.take()));
     const auto& totals = manifest["totals"];
-    return CompileResult{source_bytes(), totals["bytes"].get<std::int64_t>(),
+    return CompileResult{0, totals["bytes"].get<std::int64_t>(),
                          totals["parameters"].get<std::int64_t>(),
                          totals["bits_per_weight"].get<double>(), std::move(facts.check)};
   }
@@ -213,8 +250,17 @@ class Compilation {
     };
   }
 
-  std::int64_t source_bytes() const { return static_cast<std::int64_t>(source_.bytes.size()); }
+  // The model's own file and those that its weights lie in.
+  Expected<std::int64_t> bytes_of_source(const Model& model) const {
+    std::int64_t bytes = source_bytes();
+    for (const std::string& path : model.data_files) {
+      SUBBYTE_TRY(const auto content, source_.files->map(path));
+      bytes += static_cast<std::int64_t>(content->bytes().size());
+    }
+    return bytes;
+  }
 
+  std::int64_t source_bytes() const { return static_cast<std::int64_t>(source_.bytes.size()); }
   const Source& source_;
   const CompileOptions& options_;
   const Output& output_;

@@ -26,10 +26,11 @@ struct CompileOptions {
   // The text of a mixed-precision file, and what errors call it.
   std::optional<std::string> mixed_rules{};
   std::string mixed_rules_name = "the mixed-precision rules";
-  std::string model_type{};      // for the manifest; "" for what the graph looks like
-  bool single_file = false;      // the weights inside the module
-  std::int64_t shard_bytes = 0;  // the largest file of weights; 0: one file
-  bool check = true;             // the quantized model is compared with the float one
+  std::string model_type{};          // for the manifest; "" for what the graph looks like
+  bool single_file = false;          // the weights inside the module
+  std::int64_t shard_bytes = 0;      // the largest file of weights; 0: one file
+  bool check = true;                 // the quantized model is compared with the float one
+  bool check_whatever_size = false;  // also one of more than kMaxCheckedParameters
 };
 
 // A model, as the bytes of its file and what lies beside it.
@@ -71,7 +72,7 @@ class Observer {
 };
 
 struct CompileResult {
-  std::int64_t source_bytes = 0;
+  std::int64_t source_bytes = 0;  // of the model's file and of those that its weights lie in
   // Of a module: the weights as they are stored, metadata counted.
   std::int64_t bytes = 0, parameters = 0;
   double bits_per_weight = 0;

@@ -2,10 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -15,57 +12,10 @@
 #include "quantize/codec.h"
 #include "reference/reference.h"
 #include "samples/made_samples.h"
+#include "samples/output_content.h"
+#include "samples/output_loss.h"
 
 namespace subbyte {
-
-namespace {
-
-std::vector<float> floats_of(const Tensor& tensor) {
-  std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
-  read_floats(tensor, 0, tensor.elements(), values.data());
-  return values;
-}
-
-std::size_t largest_of(std::span<const float> row) {
-  return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
-}
-
-OutputCheck compare(const std::string& name, const Tensor& expected, const Tensor& found) {
-  OutputCheck check{name, 0, std::nullopt};
-  if (!is_float(expected.dtype)) {
-    const auto a = integer_values(expected), b = integer_values(found);
-    check.relative_l2 = a == b ? 0 : 1;
-    return check;
-  }
-  const auto a = floats_of(expected), b = floats_of(found);
-  double error = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    // The same infinity, or a NaN in both, is no error: a padded row of attention gives them.
-    if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) {
-      if (std::isfinite(a[i])) size += static_cast<double>(a[i]) * a[i];
-      continue;
-    }
-    error += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
-    size += static_cast<double>(a[i]) * a[i];
-  }
-  check.relative_l2 = error == 0 ? 0 : std::sqrt(error / size);
-  // One is finite and the other is not.
-  if (std::isnan(check.relative_l2)) check.relative_l2 = std::numeric_limits<double>::infinity();
-  const auto last = expected.dims.empty() ? std::int64_t{1} : expected.dims.back();
-  if (last >= 2 && !a.empty()) {
-    const auto width = static_cast<std::size_t>(last);
-    std::size_t rows = 0, same = 0;
-    for (std::size_t at = 0; at < a.size(); at += width) {
-      ++rows;
-      same += largest_of(std::span(a).subspan(at, width)) ==
-              largest_of(std::span(b).subspan(at, width));
-    }
-    check.top1_agreement = static_cast<double>(same) / static_cast<double>(rows);
-  }
-  return check;
-}
-
-}  // namespace
 
 Expected<Tensor> decoded_weight(const Model& model, const StoredWeight& stored) {
   const Value& value = model.main().values[stored.value];
@@ -112,48 +62,85 @@ Expected<Tensor> decoded_weight(const Model& model, const StoredWeight& stored) 
   return std::move(converted.front());
 }
 
-Expected<Check> check_quantization(const Model& model, const std::vector<StoredWeight>& weights,
-                                   std::uint64_t seed, const std::function<bool()>& cancelled) {
-  Check check;
+Expected<Checker> Checker::begin(const Model& model, const CheckOptions& options) {
+  Checker checker(model, options);
   std::int64_t parameters = 0;
-  for (const auto& stored : weights) parameters += stored.rows * stored.k;
-  if (parameters > kMaxCheckedParameters) {
-    check.skipped = fmt::format("the model has {} parameters; up to {} are run", parameters,
-                                kMaxCheckedParameters);
-    return check;
+  for (const Value& value : model.main().values)
+    if (value.constant && is_float(value.dtype)) parameters += value.constant->elements();
+  if (parameters > kMaxCheckedParameters && !options.whatever_size) {
+    checker.skipped_ = fmt::format(
+        "the model has {} parameters, more than the {} that are run without being asked; "
+        "--check runs it",
+        parameters, kMaxCheckedParameters);
+    return checker;
   }
-  SampleOptions making;
-  making.seed = seed;
-  making.tuning = 1;
-  making.cancelled = cancelled;
-  const auto samples = make_samples(model, making);
-  if (!samples) {
-    if (samples.error().kind == ErrorKind::cancelled) return tl::unexpected(samples.error());
-    check.skipped = fmt::format("the model cannot be run here: {}", samples.error().message);
-    return check;
+  checker.samples_ = options.given;
+  checker.made_of_ = options.given_are;
+  if (options.given.empty()) {
+    SampleOptions making;
+    making.seed = options.seed;
+    making.tuning = 0;
+    making.held_out = options.samples;
+    making.work = kMostCheckWork;
+    making.cancelled = options.cancelled;
+    auto made = make_samples(model, making);
+    if (!made) {
+      if (made.error().kind == ErrorKind::cancelled) return tl::unexpected(std::move(made.error()));
+      checker.skipped_ = fmt::format("the model cannot be run here: {}", made.error().message);
+      return checker;
+    }
+    checker.samples_ = std::move(made->held_out);
+    checker.made_of_ = std::move(made->made_of);
   }
-  ExecuteOptions options;
-  options.cancelled = cancelled;
-  const Sample& inputs = samples->held_out.front();
-  SUBBYTE_TRY(const auto expected, execute(model, std::span(&inputs, 1), options));
+  ExecuteOptions running;
+  running.cancelled = options.cancelled;
+  auto expected = execute(model, checker.samples_, running);
+  if (!expected) {
+    if (expected.error().kind == ErrorKind::cancelled) return tl::unexpected(expected.error());
+    checker.skipped_ = fmt::format("the model cannot be run here: {}", expected.error().message);
+    return checker;
+  }
+  checker.expected_ = std::move(*expected);
+  return checker;
+}
+
+Expected<Check> Checker::compare(std::span<const StoredWeight> weights) const {
+  Check check;
+  check.skipped = skipped_;
+  if (!skipped_.empty()) return check;
   std::unordered_map<ValueId, const StoredWeight*> stored;
   for (const auto& weight : weights) stored.emplace(weight.value, &weight);
-  options.replace = [&](ValueId value) -> Expected<std::optional<Tensor>> {
+  ExecuteOptions running;
+  running.cancelled = cancelled_;
+  running.replace = [&](ValueId value) -> Expected<std::optional<Tensor>> {
     const auto weight = stored.find(value);
     if (weight == stored.end()) return std::nullopt;
-    return decoded_weight(model, *weight->second);
+    return decoded_weight(*model_, *weight->second);
   };
-  const auto found = execute(model, std::span(&inputs, 1), options);
+  const auto found = execute(*model_, samples_, running);
   if (!found) return within("the quantized model", found.error());
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    check.inputs.emplace_back(model.main().values[model.main().inputs[i]].name, inputs[i].dims);
-  }
-  const std::vector<Tensor>& wanted = expected.front();
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
+  const Graph& graph = model_->main();
+  check.samples = samples_.size();
+  check.made_of = made_of_;
+  for (std::size_t i = 0; i < graph.inputs.size(); ++i)
+    check.inputs.emplace_back(graph.values[graph.inputs[i]].name, samples_.front()[i].dims);
+  const std::vector<OutputContent> contents = output_contents(*model_);
+  for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
+    std::vector<Tensor> a, b;
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      a.push_back(expected_[s][i]);
+      b.push_back((*found)[s][i]);
+    }
     check.outputs.push_back(
-        compare(model.main().values[model.main().outputs[i]].name, wanted[i], found->front()[i]));
+        {graph.values[graph.outputs[i]].name, contents[i], output_loss(contents[i], a, b)});
   }
   return check;
+}
+
+Expected<Check> check_quantization(const Model& model, std::span<const StoredWeight> weights,
+                                   const CheckOptions& options) {
+  SUBBYTE_TRY(const Checker checker, Checker::begin(model, options));
+  return checker.compare(weights);
 }
 
 }  // namespace subbyte

@@ -94,6 +94,16 @@ Json ports_json(const Model& model, const std::vector<ValueId>& values) {
   return list;
 }
 
+// A figure and its interval; null for what is infinite.
+void add_estimate(Json& entry, const std::string& name, const std::optional<Estimate>& estimate) {
+  if (!estimate) return;
+  const auto number = [](double value) {
+    return std::isfinite(value) ? Json(value) : Json(nullptr);
+  };
+  entry[name] = number(estimate->value);
+  entry[name + "_interval"] = {number(estimate->low), number(estimate->high)};
+}
+
 Json check_json(const Check& check) {
   if (!check.skipped.empty()) return {{"skipped", check.skipped}};
   Json inputs = Json::array(), outputs = Json::array();
@@ -101,12 +111,16 @@ Json check_json(const Check& check) {
     inputs.push_back({{"name", valid_utf8(name)}, {"dims", dims}});
   for (const auto& output : check.outputs) {
     Json entry{{"name", valid_utf8(output.name)}};
-    entry["relative_l2"] =
-        std::isfinite(output.relative_l2) ? Json(output.relative_l2) : Json(nullptr);
-    if (output.top1_agreement) entry["top1_agreement"] = *output.top1_agreement;
+    add_estimate(entry, "relative_l2", output.loss.relative_l2);
+    add_estimate(entry, "top1_agreement", output.loss.top1_agreement);
+    add_estimate(entry, "flips", output.loss.flips);
+    add_estimate(entry, "kl", output.loss.kl);
     outputs.push_back(std::move(entry));
   }
-  return {{"inputs", inputs}, {"outputs", outputs}};
+  return {{"samples", check.samples},
+          {"made_of", check.made_of},
+          {"inputs", inputs},
+          {"outputs", outputs}};
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include "graph/graph.h"
 #include "plan/plan.h"
 #include "quantize/assign.h"
+#include "samples/output_content.h"
+#include "samples/output_loss.h"
 
 namespace subbyte {
 
@@ -29,14 +31,16 @@ struct WrittenFile {
 // How an output of the quantized model compares with the float model's on the same inputs.
 struct OutputCheck {
   std::string name;
-  double relative_l2 = 0;
-  std::optional<double> top1_agreement;  // for float outputs with a last axis of two or more
+  OutputContent content{};
+  OutputLoss loss{};
 };
 
 struct Check {
   std::string skipped;  // why no check was run; "" where one was
+  std::size_t samples = 0;
+  std::string made_of;  // what the samples are
   std::vector<std::pair<std::string, std::vector<std::int64_t>>>
-      inputs;  // names and dims of what was run
+      inputs;  // names and dims of the first sample
   std::vector<OutputCheck> outputs;
 };
 

@@ -72,13 +72,16 @@ std::int64_t wished(const Model& model, const InputContent& content, const Symbo
 
 std::vector<std::int64_t> plain_sizes(const Model& model, std::span<const InputContent> contents,
                                       const SizeWishes& wishes) {
+  const auto past = cache_length(model);
   std::vector<std::int64_t> sizes;
   for (const auto& symbol : model.exprs.symbols()) {
     // An element of a shape input has no natural size: 1 is allowed more often than any other.
     std::int64_t size = 1;
     if (symbol.source.kind == SymbolSource::Kind::input_dimension &&
-        !is_batch(model, symbol, sizes.size()))
+        !is_batch(model, symbol, sizes.size())) {
       size = wished(model, contents[symbol.source.input], symbol.source, wishes);
+      if (sizes.size() == past) size = wishes.past;
+    }
     sizes.push_back(std::clamp(size, symbol.lower, symbol.upper));
   }
   return sizes;

@@ -13,7 +13,8 @@ namespace subbyte {
 
 // Sizes of what no input fixes.
 struct SizeWishes {
-  std::int64_t steps = 8;     // tokens, vectors, and what is in a cache
+  std::int64_t steps = 8;     // tokens and vectors
+  std::int64_t past = 8;      // what is in a cache
   std::int64_t side = 128;    // height and width of a picture
   std::int64_t sound = 8000;  // samples
   std::int64_t frames = 128;  // of a spectrogram, or of a series

@@ -1,18 +1,16 @@
 #include "samples/made_inputs.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 
 #include "base/text.h"
 #include "calibrate/random.h"
-#include "graph/half.h"
 #include "graph/ops.h"
 #include "samples/likely_sizes.h"
 #include "samples/made_pictures.h"
 #include "samples/made_sound.h"
 #include "samples/made_tokens.h"
+#include "samples/number_tensor.h"
 
 namespace subbyte {
 
@@ -21,32 +19,6 @@ namespace {
 constexpr double kMostElements = 1 << 26;
 // Steps that diffusion models are trained with.
 constexpr float kTimesteps = 1000;
-
-Tensor tensor_of(DType dtype, std::vector<std::int64_t> dims, std::span<const float> numbers) {
-  const std::size_t size = dtype_size(dtype);
-  std::vector<std::byte> bytes(numbers.size() * size);
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const double wide = numbers[i];
-    const std::uint16_t half =
-        dtype == DType::bfloat16
-            ? static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(numbers[i]) >> 16)
-            : float_to_half(numbers[i]);
-    const void* const from = size == 8   ? static_cast<const void*>(&wide)
-                             : size == 4 ? static_cast<const void*>(&numbers[i])
-                                         : &half;
-    std::memcpy(bytes.data() + i * size, from, size);
-  }
-  return make_tensor(dtype, std::move(dims), std::move(bytes));
-}
-
-Tensor tensor_of(DType dtype, std::vector<std::int64_t> dims,
-                 std::span<const std::int64_t> numbers) {
-  const std::size_t size = dtype_size(dtype);
-  std::vector<std::byte> bytes(numbers.size() * size);
-  for (std::size_t i = 0; i < numbers.size(); ++i)
-    std::memcpy(bytes.data() + i * size, &numbers[i], size);
-  return make_tensor(dtype, std::move(dims), std::move(bytes));
-}
 
 class Maker {
  public:

@@ -18,7 +18,7 @@ struct SampleOptions {
   // How many of each are wanted.
   std::size_t tuning = 12, held_out = 8;
   // The most multiply-adds (work.h) that one run over all samples may take; fewer samples are made
-  // where they would take more, at least one of each.
+  // where they would take more, at least one of each that is wanted.
   double work = 1e18;
   unsigned threads = 0;  // 0: as many as the machine has cores
   std::function<bool()> cancelled{};
