@@ -31,7 +31,7 @@ struct Channels {
   std::int64_t count() const { return groups * per_group; }
   std::size_t of(std::size_t i) const {
     const std::int64_t row = static_cast<std::int64_t>(i) / inner;
-    const std::int64_t group = row / per_group / (outer / groups);
+    const std::int64_t group = row / per_group / std::max<std::int64_t>(outer / groups, 1);
     return static_cast<std::size_t>(group * per_group + row % per_group);
   }
 };

@@ -17,6 +17,7 @@ constexpr std::array kPrecisionNames = {
 };
 
 constexpr std::string_view kNoMatrix = "it is no matrix";
+constexpr std::string_view kReshaped = "its readers take it in another shape than it has";
 
 Assignment kept_wide(std::string reason) { return {FloatEncoding{32}, std::move(reason)}; }
 
@@ -66,6 +67,8 @@ Assignment assign(const WeightUse& use, Precision precision) {
       break;
   }
   if (use.kind == WeightUseKind::other) return kept_wide("it is no trained operand");
+  const bool reshaped = use.kind == WeightUseKind::operand && use.order.k.size() > 1;
+  if (reshaped) return kept_wide(std::string(kReshaped));
   if (!is_matrix(use.kind)) return kept_wide(std::string(kNoMatrix));
   return as_affine(use, bits_of(precision));
 }
@@ -135,7 +138,7 @@ std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precis
 
 void narrow_others(std::span<const WeightUse> uses, std::vector<Assignment>& assignments) {
   for (std::size_t i = 0; i < uses.size(); ++i) {
-    if (assignments[i].reason != kNoMatrix) continue;
+    if (assignments[i].reason != kNoMatrix && assignments[i].reason != kReshaped) continue;
     // What layers have in common has one encoding in all of them, and their kernels are the same.
     const Assignment half = as_float16(uses[i], kMostBias);
     assignments[i].encoding = half.encoding;

@@ -69,6 +69,50 @@ unsigned ends_through(const Graph& graph, const Node& node, std::size_t i, unsig
   return i == 0 ? after : unsigned{kEndsInIndex};
 }
 
+// What the magnitudes of waves are found with, and what levels of loudness are.
+bool takes_squares(const Graph& graph, const Node& node) {
+  switch (node.op) {
+    case Op::Log:
+    case Op::ReduceL2:
+    case Op::ReduceSumSquare:
+      return true;
+    case Op::Mul:
+      return node.inputs[0] == node.inputs[1];
+    case Op::Pow: {
+      const Tensor* const exponent = graph.constant(node.inputs[1]);
+      float value = 0;
+      if (exponent == nullptr || exponent->elements() != 1 || !is_float(exponent->dtype))
+        return false;
+      read_floats(*exponent, 0, 1, &value);
+      return value == 2;
+    }
+    default:
+      return false;
+  }
+}
+
+// Whether a node passes on the elements of one computed value, at most limited, scaled or moved by
+// constants.
+bool passes_elements(const Graph& graph, const Node& node) {
+  switch (node.op) {
+    case Op::Add:
+    case Op::Sub:
+    case Op::Mul:
+    case Op::Div:
+    case Op::Max:
+    case Op::Min:
+      return std::ranges::count_if(node.inputs,
+                                   [&](ValueId v) { return graph.constant(v) == nullptr; }) == 1;
+    case Op::Clip:
+    case Op::Cast:
+    case Op::Gather:
+    case Op::Neg:
+      return true;
+    default:
+      return node.op != Op::Unknown && is_view(node.op);
+  }
+}
+
 }  // namespace
 
 bool is_product(Op op) {
@@ -80,8 +124,11 @@ bool is_normalization(Op op) { return op == Op::LayerNormalization || op == Op::
 bool is_view(Op op) { return family_of(op).role == Role::view; }
 
 Flow::Flow(const Graph& graph)
-    : origins_(graph.values.size(), Origin::constant), ends_(graph.values.size(), 0) {
+    : origins_(graph.values.size(), Origin::constant),
+      ends_(graph.values.size(), 0),
+      spectrum_(graph.values.size(), false) {
   find_ends(graph);
+  find_spectra(graph);
   find_origins(graph);
 }
 
@@ -91,6 +138,7 @@ bool Flow::trains(ValueId data, ValueId result) const {
   if (origin(data) == Origin::position) {
     return (reached & (kEndsInAngle | kEndsInExponent | kEndsInIndex)) == 0;
   }
+  if (spectrum_[result]) return false;
   return (reached & kEndsInAngle) == 0 || (reached & (kEndsInProduct | kEndsInOutput)) != 0;
 }
 
@@ -106,6 +154,24 @@ void Flow::find_ends(const Graph& graph) {
       if (node.has_input(i)) ends_[node.inputs[i]] |= ends_through(graph, node, i, after);
     }
   }
+}
+
+void Flow::find_spectra(const Graph& graph) {
+  enum class Taken : std::uint8_t { nothing, squares, more };
+  std::vector<Taken> taken(graph.values.size(), Taken::nothing);
+  for (const ValueId output : graph.outputs) taken[output] = Taken::more;
+  for (std::size_t n = graph.nodes.size(); n-- > 0;) {
+    const Node& node = graph.nodes[n];
+    Taken most = takes_squares(graph, node) ? Taken::squares : Taken::more;
+    if (most == Taken::more && passes_elements(graph, node)) {
+      most = Taken::nothing;
+      for (const ValueId v : node.outputs) most = std::max(most, v == kNone ? most : taken[v]);
+    }
+    for (const ValueId v : node.inputs) {
+      if (v != kNone) taken[v] = std::max(taken[v], most);
+    }
+  }
+  for (std::size_t v = 0; v < taken.size(); ++v) spectrum_[v] = taken[v] == Taken::squares;
 }
 
 void Flow::find_origins(const Graph& graph) {

@@ -34,16 +34,19 @@ class Flow {
   unsigned ends(ValueId value) const { return ends_[value]; }
 
   // Whether a product of `data` with a constant makes features, not angles, powers or places: its
-  // constant was trained.
+  // constant was trained. One of raw data of which nothing but squares or logarithms is taken makes
+  // a spectrum, and its constant is a basis of waves or a bank of filters.
   bool trains(ValueId data, ValueId result) const;
 
  private:
   void find_ends(const Graph& graph);
   void find_origins(const Graph& graph);
+  void find_spectra(const Graph& graph);
   Origin origin_of(const Graph& graph, const Node& node) const;
 
   std::vector<Origin> origins_;
   std::vector<unsigned> ends_;
+  std::vector<bool> spectrum_;  // only its squares or logarithms are taken
 };
 
 // MatMul, Gemm, Conv and ConvTranspose.

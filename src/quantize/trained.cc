@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "graph/ops.h"
 #include "graph/recurrence.h"
@@ -39,14 +41,25 @@ std::optional<Along> along(const Tensor& vector) {
   return found;
 }
 
-// Whether the first row of a table is that of the cosines or of the sines of 0, up to a factor.
-bool starts_at_angle_0(const Tensor& table) {
-  const auto count = table.elements() / std::max<std::int64_t>(table.dims.front(), 1);
-  if (count < 1 || table.dims.front() < 1) return false;
-  std::vector<float> row(static_cast<std::size_t>(count));
-  read_floats(table, 0, count, row.data());
-  return std::abs(row[0]) <= 2 &&
-         std::all_of(row.begin(), row.end(), [&](float v) { return v == row[0]; });
+// Whether the first row of a table, its elements at 0 of the axis, is that of the cosines or of the
+// sines of 0, up to a factor.
+bool starts_at_angle_0(const Tensor& table, std::size_t axis) {
+  const auto size_of = [](auto begin, auto end) {
+    return std::accumulate(begin, end, std::int64_t{1}, std::multiplies<>());
+  };
+  const auto at = table.dims.begin() + static_cast<std::ptrdiff_t>(axis);
+  const std::int64_t outer = size_of(table.dims.begin(), at);
+  const std::int64_t inner = size_of(at + 1, table.dims.end());
+  if (table.elements() < 1) return false;
+  std::vector<float> row(static_cast<std::size_t>(inner));
+  read_floats(table, 0, 1, row.data());
+  const float first = row[0];
+  if (std::abs(first) > 2) return false;
+  for (std::int64_t o = 0; o < outer; ++o) {
+    read_floats(table, o * *at * inner, inner, row.data());
+    if (std::ranges::any_of(row, [&](float v) { return v != first; })) return false;
+  }
+  return true;
 }
 
 // How many elements of its weight a product sums over.
@@ -334,7 +347,8 @@ bool TrainedOperands::holds_angles(ValueId table, const Node& gather) const {
   if ((ends & kEndsInAngle) != 0) return true;
   // Places that are picked, and go nowhere to be multiplied.
   if ((ends & kEndsInIndex) != 0 && (ends & kEndsInProduct) == 0) return true;
-  return starts_at_angle_0(*graph_.constant(table)) && multiplies_features(result);
+  const auto axis = static_cast<std::size_t>(gather.int_or("axis", 0));
+  return starts_at_angle_0(*graph_.constant(table), axis) && multiplies_features(result);
 }
 
 bool TrainedOperands::multiplies_features(ValueId value) const {

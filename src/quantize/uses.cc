@@ -57,6 +57,18 @@ Reading matrices(WeightUseKind kind, std::size_t rank, bool k_last) {
   return {kind, std::move(order)};
 }
 
+// A table of which Gather takes places along an axis: those are the rows.
+AxisOrder table(const std::vector<std::int64_t>& dims, int axis) {
+  AxisOrder order = one_row(dims.size());
+  order.rows = {axis};
+  order.k.erase(order.k.begin() + axis);
+  const MatrixSize size = matrix_size(dims, order);
+  // Rows of so few values would take more than halves do. A table that several bindings share is
+  // divided between rows.
+  constexpr std::int64_t kFewest = 3, kMostAlone = std::int64_t{1} << 24;
+  return size.k < kFewest && size.rows < kMostAlone ? one_row(dims.size()) : order;
+}
+
 // `transposed`: the reader sees the weight through a transpose.
 Reading reading(const Node& node, std::size_t input, const std::vector<std::int64_t>& dims,
                 bool transposed) {
@@ -76,13 +88,7 @@ Reading reading(const Node& node, std::size_t input, const std::vector<std::int6
   if (is_recurrence(node.op) && (input == 1 || input == 2) && rank == 3 && !transposed)
     return matrices(WeightUseKind::matmul, rank, true);
   if (node.op == Op::Gather && input == 0 && rank >= 2 && !transposed) {
-    if (const std::int64_t axis = node.int_or("axis", 0);
-        axis == 0 || axis == -static_cast<std::int64_t>(rank)) {
-      AxisOrder order = one_row(rank);
-      order.rows = {0};
-      order.k.erase(order.k.begin());
-      return {WeightUseKind::embedding, order};
-    }
+    return {WeightUseKind::embedding, table(dims, static_cast<int>(node.int_or("axis", 0)))};
   }
   return {};
 }

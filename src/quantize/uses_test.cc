@@ -72,6 +72,18 @@ TEST(WeightUses, OneMatrixForEachPlace) {
 TEST(WeightUses, Tables) {
   expect(use_of("7, 4", 28, "5", "  %y = Gather(%w, %x)\n", 1, "int64"), WeightUseKind::embedding,
          {{0}, {1}}, 7, 4);
+  expect(use_of("3, 7, 2", 42, "5", "  %y = Gather(%w, %x) {axis = 1}\n", "int64"),
+         WeightUseKind::embedding, {{1}, {0, 2}}, 7, 6);
+  // Rows of one number are no rows.
+  expect(use_of("7, 1", 7, "5", "  %y = Gather(%w, %x)\n", "int64"), WeightUseKind::embedding,
+         {{}, {0, 1}}, 1, 7);
+}
+
+TEST(WeightUses, ThroughParts) {
+  expect(use_of("4, 6", 24, "5, 4",
+                "  %a, %b = Split(%w) {axis = 1, num_outputs = 2}\n"
+                "  %p = MatMul(%x, %a)\n  %q = MatMul(%x, %b)\n  %y = Add(%p, %q)\n"),
+         WeightUseKind::matmul, {{1}, {0}}, 6, 4);
 }
 
 TEST(WeightUses, Convolutions) {
