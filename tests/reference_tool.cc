@@ -1,14 +1,6 @@
 // Runs an ONNX model through import, the standard passes and the C++ reference, for tests that
-// compare with other runtimes.
-//
-//   subbyte_reference_tool MODEL.onnx INPUTS OUTPUTS
-//
-// INPUTS/input_0.tensor, ... are the model's inputs in order, OUTPUTS/output_0.tensor, ... are
-// written, as tests/tensor_files.h says. Exit status: 0 done, 1 the run failed, 3 the model is
-// refused; the message is on stderr.
+// compare with other runtimes: as run_tool() says.
 #include <fmt/format.h>
-
-#include <cstdio>
 
 #include "reference/reference.h"
 #include "tensor_files.h"
@@ -85,23 +77,7 @@ Expected<void> run_on_files(const Model& model, const std::string& inputs,
   return write_outputs(results, outputs);
 }
 
-int report(const Error& error, int status) {
-  fmt::print(stderr, "{}\n", error.message);
-  return status;
-}
-
-int main_of(int argc, char** argv) {
-  if (argc != 4) {
-    fmt::print(stderr, "usage: subbyte_reference_tool MODEL.onnx INPUTS OUTPUTS\n");
-    return 2;
-  }
-  const auto model = read_standard_model(argv[1]);
-  if (!model) return report(model.error(), 3);
-  const auto done = run_on_files(*model, argv[2], argv[3]);
-  return done ? 0 : report(done.error(), 1);
-}
-
 }  // namespace
 }  // namespace subbyte
 
-int main(int argc, char** argv) { return subbyte::main_of(argc, argv); }
+int main(int argc, char** argv) { return subbyte::run_tool(argc, argv, subbyte::run_on_files); }

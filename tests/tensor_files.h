@@ -2,7 +2,10 @@
 // dtype and dimensions, and then the elements, little-endian.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <charconv>
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -77,6 +80,26 @@ inline Expected<Model> read_standard_model(const std::string& path) {
   SUBBYTE_CHECK_OK(check_supported(model));
   SUBBYTE_CHECK_OK(run_passes(model, standard_passes()));
   return model;
+}
+
+// Of a tool: TOOL MODEL.onnx INPUTS OUTPUTS, where INPUTS and OUTPUTS are folders as above.
+using RunOnFiles = Expected<void> (*)(const Model& model, const std::string& inputs,
+                                      const std::string& outputs);
+
+// Exit status: 0 done, 1 the run failed, 3 the model is refused; the message is on stderr.
+inline int run_tool(int argc, char** argv, RunOnFiles run) {
+  if (argc != 4) {
+    fmt::print(stderr, "usage: {} MODEL.onnx INPUTS OUTPUTS\n", argv[0]);
+    return 2;
+  }
+  const auto told = [](const Error& error, int status) {
+    fmt::print(stderr, "{}\n", error.message);
+    return status;
+  };
+  const auto model = read_standard_model(argv[1]);
+  if (!model) return told(model.error(), 3);
+  const auto done = run(*model, argv[2], argv[3]);
+  return done ? 0 : told(done.error(), 1);
 }
 
 }  // namespace subbyte

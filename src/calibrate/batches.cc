@@ -58,8 +58,7 @@ std::int64_t activation_bytes(const Model& model, const Sample& sample) {
       if (output != kNone && last[output] <= n) add(output, -1);
     std::vector<ValueId> read = node.inputs;
     std::ranges::sort(read);
-    const auto twice = std::ranges::unique(read);
-    read.erase(twice.begin(), twice.end());
+    read.erase(std::unique(read.begin(), read.end()), read.end());
     for (const ValueId input : read)
       if (input != kNone && last[input] == n) add(input, -1);
   }

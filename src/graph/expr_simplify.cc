@@ -232,7 +232,7 @@ Expr ExprSimplifier::equal(Expr a, Expr b) {
   Terms difference = add(terms(a), terms(b), -1);
   if (difference.empty()) return pool_.constant(1);
   if (lower(difference) > 0 || upper(difference) < 0) return pool_.constant(0);
-  const std::int64_t content = content_of(without_constant(difference));
+  const auto content = std::max<std::int64_t>(content_of(without_constant(difference)), 1);
   if (constant_of(difference) % content != 0) return pool_.constant(0);
   difference = divide_coefficients(std::move(difference), content);
   if (difference.front().coefficient < 0) difference = scale(difference, -1);

@@ -137,12 +137,14 @@ void list_inputs_and_outputs(Lowering& lowering) {
     }
     lowering.plan.inputs.push_back(input);
   }
+  const std::vector<ValueId> sources = same_order_sources(graph);
+  std::map<ValueId, std::uint32_t> inputs;
+  for (const ValueId v : graph.inputs) inputs.emplace(v, static_cast<std::uint32_t>(inputs.size()));
   for (const ValueId v : graph.outputs) {
     PlanOutput output{v};
-    const ValueId source = same_order_source(graph, v);
-    const auto input = std::find(graph.inputs.begin(), graph.inputs.end(), source);
-    if (input != graph.inputs.end()) {
-      output.input = static_cast<std::uint32_t>(input - graph.inputs.begin());
+    const ValueId source = sources[v];
+    if (const auto input = inputs.find(source); input != inputs.end()) {
+      output.input = input->second;
     } else if (is_wide_constant(graph.values[source]) && !graph.values[v].content) {
       output.constant = source;
     } else if (const auto it = lowering.placement.tensors.find(source);

@@ -1,6 +1,7 @@
 #include "plan/schedule.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "graph/ops.h"
 #include "plan/scheduling.h"
@@ -75,8 +76,9 @@ void find_live(Scheduling& s) {
   s.result.materialized.assign(values, false);
   std::vector<bool> is_input(values, false);
   for (const ValueId input : graph.inputs) is_input[input] = true;
+  const std::vector<ValueId> sources = same_order_sources(graph);
   for (const ValueId output : graph.outputs) {
-    const ValueId source = same_order_source(graph, output);
+    const ValueId source = sources[output];
     if (is_input[source] || graph.values[output].content || is_wide_constant(graph.values[source]))
       continue;
     s.is_output[source] = true;
@@ -128,13 +130,16 @@ bool is_anchor(const Node& node) {
   return role == Role::anchor || role == Role::product;
 }
 
-ValueId same_order_source(const Graph& graph, ValueId value) {
-  while (graph.values[value].producer != kNone && !graph.values[value].constant) {
-    const Node& node = graph.nodes[graph.values[value].producer];
-    if (!keeps_order(node, value)) break;
-    value = node.inputs[0];
+std::vector<ValueId> same_order_sources(const Graph& graph) {
+  std::vector<ValueId> sources(graph.values.size());
+  std::iota(sources.begin(), sources.end(), ValueId{0});
+  for (const Node& node : graph.nodes) {
+    for (const ValueId output : node.outputs) {
+      if (output == kNone || graph.values[output].constant || !keeps_order(node, output)) continue;
+      sources[output] = sources[node.inputs[0]];
+    }
   }
-  return value;
+  return sources;
 }
 
 bool is_immediate(const Value& value) {

@@ -32,8 +32,9 @@ struct Schedule {
 std::vector<ValueId> data_inputs(const Node& node);
 // True for nodes that need a kernel of their own (products, reductions, row kernels).
 bool is_anchor(const Node& node);
-// The value whose elements, in the same row-major order, a value is: through Identity, Reshape, ...
-ValueId same_order_source(const Graph& graph, ValueId value);
+// By value: the one whose elements, in the same row-major order, it is: through Identity, Reshape,
+// ...
+std::vector<ValueId> same_order_sources(const Graph& graph);
 // True where a value's elements are known without any tensor: a constant of one element, or small
 // content.
 bool is_immediate(const Value& value);

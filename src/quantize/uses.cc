@@ -31,8 +31,7 @@ AxisOrder one_row(std::size_t rank) {
 bool swaps_last_axes(const Node& node, std::size_t rank) {
   if (node.op != Op::Transpose || rank < 2) return false;
   const auto permutation = node.ints("perm");
-  if (!permutation) return rank == 2;
-  if (permutation->size() != rank) return false;
+  if (!permutation || permutation->size() != rank) return false;
   for (std::size_t i = 0; i < rank; ++i) {
     const std::size_t from = i + 2 == rank ? i + 1 : i + 1 == rank ? i - 1 : i;
     if ((*permutation)[i] != static_cast<std::int64_t>(from)) return false;

@@ -47,7 +47,7 @@ TEST(WeightUses, Recurrences) {
 TEST(WeightUses, Products) {
   expect(use_of("4, 6", 24, "5, 4", "  %y = MatMul(%x, %w)\n"), WeightUseKind::matmul, {{1}, {0}},
          6, 4);
-  expect(use_of("6, 4", 24, "5, 4", "  %t = Transpose(%w)\n  %y = MatMul(%x, %t)\n"),
+  expect(use_of("6, 4", 24, "5, 4", "  %t = Transpose(%w) {perm = [1, 0]}\n  %y = MatMul(%x, %t)\n"),
          WeightUseKind::matmul, {{0}, {1}}, 6, 4);
   expect(use_of("6, 4", 24, "5, 4", "  %y = Gemm(%x, %w) {transB = 1}\n"), WeightUseKind::gemm,
          {{0}, {1}}, 6, 4);
