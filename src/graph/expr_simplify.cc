@@ -96,7 +96,7 @@ Expr ExprSimplifier::floor_div(Expr a, Expr b) {
   if (const auto dividend = pool_.value(a); dividend && divisor && *divisor != 0) {
     return pool_.constant(floor_div_int(*dividend, *divisor));
   }
-  if (divisor == 0 || divisor == INT64_MIN) return make(ExprKind::floor_div, a, b);
+  if (divisor && (*divisor == 0 || *divisor == INT64_MIN)) return make(ExprKind::floor_div, a, b);
   if (divisor == 1) return a;
   if (a == b) return pool_.constant(1);
   Terms x = terms(a);
@@ -154,8 +154,8 @@ Expr ExprSimplifier::mod(Expr a, Expr b) {
   if (const auto dividend = pool_.value(a); dividend && divisor && *divisor != 0) {
     return pool_.constant(mod_int(*dividend, *divisor));
   }
-  if (divisor == 0 || divisor == INT64_MIN) return make(ExprKind::mod, a, b);
-  if (divisor == 1 || divisor == -1 || a == b) return pool_.constant(0);
+  if (divisor && (*divisor == 0 || *divisor == INT64_MIN)) return make(ExprKind::mod, a, b);
+  if (a == b || (divisor && (*divisor == 1 || *divisor == -1))) return pool_.constant(0);
   const Terms x = terms(a);
   if (!divisor) {
     const Terms y = terms(b);

@@ -37,7 +37,7 @@ std::vector<std::string_view> declare_product(Lowering& lowering, StepCode& code
   code.declare_size("rows", p.rows);
   code.declare_size("cols", p.cols);
   code.declare_size("depth", p.depth);
-  const auto libraries = bind_right(lowering, code, p, split);
+  auto libraries = bind_right(lowering, code, p, split);
   code.declare_size("first_col", split ? lowering.plan.first_row(exprs) : exprs.constant(0));
   code.declare_size("chunk_cols", split ? lowering.plan.chunk_rows(exprs) : p.cols);
   code.declare(fmt::format("const ROWS_ADJACENT = {};\n", p.rows_adjacent));
@@ -139,6 +139,7 @@ Expected<void> add_product(Lowering& lowering, const Kernel& kernel, StepCode& c
   }
   SUBBYTE_CHECK_OK(declare_epilogue(lowering, code, kernel, p));
   std::vector<FormChoice> choices;
+  choices.reserve(forms.size());
   for (auto& sized : forms) {
     choices.push_back(FormChoice{std::move(sized.form), sized.workgroups, sized.when});
   }
