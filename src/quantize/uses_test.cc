@@ -47,8 +47,9 @@ TEST(WeightUses, Recurrences) {
 TEST(WeightUses, Products) {
   expect(use_of("4, 6", 24, "5, 4", "  %y = MatMul(%x, %w)\n"), WeightUseKind::matmul, {{1}, {0}},
          6, 4);
-  expect(use_of("6, 4", 24, "5, 4", "  %t = Transpose(%w) {perm = [1, 0]}\n  %y = MatMul(%x, %t)\n"),
-         WeightUseKind::matmul, {{0}, {1}}, 6, 4);
+  expect(
+      use_of("6, 4", 24, "5, 4", "  %t = Transpose(%w) {perm = [1, 0]}\n  %y = MatMul(%x, %t)\n"),
+      WeightUseKind::matmul, {{0}, {1}}, 6, 4);
   expect(use_of("6, 4", 24, "5, 4", "  %y = Gemm(%x, %w) {transB = 1}\n"), WeightUseKind::gemm,
          {{0}, {1}}, 6, 4);
   expect(use_of("6, 5", 30, "5, 4", "  %y = MatMul(%w, %x)\n"), WeightUseKind::matmul, {{0}, {1}},
@@ -72,10 +73,10 @@ TEST(WeightUses, OneMatrixForEachPlace) {
 TEST(WeightUses, Tables) {
   expect(use_of("7, 4", 28, "5", "  %y = Gather(%w, %x)\n", 1, "int64"), WeightUseKind::embedding,
          {{0}, {1}}, 7, 4);
-  expect(use_of("3, 7, 2", 42, "5", "  %y = Gather(%w, %x) {axis = 1}\n", "int64"),
+  expect(use_of("3, 7, 2", 42, "5", "  %y = Gather(%w, %x) {axis = 1}\n", 1, "int64"),
          WeightUseKind::embedding, {{1}, {0, 2}}, 7, 6);
   // Rows of one number are no rows.
-  expect(use_of("7, 1", 7, "5", "  %y = Gather(%w, %x)\n", "int64"), WeightUseKind::embedding,
+  expect(use_of("7, 1", 7, "5", "  %y = Gather(%w, %x)\n", 1, "int64"), WeightUseKind::embedding,
          {{}, {0, 1}}, 1, 7);
 }
 
