@@ -27,17 +27,43 @@ class Batch {
         constants_(graph_, options.replace),
         live_(graph_.values.size()) {}
 
-  Expected<std::vector<std::vector<Tensor>>> run() {
+  void start() {
     for (std::size_t i = 0; i < graph_.inputs.size(); ++i)
       for (const Sample& sample : samples_)
         live_[graph_.inputs[i]].push_back(as_float32(sample[i]));
-    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
-      if (options_.cancelled && options_.cancelled())
-        return fail_as(ErrorKind::cancelled, "the run was cancelled");
-      if (auto done = step(static_cast<NodeId>(n)); !done)
-        return within(describe(graph_, static_cast<NodeId>(n)), std::move(done.error()));
-    }
+  }
+
+  Expected<std::vector<std::vector<Tensor>>> run() {
+    start();
+    while (next_ < graph_.nodes.size()) SUBBYTE_CHECK_OK(step());
     return outputs();
+  }
+
+  NodeId next() const { return next_; }
+  std::span<Tensor> value(ValueId value) { return live_[value]; }
+
+  Expected<void> step() {
+    if (options_.cancelled && options_.cancelled())
+      return fail_as(ErrorKind::cancelled, "the run was cancelled");
+    if (auto done = compute(next_); !done)
+      return within(describe(graph_, next_), std::move(done.error()));
+    ++next_;
+    return {};
+  }
+
+  Expected<std::vector<std::vector<Tensor>>> outputs() {
+    std::vector<std::vector<Tensor>> outputs(samples_.size());
+    for (const ValueId output : graph_.outputs) {
+      const Tensor* constant = nullptr;
+      if (live_[output].empty()) {
+        SUBBYTE_TRY(constant, constants_.find(output, false));
+        if (constant == nullptr)
+          return fail("the output {} is never computed", quoted(graph_.values[output].name));
+      }
+      for (std::size_t s = 0; s < samples_.size(); ++s)
+        outputs[s].push_back(constant != nullptr ? *constant : live_[output][s]);
+    }
+    return outputs;
   }
 
  private:
@@ -63,7 +89,7 @@ class Batch {
     return arguments;
   }
 
-  Expected<void> step(NodeId n) {
+  Expected<void> compute(NodeId n) {
     const Node& node = graph_.nodes[n];
     SUBBYTE_TRY(const Arguments inputs, arguments(node));
     std::vector<Call> calls;
@@ -91,21 +117,6 @@ class Batch {
     return {};
   }
 
-  Expected<std::vector<std::vector<Tensor>>> outputs() {
-    std::vector<std::vector<Tensor>> outputs(samples_.size());
-    for (const ValueId output : graph_.outputs) {
-      const Tensor* constant = nullptr;
-      if (live_[output].empty()) {
-        SUBBYTE_TRY(constant, constants_.find(output, false));
-        if (constant == nullptr)
-          return fail("the output {} is never computed", quoted(graph_.values[output].name));
-      }
-      for (std::size_t s = 0; s < samples_.size(); ++s)
-        outputs[s].push_back(constant != nullptr ? *constant : live_[output][s]);
-    }
-    return outputs;
-  }
-
   const Graph& graph_;
   std::span<const Sample> samples_;
   std::size_t first_;  // sample of all
@@ -114,9 +125,43 @@ class Batch {
   std::vector<std::size_t> last_;
   Constants constants_;
   Live live_;
+  NodeId next_ = 0;
 };
 
 }  // namespace
+
+// A batch with what it refers to.
+class Execution::State {
+ public:
+  State(const Model& model, std::span<const Sample> samples, ExecuteOptions options)
+      : options_(std::move(options)),
+        machine_(options_.threads),
+        batch(model, samples, 0, options_, machine_) {}
+
+ private:
+  const ExecuteOptions options_;
+  Machine machine_;
+
+ public:
+  Batch batch;
+};
+
+Execution::Execution(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Execution::Execution(Execution&&) noexcept = default;
+Execution::~Execution() = default;
+
+Expected<Execution> Execution::begin(const Model& model, std::span<const Sample> samples,
+                                     ExecuteOptions options) {
+  for (const Sample& sample : samples) SUBBYTE_CHECK_OK(reference::check_inputs(model, sample));
+  Execution execution(std::make_unique<State>(model, samples, std::move(options)));
+  execution.state_->batch.start();
+  return execution;
+}
+
+NodeId Execution::next() const { return state_->batch.next(); }
+Expected<void> Execution::step() { return state_->batch.step(); }
+std::span<Tensor> Execution::value(ValueId value) { return state_->batch.value(value); }
+Expected<std::vector<std::vector<Tensor>>> Execution::outputs() { return state_->batch.outputs(); }
 
 Expected<std::vector<std::vector<Tensor>>> execute(const Model& model,
                                                    std::span<const Sample> samples,

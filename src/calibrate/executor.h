@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -44,5 +45,33 @@ struct ExecuteOptions {
 Expected<std::vector<std::vector<Tensor>>> execute(const Model& model,
                                                    std::span<const Sample> samples,
                                                    const ExecuteOptions& options = {});
+
+// A run that its caller takes from node to node, so that several go side by side through one
+// network: what quantization changes in a layer is seen against the float model's, with the layers
+// before it quantized already. All samples are one batch, whatever options.memory says; the model
+// and the samples outlive it. `replace` is asked for a constant when step() first comes to a node
+// that reads it.
+class Execution {
+ public:
+  // Sample inputs that do not fit the model are errors.
+  static Expected<Execution> begin(const Model& model, std::span<const Sample> samples,
+                                   ExecuteOptions options = {});
+  Execution(Execution&&) noexcept;
+  ~Execution();
+
+  // The node that step() computes next; as many as the graph has when all are done.
+  NodeId next() const;
+  Expected<void> step();
+  // A value on each sample: empty unless a node that was computed gave it and one that is to come
+  // reads it. What is written there is what those read, of the same dtype and shape.
+  std::span<Tensor> value(ValueId value);
+  // Of each sample, after the last node.
+  Expected<std::vector<std::vector<Tensor>>> outputs();
+
+ private:
+  class State;
+  explicit Execution(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace subbyte

@@ -128,6 +128,8 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   result.shard_bytes = options.shard_bytes;
   result.check = options.check;
   result.check_whatever_size = options.check_whatever_size;
+  result.calibration = effort_from_name(options.effort);
+  if (options.calibration == "none") result.calibration.reset();
   if (options.mixed_config.empty()) return result;
   SUBBYTE_TRY(const auto content, files.map(options.mixed_config));
   const Bytes bytes = content->bytes();

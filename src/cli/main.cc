@@ -92,6 +92,13 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
   verb->add_flag("--single-file", o.single_file,
                  "Put the weights inside the module (up to 100 MB)");
   verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
+  verb->add_option("--calibration", o.calibration,
+                   "none: round the weights as they are, where by default codes and biases are "
+                   "chosen by running the model on made inputs")
+      ->check(one_of({"none"}));
+  verb->add_option("--effort", o.effort,
+                   "How much work calibration may do: fast, good (the default) or best")
+      ->check(one_of({"fast", "good", "best"}));
   auto* without = verb->add_flag("--no-check", no_check,
                                  "Do not compare the quantized model with the float one");
   verb->add_flag("--check", o.check_whatever_size,
@@ -175,8 +182,6 @@ constexpr std::string_view kComingVerbs[] = {"quantize", "evaluate", "session", 
 constexpr std::string_view kComingOptions[] = {"--target-size",
                                                "--target-bits",
                                                "--max-loss",
-                                               "--calibration",
-                                               "--effort",
                                                "--checkpoint",
                                                "--report",
                                                "--dim",

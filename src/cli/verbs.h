@@ -22,6 +22,8 @@ struct ConvertOptions {
   std::string log_file;      // path of the log, or ""
   bool single_file = false;
   std::int64_t shard_bytes = 0;  // 0: one file
+  std::string calibration;       // "" for made inputs, or none
+  std::string effort = "good";
   bool check = true;
   bool check_whatever_size = false;
   bool force = false;

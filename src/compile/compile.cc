@@ -20,6 +20,7 @@
 #include "passes/passes.h"
 #include "plan/lower.h"
 #include "plan/weight_code.h"
+#include "quantize/fit/fit_weights.h"
 #include "quantize/weight_plan.h"
 
 namespace subbyte {
@@ -38,6 +39,7 @@ class Compilation {
     SUBBYTE_TRY(const std::int64_t bytes_before, bytes_of_source(model));
     SUBBYTE_CHECK_OK(standardize(model));
     SUBBYTE_TRY(WeightPlan weights, choose_weights(model));
+    SUBBYTE_CHECK_OK(calibrate(model, weights));
     if (options_.target == Target::onnx) {
       SUBBYTE_CHECK_OK(write_as_onnx(model, weights));
       return CompileResult{.source_bytes = bytes_before};
@@ -91,6 +93,54 @@ class Compilation {
     }
     SUBBYTE_TRY(source_sha256_,
                 hash_and_measure(source_.bytes, meters, [&] { return not_cancelled(); }));
+    return {};
+  }
+
+  Expected<SampleSet> samples_of(const Model& model, SampleOptions options) {
+    options.cancelled = [&] { return observer_.cancelled(); };
+    return make_samples(model, options);
+  }
+
+  Expected<void> without_calibration(const std::string& why) {
+    observer_.note(
+        fmt::format("weights are rounded without calibration ({}); --effort best allows "
+                    "more work, --calibration none says that none is wanted",
+                    why));
+    return {};
+  }
+
+  // Where there is something to choose: a weight at 8 bits or fewer.
+  Expected<void> calibrate(Model& model, WeightPlan& weights) {
+    const bool affine = std::ranges::any_of(weights.stored, [](const auto& entry) {
+      return std::holds_alternative<AffineEncoding>(entry.second.encoding);
+    });
+    if (!options_.calibration || !affine) return {};
+    SUBBYTE_CHECK_OK(begin("calibrating"));
+    FitOptions options{.effort = *options_.calibration};
+    options.cancelled = [&] { return observer_.cancelled(); };
+    options.progress = [&](std::size_t done, std::size_t count) {
+      observer_.progress("calibrating", done, count);
+    };
+    const auto wanted = samples_for(weights, options.effort);
+    if (!wanted) return without_calibration("it has too many parameters for that effort");
+    auto samples = samples_of(model, *wanted);
+    SUBBYTE_CHECK_OK(not_cancelled());
+    if (!samples)
+      return without_calibration(
+          fmt::format("the model cannot be run here: {}", samples.error().message));
+    auto report = fit_weights(model, weights, *samples, options);
+    SUBBYTE_CHECK_OK(not_cancelled());
+    if (!report) return within("calibration", std::move(report.error()));
+    if (!report->skipped.empty()) return without_calibration(report->skipped);
+    detail([&] {
+      return fmt::format(
+          "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
+          "biases corrected, {:.4g} % with codes chosen as well; kept: {}",
+          report->rounded * 100, report->biases * 100, report->codes * 100,
+          report->kept == FitReport::Kept::codes    ? "codes and biases"
+          : report->kept == FitReport::Kept::biases ? "biases"
+                                                    : "nothing");
+    });
     return {};
   }
 

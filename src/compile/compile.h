@@ -15,6 +15,7 @@
 #include "emit/manifest.h"
 #include "emit/output_sink.h"
 #include "graph/graph.h"
+#include "quantize/fit/fit_weights.h"
 
 namespace subbyte {
 
@@ -31,6 +32,9 @@ struct CompileOptions {
   std::int64_t shard_bytes = 0;      // the largest file of weights; 0: one file
   bool check = true;                 // the quantized model is compared with the float one
   bool check_whatever_size = false;  // also one of more than kMaxCheckedParameters
+  // Codes, scales and biases are chosen by running the model on made inputs; nullopt: numbers are
+  // rounded as they are.
+  std::optional<Effort> calibration = Effort::good;
 };
 
 // A model, as the bytes of its file and what lies beside it.
@@ -55,8 +59,8 @@ struct Output {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // A step of the conversion begins: "reading", "passes", "weights", "checking", "fusion",
-  // "lowering", "packing", "writing".
+  // A step of the conversion begins: "reading", "passes", "weights", "calibrating", "checking",
+  // "fusion", "lowering", "packing", "writing".
   virtual void stage(std::string_view) {}
   // `done` of `count` pieces of the stage, from 1.
   virtual void progress(std::string_view, std::size_t /*done*/, std::size_t /*count*/) {}

@@ -83,8 +83,8 @@ class Compile : public testing::Test {
 TEST_F(Compile, WritesAModule) {
   const auto done = convert({.precision = "4bit"});
   ASSERT_TRUE(done) << done.error().message;
-  EXPECT_THAT(told_.stages, ElementsAre("reading", "passes", "weights", "checking", "fusion",
-                                        "lowering", "packing", "writing"));
+  EXPECT_THAT(told_.stages, ElementsAre("reading", "passes", "weights", "calibrating", "checking",
+                                        "fusion", "lowering", "packing", "writing"));
   EXPECT_THAT(told_.details, ElementsAre());
   EXPECT_EQ(done->parameters, kK * kN);
   EXPECT_TRUE(done->check);
@@ -114,7 +114,7 @@ TEST_F(Compile, WritesOnnx) {
   const auto done = convert({.target = Target::onnx, .precision = "8bit"}, "out/q.onnx");
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_THAT(written(), ElementsAre("out/q.onnx"));
-  EXPECT_THAT(told_.stages, ElementsAre("reading", "passes", "weights", "writing"));
+  EXPECT_THAT(told_.stages, ElementsAre("reading", "passes", "weights", "calibrating", "writing"));
   EXPECT_EQ(check_whole(files_, "out/q.onnx").value(), "onnx");
 }
 

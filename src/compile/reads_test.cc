@@ -103,6 +103,7 @@ std::map<std::string, double> reads_of(const std::string& precision, Target targ
   const auto guarded = std::make_shared<GuardedBytes>(external ? external_bytes() : model, kCached);
   OneGuarded files("./m.data", guarded);
   CompileOptions options;
+  options.calibration.reset();
   options.precision = precision;
   options.check = false;
   options.target = target;

@@ -2,14 +2,12 @@
 
 #include <fmt/core.h>
 
-#include <cstring>
 #include <unordered_map>
 
 #include "base/text.h"
 #include "calibrate/executor.h"
-#include "emit/weights_file.h"
 #include "graph/ops.h"
-#include "quantize/codec.h"
+#include "quantize/pack_weight.h"
 #include "reference/reference.h"
 #include "samples/made_samples.h"
 #include "samples/output_content.h"
@@ -20,43 +18,17 @@ namespace subbyte {
 Expected<Tensor> decoded_weight(const Model& model, const StoredWeight& stored) {
   const Value& value = model.main().values[stored.value];
   if (std::holds_alternative<IntegerEncoding>(stored.encoding)) return *value.constant;
-  if (const auto* f = std::get_if<FloatEncoding>(&stored.encoding); f && f->bits == 32)
+  const bool own = std::holds_alternative<ElementsOfConstant>(stored.source);
+  if (const auto* f = std::get_if<FloatEncoding>(&stored.encoding); own && f && f->bits == 32)
     return *value.constant;
   SUBBYTE_TRY(const PackedMatrix matrix, pack_weight(model, stored));
-  std::vector<std::byte> bytes(static_cast<std::size_t>(value.constant->elements()) *
-                               sizeof(float));
-  // Row by row into the source's order: the strides of the packed matrix's axes in the source.
-  const auto& dims = value.constant->dims;
-  std::vector<std::int64_t> strides(dims.size(), 1);
-  for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
-  const auto offset = [&](const std::vector<int>& axes, std::int64_t index) {
-    std::int64_t at = 0;
-    for (std::size_t i = axes.size(); i-- > 0;) {
-      const auto axis = static_cast<std::size_t>(axes[i]);
-      at += index % dims[axis] * strides[axis];
-      index /= dims[axis];
-    }
-    return at;
-  };
-  std::vector<std::int64_t> columns(static_cast<std::size_t>(stored.k));
-  for (std::int64_t k = 0; k < stored.k; ++k)
-    columns[static_cast<std::size_t>(k)] = offset(stored.order.k, k);
-  std::vector<float> row(static_cast<std::size_t>(stored.k));
-  for (std::int64_t r = 0; r < stored.rows; ++r) {
-    unpack(matrix, r, 1, row.data());
-    const std::int64_t base = offset(stored.order.rows, r);
-    for (std::size_t k = 0; k < row.size(); ++k) {
-      std::memcpy(bytes.data() + static_cast<std::size_t>(base + columns[k]) * sizeof(float),
-                  &row[k], sizeof(float));
-    }
-  }
-  if (value.dtype == DType::float32) return make_tensor(DType::float32, dims, std::move(bytes));
+  const Tensor floats = unpacked_tensor(matrix, stored.order, value.constant->dims);
+  if (value.dtype == DType::float32) return floats;
   // A model of halves or doubles keeps its dtype; halves round once more.
   Node cast;
   cast.op = Op::Cast;
   cast.op_type = "Cast";
   cast.attributes.push_back(Attribute{"to", static_cast<std::int64_t>(value.dtype)});
-  const Tensor floats = make_tensor(DType::float32, dims, std::move(bytes));
   const Tensor* const inputs[] = {&floats};
   SUBBYTE_TRY(std::vector<Tensor> converted, reference::evaluate(cast, inputs));
   return std::move(converted.front());

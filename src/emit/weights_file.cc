@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "plan/weight_code.h"
+#include "quantize/pack_weight.h"
 
 namespace subbyte {
 
@@ -75,19 +76,6 @@ std::int64_t file_bytes(const Plan& plan, std::size_t w, std::int64_t shard_byte
 }
 
 }  // namespace
-
-Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& stored) {
-  const Value& value = model.main().values[stored.value];
-  if (std::holds_alternative<IntegerEncoding>(stored.encoding)) {
-    return pack_integers(*value.constant, stored.rows, stored.k, quoted(value.name));
-  }
-  const PackOptions options{.search = std::get<ElementsOfConstant>(stored.source).search};
-  if (const auto rows = rows_in_memory(*value.constant, stored.order)) {
-    return pack(*rows, stored.rows, stored.k, stored.encoding, options);
-  }
-  return pack(row_reader(*value.constant, stored.order), stored.rows, stored.k, stored.encoding,
-              options);
-}
 
 Expected<PackedWeights> write_weights(const Model& model, const Plan& plan,
                                       std::int64_t shard_bytes, WeightsSink& sink,

@@ -51,7 +51,4 @@ Expected<PackedWeights> write_weights(const Model& model, const Plan& plan,
                                       std::int64_t shard_bytes, WeightsSink& sink,
                                       const WeightProgress& progress);
 
-// One weight of a plan, packed.
-Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& stored);
-
 }  // namespace subbyte

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <variant>
 
 #include "graph/graph.h"
@@ -10,6 +11,8 @@
 
 namespace subbyte {
 
+struct PackedMatrix;  // quantize/codec.h
+
 // The constant's own elements, encoded when it is packed; `search` finds an affine encoding's
 // scales.
 struct ElementsOfConstant {
@@ -17,9 +20,16 @@ struct ElementsOfConstant {
   friend bool operator==(const ElementsOfConstant&, const ElementsOfConstant&) = default;
 };
 
+// The numbers as calibration chose them (quantize/fit): those of a bias differ from the constant's
+// own by what it corrects.
+struct ChosenNumbers {
+  std::shared_ptr<const PackedMatrix> matrix;
+  friend bool operator==(const ChosenNumbers&, const ChosenNumbers&) = default;
+};
+
 // Where the packed numbers come from. Codes on a grid that arrived in the model, with its scales
 // and zero points, are a further alternative.
-using StoredSource = std::variant<ElementsOfConstant>;
+using StoredSource = std::variant<ElementsOfConstant, ChosenNumbers>;
 
 // A matrix of rows by k in some encoding.
 struct StoredWeight {

@@ -47,7 +47,7 @@ def start(source: pathlib.Path, output: pathlib.Path) -> subprocess.Popen:
     """A convert that has just opened its first file."""
     before = names(output.parent)
     process = subprocess.Popen(
-        [SUBBYTE, "convert", source, "--precision", "2bit", "--no-check", "--output", output],
+        [SUBBYTE, "convert", source, "--precision", "2bit", "--no-check", "--calibration", "none", "--output", output],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -75,10 +75,10 @@ def test_the_next_convert_removes_what_a_killed_one_left(slow_model, tmp_path):
         process.wait(timeout=60)
     (tmp_path / ".subbyte-mine.tmp").write_text("a name that is nearly one of ours\n")
     assert len(names(tmp_path)) == 3
-    run("convert", slow_model, "--no-check", "--single-file", "--output", tmp_path / "m.webgpu.js")
+    run("convert", slow_model, "--no-check", "--calibration", "none", "--single-file", "--output", tmp_path / "m.webgpu.js")
     # Those of another output stay until it is converted again; those of nobody stay.
     assert len(names(tmp_path)) == 5
-    run("convert", slow_model, "--no-check", "--output", tmp_path / "other.webgpu.js")
+    run("convert", slow_model, "--no-check", "--calibration", "none", "--output", tmp_path / "other.webgpu.js")
     rest = [name for name in names(tmp_path) if not name.startswith(("m.webgpu", "other.webgpu"))]
     assert rest == [".subbyte-mine.tmp"]
 
@@ -86,7 +86,7 @@ def test_the_next_convert_removes_what_a_killed_one_left(slow_model, tmp_path):
 def test_two_converts_of_one_name_do_not_disturb_each_other(slow_model, tmp_path):
     output = tmp_path / "m.webgpu.js"
     first = start(slow_model, output)
-    run("convert", slow_model, "--precision", "2bit", "--no-check", "--output", output)
+    run("convert", slow_model, "--precision", "2bit", "--no-check", "--calibration", "none", "--output", output)
     assert first.wait(timeout=60) == 0
     assert len(names(tmp_path)) == 4
     run("verify", output)
@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_written_is_named_with_its_size(slow_model, tmp_pa
     """The user's limit on files stands for a full disk, which a test cannot make."""
     most = 1 << 20
     done = subprocess.run(
-        [SUBBYTE, "convert", slow_model, "--precision", "2bit", "--no-check", "--output", "m.webgpu.js"],
+        [SUBBYTE, "convert", slow_model, "--precision", "2bit", "--no-check", "--calibration", "none", "--output", "m.webgpu.js"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_written_is_named_with_its_size(slow_model, tmp_pa
     assert done.returncode == 1 and done.stdout == ""
     assert names(tmp_path) == []
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    run("convert", slow_model, "--precision", "2bit", "--no-check", "--output", "m.webgpu.js", cwd=tmp_path)
+    run("convert", slow_model, "--precision", "2bit", "--no-check", "--calibration", "none", "--output", "m.webgpu.js", cwd=tmp_path)
     (weights,) = tmp_path.glob("*.bin")
     size = weights.stat().st_size
     assert line == f"error: 'm.webgpu.bin': the file, which needs {size} bytes, cannot be written: File too large"
@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_written_is_named_with_its_size(slow_model, tmp_pa
 
 def test_a_closed_stderr_ends_in_a_failure(slow_model, tmp_path):
     done = subprocess.run(
-        [SUBBYTE, "convert", slow_model, "--output", tmp_path / "m.webgpu.js"],
+        [SUBBYTE, "convert", slow_model, "--calibration", "none", "--output", tmp_path / "m.webgpu.js"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         preexec_fn=lambda: os.close(2),

@@ -27,8 +27,11 @@ DTYPES = {
 
 
 def run(*arguments, check=True, **options) -> subprocess.CompletedProcess:
-    """Runs subbyte. With `check`, a failure is an AssertionError that shows what it printed."""
+    """Runs subbyte, weights being rounded as they are unless --calibration or --effort is said. With `check`, a failure
+    is an AssertionError that shows what it printed."""
     command = [str(SUBBYTE), *map(str, arguments)]
+    if arguments[:1] == ("convert",) and not {"--calibration", "--effort"} & set(command):
+        command += ["--calibration", "none"]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, **options
     )

@@ -1,0 +1,282 @@
+#include "quantize/fit/fit_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "calibrate/batches.h"
+#include "quantize/fit/choose_codes.h"
+#include "quantize/fit/output_error.h"
+#include "quantize/fit/output_shift.h"
+#include "quantize/fit/product_inputs.h"
+#include "quantize/pack_weight.h"
+
+namespace subbyte {
+namespace {
+
+using namespace fit;
+
+// Multiplications.
+double work_of(Effort effort) {
+  switch (effort) {
+    case Effort::fast:
+      return 2e10;
+    case Effort::good:
+      return 3e11;
+    case Effort::best:
+      return 3e12;
+  }
+  return 0;
+}
+
+// What the activations of the samples of one stream may take.
+constexpr std::int64_t kMemoryOfStream = std::int64_t{1} << 29;
+
+// Three streams over the tuning samples, four runs over the others.
+constexpr double kStreams = 3, kRuns = 4;
+
+// Choosing the codes of all products.
+double choosing_work(const WeightPlan& plan) {
+  double work = 0;
+  for (const WeightUse& use : plan.uses) {
+    if (!is_matrix(use.kind) || use.kind == WeightUseKind::embedding) continue;
+    const auto rows = static_cast<double>(use.rows), k = static_cast<double>(use.k);
+    work += k * k * (k + rows);
+  }
+  return work;
+}
+
+// How many of the samples, from the first, fit the memory together.
+std::size_t affordable(const Model& model, std::span<const Sample> samples) {
+  std::size_t count = 0;
+  for (std::int64_t bytes = 0; count < samples.size(); ++count) {
+    bytes += calibrate::activation_bytes(model, samples[count]);
+    if (bytes > kMemoryOfStream) break;
+  }
+  return count;
+}
+
+using Matrices = std::map<ValueId, std::shared_ptr<const PackedMatrix>>;
+
+// A way to store the weights, while it is being made.
+struct Variant {
+  Matrices chosen;
+  Shifts shifts;
+};
+
+class Fitting {
+ public:
+  Fitting(const Model& model, const WeightPlan& plan, const FitOptions& options)
+      : model_(model),
+        graph_(model.main()),
+        plan_(plan),
+        options_(options),
+        machine_(options.threads),
+        uses_(find_uses(graph_)) {
+    for (const WeightUse& use : plan.uses) use_of_.emplace(use.value, &use);
+  }
+
+  // Both variants, node by node beside the float model.
+  Expected<void> tune(std::span<const Sample> samples) {
+    SUBBYTE_TRY(auto exact, Execution::begin(model_, samples, stream(nullptr)));
+    SUBBYTE_TRY(auto rounded, Execution::begin(model_, samples, stream(&biases_)));
+    SUBBYTE_TRY(auto chosen, Execution::begin(model_, samples, stream(&codes_)));
+    for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
+      SUBBYTE_CHECK_OK(choose(n, chosen));
+      SUBBYTE_CHECK_OK(exact.step());
+      SUBBYTE_CHECK_OK(rounded.step());
+      SUBBYTE_CHECK_OK(chosen.step());
+      if (can_shift(graph_, plan_.stored, n)) {
+        measure_shift(n, exact, rounded, biases_);
+        measure_shift(n, exact, chosen, codes_);
+      }
+      if (options_.progress) options_.progress(n + 1, graph_.nodes.size());
+    }
+    return {};
+  }
+
+  // The error of the outputs of each way.
+  Expected<FitReport> judge(std::span<const Sample> samples) {
+    SUBBYTE_TRY(const auto exact, outputs(samples, nullptr));
+    FitReport report;
+    const Variant rounded;
+    for (const auto& [error, variant] :
+         {std::pair(&report.rounded, &rounded), std::pair(&report.biases, &std::as_const(biases_)),
+          std::pair(&report.codes, &std::as_const(codes_))}) {
+      SUBBYTE_TRY(const auto found, outputs(samples, variant));
+      *error = output_error(exact, found);
+    }
+    if (report.biases < report.rounded) report.kept = FitReport::Kept::biases;
+    if (report.codes < std::min(report.biases, report.rounded))
+      report.kept = FitReport::Kept::codes;
+    return report;
+  }
+
+  Variant& biases() { return biases_; }
+  Variant& codes() { return codes_; }
+
+ private:
+  // The float model, or a variant as far as it is made.
+  ExecuteOptions stream(const Variant* variant) {
+    ExecuteOptions options{.threads = options_.threads, .cancelled = options_.cancelled};
+    if (variant == nullptr) return options;
+    options.replace = [this, variant](ValueId v) -> Expected<std::optional<Tensor>> {
+      const auto stored = plan_.stored.find(v);
+      if (stored == plan_.stored.end()) return std::nullopt;
+      const auto chosen = variant->chosen.find(v);
+      if (chosen != variant->chosen.end()) return decoded(*chosen->second, stored->second);
+      if (value_bits(stored->second.encoding) == 32) return std::nullopt;
+      SUBBYTE_TRY(const auto matrix, rounded(stored->second));
+      return decoded(*matrix, stored->second);
+    };
+    return options;
+  }
+
+  Tensor decoded(const PackedMatrix& matrix, const StoredWeight& stored) const {
+    return unpacked_tensor(matrix, stored.order, graph_.values[stored.value].constant->dims);
+  }
+
+  Expected<std::shared_ptr<const PackedMatrix>> rounded(const StoredWeight& stored) {
+    auto& matrix = rounded_[stored.value];
+    if (matrix == nullptr) {
+      SUBBYTE_TRY(PackedMatrix packed, pack_weight(model_, stored));
+      matrix = std::make_shared<const PackedMatrix>(std::move(packed));
+    }
+    return matrix;
+  }
+
+  // The codes of the weights that node n alone reads, on the activations that reach it with the
+  // layers before it quantized.
+  Expected<void> choose(NodeId n, Execution& chosen) {
+    for (const ValueId v : graph_.nodes[n].inputs) {
+      const auto stored = v == kNone ? plan_.stored.end() : plan_.stored.find(v);
+      if (stored == plan_.stored.end() || uses_.count(v) != 1) continue;
+      if (!std::holds_alternative<AffineEncoding>(stored->second.encoding)) continue;
+      const WeightUse& use = *use_of_.at(v);
+      const auto inputs = ProductInputs::of(graph_, use, n);
+      if (!inputs) continue;
+      SUBBYTE_TRY(const auto matrix, rounded(stored->second));
+      if (auto packed = choose(use, *inputs, *matrix, chosen.value(inputs->activations())))
+        codes_.chosen[v] = std::make_shared<const PackedMatrix>(std::move(*packed));
+    }
+    return {};
+  }
+
+  std::optional<PackedMatrix> choose(const WeightUse& use, const ProductInputs& inputs,
+                                     const PackedMatrix& rounded,
+                                     std::span<const Tensor> activations) {
+    std::vector<float> exact(static_cast<std::size_t>(use.rows * use.k));
+    row_reader(*graph_.values[use.value].constant, use.order)(0, use.rows, exact.data());
+    GridMatrix grid(rounded);
+    const std::int64_t rows = use.rows / inputs.groups();
+    for (std::int64_t g = 0; g < inputs.groups(); ++g) {
+      const Moments moments =
+          measure_moments(inputs, use.k, g, activations, places(use.k), use.value, machine_);
+      const auto metric = make_metric(moments, {}, machine_);
+      if (!metric) return std::nullopt;
+      choose_codes(*metric, exact.data(), g * rows, rows, sweeps(), grid, machine_);
+    }
+    return grid.packed(exact.data());
+  }
+
+  std::int64_t places(std::int64_t k) const {
+    const std::int64_t factor = options_.effort == Effort::fast ? 2 : 8;
+    return std::clamp<std::int64_t>(factor * k, 2048, 32768);
+  }
+  int sweeps() const { return options_.effort == Effort::fast ? 1 : 3; }
+
+  void measure_shift(NodeId n, Execution& exact, Execution& found, Variant& variant) {
+    const ValueId result = graph_.nodes[n].outputs[0];
+    const std::span<Tensor> wanted = exact.value(result);
+    if (wanted.empty()) return;
+    const auto axis = channel_axis(graph_.nodes[n], wanted[0].dims.size());
+    if (!axis) return;
+    Shift shift = mean_shift(wanted, found.value(result), *axis);
+    if (shift.size() < 2) return;
+    add_shift(found.value(result), *axis, shift);
+    variant.shifts.emplace(n, std::move(shift));
+  }
+
+  // Of each sample, with the weights and shifts of a variant, or the float model's.
+  Expected<std::vector<std::vector<Tensor>>> outputs(std::span<const Sample> samples,
+                                                     const Variant* variant) {
+    std::vector<std::vector<Tensor>> outputs;
+    std::size_t first = 0;
+    for (const std::size_t end : calibrate::batch_ends(model_, samples, kMemoryOfStream)) {
+      SUBBYTE_TRY(auto run,
+                  Execution::begin(model_, samples.subspan(first, end - first), stream(variant)));
+      for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
+        SUBBYTE_CHECK_OK(run.step());
+        if (variant == nullptr) continue;
+        const auto shift = variant->shifts.find(n);
+        if (shift == variant->shifts.end()) continue;
+        const std::span<Tensor> values = run.value(graph_.nodes[n].outputs[0]);
+        if (!values.empty())
+          add_shift(values, *channel_axis(graph_.nodes[n], values[0].dims.size()), shift->second);
+      }
+      SUBBYTE_TRY(auto results, run.outputs());
+      for (auto& result : results) outputs.push_back(std::move(result));
+      first = end;
+    }
+    return outputs;
+  }
+
+  const Model& model_;
+  const Graph& graph_;
+  const WeightPlan& plan_;
+  const FitOptions& options_;
+  calibrate::Machine machine_;
+  Uses uses_;
+  std::map<ValueId, const WeightUse*> use_of_;
+  Matrices rounded_;
+  Variant biases_, codes_;
+};
+
+}  // namespace
+
+std::optional<Effort> effort_from_name(std::string_view name) {
+  if (name == "fast") return Effort::fast;
+  if (name == "good") return Effort::good;
+  if (name == "best") return Effort::best;
+  return std::nullopt;
+}
+
+std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort) {
+  const double rest = work_of(effort) - choosing_work(plan);
+  if (rest <= 0) return std::nullopt;
+  SampleOptions options;
+  options.seed = 2;  // the check has the first
+  options.tuning = effort == Effort::fast ? 8 : effort == Effort::good ? 32 : 96;
+  options.held_out = options.tuning / 2;
+  // Half as many are held out as tuned on.
+  options.work = rest / (kStreams * 2 / 3 + kRuns / 3);
+  return options;
+}
+
+Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet& samples,
+                                const FitOptions& options) {
+  Variant kept;
+  FitReport report;
+  const std::size_t tuning = affordable(model, samples.tuning);
+  if (tuning == 0 || samples.held_out.empty()) {
+    report.skipped = "its activations take more memory than calibration may";
+    return report;
+  }
+  if (samples.work_each * (kStreams + kRuns) > work_of(options.effort)) {
+    report.skipped = "one run of it takes more work than the effort allows";
+    return report;
+  }
+  {
+    Fitting fitting(model, plan, options);
+    SUBBYTE_CHECK_OK(fitting.tune(std::span(samples.tuning).first(tuning)));
+    SUBBYTE_TRY(report, fitting.judge(samples.held_out));
+    if (report.kept == FitReport::Kept::biases) kept = std::move(fitting.biases());
+    if (report.kept == FitReport::Kept::codes) kept = std::move(fitting.codes());
+  }
+  for (auto& [value, matrix] : kept.chosen)
+    plan.stored.at(value).source = ChosenNumbers{std::move(matrix)};
+  store_shifts(model, plan, kept.shifts);
+  return report;
+}
+
+}  // namespace subbyte

@@ -1,0 +1,50 @@
+// Chooses codes, scales and biases so that the outputs of the model stay near those of the float
+// weights, by running both on samples. docs/quantization.md says what each step buys.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "quantize/weight_plan.h"
+#include "samples/made_samples.h"
+
+namespace subbyte {
+
+// How much work calibration may do. It is counted in multiplications, never by the clock, so that
+// the bytes do not depend on the machine.
+enum class Effort : std::uint8_t { fast, good, best };
+std::optional<Effort> effort_from_name(std::string_view name);
+
+struct FitOptions {
+  Effort effort = Effort::good;
+  unsigned threads = 0;  // 0: as many as the machine has cores
+  // Asked before each node; true ends the work with an error of that kind.
+  std::function<bool()> cancelled{};
+  // `done` of `count` nodes.
+  std::function<void(std::size_t done, std::size_t count)> progress{};
+};
+
+struct FitReport {
+  std::string skipped{};  // why nothing was done; "" where it was
+  // Mean relative L2 error of the outputs on the held-out samples: with weights rounded as they
+  // are, with biases that take back the shift of means, and with codes chosen as well.
+  double rounded = 0, biases = 0, codes = 0;
+  enum class Kept : std::uint8_t { nothing, biases, codes } kept = Kept::nothing;
+};
+
+// Which made samples (samples/made_samples.h) that effort is worth; nullopt where the model is too
+// large for it.
+std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort);
+
+// Of a model in standard operators. What is kept is in `plan` (ChosenNumbers); the model gets
+// biases of zeros where the plan stores others. Where the samples take more work or memory than the
+// effort and the machine have, fewer are used, or none. Samples that do not fit the model are
+// errors, as is what the executor refuses.
+Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet& samples,
+                                const FitOptions& options = {});
+
+}  // namespace subbyte

@@ -1,0 +1,19 @@
+// A small convolutional network for the tests of this folder.
+#pragma once
+
+#include <fmt/core.h>
+
+#include "calibrate/random.h"
+#include "graph/graph.h"
+
+namespace subbyte::fit {
+
+// Filters of 3 x 3 with strides, padding and no bias, a depthwise convolution with a bias, groups,
+// a transposed convolution that lays its results out anew, a Gemm that transposes, and a MatMul
+// without a bias. x is [1, 4, 12, 12], y [1, 10].
+Model test_network();
+
+// `count` samples whose channels depend on each other and have means.
+std::vector<std::vector<Tensor>> test_samples(std::size_t count, std::uint64_t seed);
+
+}  // namespace subbyte::fit
