@@ -39,7 +39,14 @@ Json ops() {
   return list;
 }
 
-void print_names(const char* title, const Json& list) {
+Json of_domain(const Json& ops, std::string_view domain) {
+  Json list = Json::array();
+  for (const auto& entry : ops)
+    if (entry["domain"] == domain) list.push_back(entry);
+  return list;
+}
+
+void print_names(const std::string& title, const Json& list) {
   fmt::print("{}\n", title);
   std::string line;
   for (const auto& entry : list) {
@@ -70,9 +77,9 @@ Expected<void> list(const ListOptions& options) {
   if (wanted("formats")) print_names("formats", json["formats"]);
   if (wanted("precisions")) print_names("precisions", json["precisions"]);
   if (wanted("ops")) {
-    print_names(
-        fmt::format("operators (ai.onnx, opsets {} to {})", kOldestOpset, kNewestOpset).c_str(),
-        json["ops"]);
+    print_names(fmt::format("operators (ai.onnx, opsets {} to {})", kOldestOpset, kNewestOpset),
+                of_domain(json["ops"], "ai.onnx"));
+    print_names("operators of com.microsoft", of_domain(json["ops"], "com.microsoft"));
   }
   return {};
 }

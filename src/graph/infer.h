@@ -2,6 +2,8 @@
 // expressions.
 #pragma once
 
+#include <memory>
+
 #include "base/error.h"
 #include "graph/graph.h"
 
@@ -14,6 +16,22 @@ namespace subbyte {
 // between the rules of passes/canonicalize too, so axes may still be left out or count from the
 // end. Runs any number of times; only the main graph is inferred.
 Expected<void> infer(Model& model);
+
+// The same node by node, for a pass that appends nodes to the main graph and asks for the shapes of
+// what they compute. Made while the graph still has the nodes that it starts with, which say what
+// inputs are sizes; next() is called once for each node as it is appended, in order. infer() has to
+// run afterwards: what is recorded here of constraints is of nodes on the way.
+struct InferState;
+class Inference {
+ public:
+  explicit Inference(Model& model);
+  ~Inference();
+  Expected<void> next(NodeId node);
+
+ private:
+  Model& model_;
+  std::unique_ptr<InferState> state_;
+};
 
 // After infer(): an error naming the first node with an output whose shape is not known. Such a
 // model computes sizes from data, or from an operator that subbyte does not know.

@@ -9,10 +9,16 @@
 namespace subbyte {
 namespace {
 
+// A row whose operator has the name of one of ai.onnx puts its vendor before it.
+constexpr std::string_view name_of_row(std::string_view row) {
+  constexpr std::string_view kVendor = "Microsoft";
+  return row.starts_with(kVendor) ? row.substr(kVendor.size()) : row;
+}
+
 constexpr OpInfo kTable[] = {
-#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower)      \
-  {Op::name,         #name,        domain, since, in_min, in_max, out_max, DTypeClass::dtypes, \
-   ShapeRule::infer, Family::lower},
+#define OP(name, domain, since, in_min, in_max, out_max, dtypes, infer, reference, lower) \
+  {Op::name, name_of_row(#name), domain,           since,        in_min, in_max,          \
+   out_max,  DTypeClass::dtypes, ShapeRule::infer, Family::lower},
 #include "graph/ops.def"
 #undef OP
 };

@@ -1,13 +1,12 @@
 #include "import/build_graph.h"
 
 #include <algorithm>
-#include <set>
-#include <tuple>
 #include <unordered_map>
 
 #include "base/text.h"
 #include "graph/ops.h"
 #include "import/build_node.h"
+#include "import/inline_functions.h"
 #include "import/names.h"
 #include "import/sort_nodes.h"
 #include "import/value_type.h"
@@ -33,12 +32,13 @@ struct Scope {
 struct Builder {
   TensorSource& source;
   Model& model;
-  // Domain, name and overload of local functions.
-  std::set<std::tuple<std::string_view, std::string_view, std::string_view>> functions;
+  FunctionInliner functions;
 };
 
-Expected<GraphId> build_graph(Builder& builder, std::string_view bytes, Scope* outer,
-                              std::vector<std::string_view>* captures);
+using Frame = std::shared_ptr<const wire::CallFrame>;
+
+Expected<GraphId> build_graph(Builder& builder, std::string_view bytes, const Frame& frame,
+                              Scope* outer, std::vector<std::string_view>* captures);
 
 Expected<ValueId> define(Scope& scope, std::string_view name, Value value,
                          std::uint32_t producer = kNone) {
@@ -161,8 +161,7 @@ Expected<BuiltNode> build_node(Builder& builder, Scope& scope, const wire::NodeP
   node.name = std::string(proto.name);
   node.op_type = std::string(proto.op_type);
   node.domain = std::string(normal_domain(proto.domain));
-  const bool local = builder.functions.contains({node.domain, proto.op_type, proto.overload});
-  node.op = local ? Op::Unknown : find_op(node.domain, node.op_type);
+  node.op = find_op(node.domain, node.op_type);
   for (const std::string_view input : proto.inputs) {
     const ValueId id = input.empty() ? kNone : resolve(scope, input);
     if (!input.empty() && id == kNone) {
@@ -177,14 +176,16 @@ Expected<BuiltNode> build_node(Builder& builder, Scope& scope, const wire::NodeP
   if (node.op != Op::Unknown) SUBBYTE_CHECK_OK(check_arity(node, builder.model.opset));
   SUBBYTE_TRY(
       node.attributes,
-      to_attributes(proto, builder.source, [&](std::string_view bytes) -> Expected<GraphId> {
-        std::vector<std::string_view> captures;
-        SUBBYTE_TRY(const GraphId id, build_graph(builder, bytes, &scope, &captures));
-        for (const std::string_view name : captures) {
-          built.captured.push_back(scope.ids.at(name));
-        }
-        return id;
-      }));
+      to_attributes(
+          proto, builder.source, [&](const wire::AttributeProto& attribute) -> Expected<GraphId> {
+            std::vector<std::string_view> captures;
+            SUBBYTE_TRY(const GraphId id,
+                        build_graph(builder, attribute.g, attribute.frame, &scope, &captures));
+            for (const std::string_view name : captures) {
+              built.captured.push_back(scope.ids.at(name));
+            }
+            return id;
+          }));
   return built;
 }
 
@@ -241,8 +242,8 @@ Expected<void> add_outputs(Scope& scope, const wire::GraphProto& proto) {
   return {};
 }
 
-Expected<GraphId> build_graph(Builder& builder, std::string_view bytes, Scope* outer,
-                              std::vector<std::string_view>* captures) {
+Expected<GraphId> build_graph(Builder& builder, std::string_view bytes, const Frame& frame,
+                              Scope* outer, std::vector<std::string_view>* captures) {
   Scope scope;
   scope.outer = outer;
   scope.depth = outer == nullptr ? 0 : outer->depth + 1;
@@ -250,7 +251,8 @@ Expected<GraphId> build_graph(Builder& builder, std::string_view bytes, Scope* o
     return fail("graphs are nested more than {} deep, which is the most that subbyte reads",
                 kDeepestSubgraph);
   }
-  SUBBYTE_TRY(const wire::GraphProto proto, wire::read_graph(bytes));
+  SUBBYTE_TRY(wire::GraphProto proto, wire::read_graph(bytes));
+  SUBBYTE_CHECK_OK(builder.functions.expand(proto, frame));
   const auto id = static_cast<GraphId>(builder.model.graphs.size());
   builder.model.graphs.emplace_back();  // the main graph comes before its subgraphs
 
@@ -281,11 +283,8 @@ Expected<GraphId> build_graph(Builder& builder, std::string_view bytes, Scope* o
 Expected<void> build_graphs(std::string_view main_graph,
                             const std::vector<wire::FunctionProto>& functions, TensorSource& source,
                             Model& model) {
-  Builder builder{source, model, {}};
-  for (const wire::FunctionProto& function : functions) {
-    builder.functions.emplace(normal_domain(function.domain), function.name, function.overload);
-  }
-  SUBBYTE_CHECK_OK(build_graph(builder, main_graph, nullptr, nullptr));
+  Builder builder{source, model, FunctionInliner(functions, model.opset)};
+  SUBBYTE_CHECK_OK(build_graph(builder, main_graph, nullptr, nullptr, nullptr));
   return {};
 }
 

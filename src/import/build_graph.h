@@ -20,7 +20,7 @@ inline constexpr int kDeepestSubgraph = 64;
 
 // Appends the main graph and all its subgraphs to model.graphs, which is empty; the main graph is
 // the first. Nodes come out in topological order, whatever their order in the file. `functions` are
-// the model's local functions: nodes that call one are operators that subbyte does not know.
+// the model's local functions, which are written out where they are called.
 Expected<void> build_graphs(std::string_view main_graph,
                             const std::vector<wire::FunctionProto>& functions, TensorSource& source,
                             Model& model);

@@ -70,7 +70,7 @@ Expected<AttributeValue> to_value(const AttributeProto& proto, TensorSource& sou
       return value;
     }
     case AttributeType::graph: {
-      SUBBYTE_TRY(const GraphId graph, build_subgraph(proto.g));
+      SUBBYTE_TRY(const GraphId graph, build_subgraph(proto));
       return GraphRef{graph};
     }
     default:

@@ -12,8 +12,8 @@
 
 namespace subbyte {
 
-// Builds the graph in these bytes of a GraphProto, the value of an attribute.
-using BuildSubgraph = std::function<Expected<GraphId>(std::string_view bytes)>;
+// Builds the graph that is the value of an attribute.
+using BuildSubgraph = std::function<Expected<GraphId>(const wire::AttributeProto& attribute)>;
 
 // The attributes in the order of the file. Errors start with the attribute's name.
 Expected<std::vector<Attribute>> to_attributes(const wire::NodeProto& proto, TensorSource& source,

@@ -212,8 +212,18 @@ Expected<FunctionProto> read_function(std::string_view bytes) {
     switch (field.tag()) {
       case 1:
         return field.get("name", function.name);
+      case 4:
+        return field.append("input", function.inputs);
+      case 5:
+        return field.append("output", function.outputs);
+      case 7:
+        return field.append_message("node", function.nodes, read_node);
+      case 9:
+        return field.append_message("opset_import", function.opset_imports, read_opset);
       case 10:
         return field.get("domain", function.domain);
+      case 11:
+        return field.append_message("attribute_proto", function.defaults, read_attribute);
       case 13:
         return field.get("overload", function.overload);
       default:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,8 @@ enum class AttributeType : std::int64_t {
   type_protos = 14,
 };
 
+struct CallFrame;  // import/inline_functions.h
+
 struct AttributeProto {
   std::string_view name;
   std::string_view ref_attr_name;
@@ -68,6 +71,8 @@ struct AttributeProto {
   std::vector<float> floats;
   std::vector<std::int64_t> ints;
   std::vector<std::string_view> strings;
+  // Of a graph in the body of a function that was called: what its names are in the caller.
+  std::shared_ptr<const CallFrame> frame;
 };
 
 struct NodeProto {
@@ -108,6 +113,10 @@ struct OperatorSetId {
 
 struct FunctionProto {
   std::string_view domain, name, overload;
+  std::vector<std::string_view> inputs, outputs;
+  std::vector<AttributeProto> defaults;  // attributes that a call may leave out
+  std::vector<NodeProto> nodes;
+  std::vector<OperatorSetId> opset_imports;
 };
 
 struct ModelProto {

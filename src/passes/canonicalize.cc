@@ -67,7 +67,7 @@ void set_input(Node& node, std::size_t position, ValueId value) {
 Expected<bool> canonicalize_known(Model& model) {
   SUBBYTE_CHECK_OK(canonicalize_windows(model));
   bool any = false;
-  for (const auto rule : {canonicalize_norms, canonicalize_forms}) {
+  for (const auto rule : {spell_operators, canonicalize_forms}) {
     SUBBYTE_TRY(const bool changed, rule(model));
     if (changed) SUBBYTE_CHECK_OK(infer(model));
     any = any || changed;
@@ -78,6 +78,8 @@ Expected<bool> canonicalize_known(Model& model) {
 Expected<void> canonicalize(Model& model) {
   name_outputs(model);
   for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_attributes(model, graph));
+  // Ranks that follow from what is spelled out are known to all rules after it.
+  SUBBYTE_CHECK_OK(spell_operators(model));
   SUBBYTE_CHECK_OK(infer(model));
   for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_shaped(model, graph));
   model.opset = std::max<std::int64_t>(model.opset, 18);

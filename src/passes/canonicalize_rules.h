@@ -60,10 +60,9 @@ Expected<bool> canonicalize_known(Model& model);
 // auto_pad and output_shape stay where pads depend on sizes that are not known.
 Expected<void> canonicalize_windows(Model& model);
 
-// Spells out in other operators what has no lowering of its own: normalisations other than
-// LayerNormalization, RMSNormalization and BatchNormalization, pools over whole images, Hardmax.
-// True where there was such a node, whose spelling has no shapes yet.
-Expected<bool> canonicalize_norms(Model& model);
+// Spells out in other operators what has no lowering of its own: what passes/spell/spellings.def
+// names. True where there was such a node whose ranks are known.
+Expected<bool> spell_operators(Model& model);
 
 // Gives every other node the attributes and operands of its canonical form: axes, pads, steps. True
 // where a node changed.

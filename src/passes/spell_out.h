@@ -6,63 +6,129 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "graph/infer.h"
 #include "passes/canonicalize_rules.h"
 
 namespace subbyte {
 
+// A size of a tensor that is to be made: a number times sizes of tensors that are there.
+struct Size {
+  struct Axis {
+    ValueId value;
+    std::size_t axis;
+    friend bool operator==(const Axis&, const Axis&) = default;
+  };
+  std::int64_t number = 1;
+  std::vector<Axis> axes{};
+
+  friend bool operator==(const Size&, const Size&) = default;
+  friend Size operator*(Size a, const Size& b);
+};
+inline Size size_of(std::int64_t number) { return {number, {}}; }
+
 // The nodes that stand for one node: they are appended to the graph, from which that node has been
-// taken, and the last one computes its first output.
+// taken, and compute its outputs. Where inference goes along (spell_operators()), the dtypes and
+// shapes of what was added are known at once.
 class Speller {
  public:
-  Speller(ExprPool& exprs, Graph& graph, ConstantMaker& constants, const Node& node)
-      : exprs_(exprs), graph_(graph), constants_(constants), node_(node) {}
+  Speller(Model& model, ConstantMaker& constants, const Node& node, Inference* inference)
+      : model_(model),
+        graph_(model.main()),
+        constants_(constants),
+        node_(node),
+        inference_(inference) {}
 
   const Node& node() const { return node_; }
   const Graph& graph() const { return graph_; }
-  ValueId input(std::size_t i) const { return node_.inputs[i]; }
+  std::int64_t opset() const { return model_.opset; }
+  bool has(std::size_t i) const { return node_.has_input(i); }
+  // An error names the first of these inputs that is absent.
+  Expected<void> needs(std::initializer_list<std::size_t> inputs) const;
+  // kNone where it is absent.
+  ValueId input(std::size_t i) const { return has(i) ? node_.inputs[i] : kNone; }
   const Value& value(ValueId id) const { return graph_.values[id]; }
-  // Of the first input.
-  std::optional<std::size_t> rank() const;
-  DType dtype() const { return value(input(0)).dtype; }
+  std::optional<std::size_t> rank(ValueId id) const;
+  std::optional<std::size_t> rank() const { return rank(input(0)); }  // of the first input
+  DType dtype() const { return value(input(0)).dtype; }               // of the first input
+  // Whether output i is there and something may read it.
+  bool wants(std::size_t i) const;
 
-  // A new value, called after the node's output and `what`. It has the dtype of the first input
-  // where that is not said.
+  // A new value, called after the node's output and `what`.
   ValueId add(Op op, std::string_view what, std::vector<ValueId> inputs,
               std::vector<Attribute> attributes = {});
+  // One value for each of the sizes along an axis.
+  std::vector<ValueId> split(std::string_view what, ValueId value, std::int64_t axis,
+                             std::span<const std::int64_t> sizes);
   // The node itself, changed; it has its outputs.
-  void replace(Node node) { graph_.add_node(std::move(node)); }
-  // The value that the node computed.
+  void replace(Node node) { append(std::move(node)); }
+  // The first output of the node.
   void finish(Op op, std::vector<ValueId> inputs, std::vector<Attribute> attributes = {});
+  // Output i is this value.
+  void finish(std::size_t i, ValueId value);
 
   ValueId int64s(std::string_view what, std::span<const std::int64_t> values);
+  ValueId int64s(std::string_view what, std::initializer_list<std::int64_t> values) {
+    return int64s(what, std::span(values.begin(), values.size()));
+  }
+  static Tensor ones(DType dtype);  // [1]
   // Floats of the first input's dtype, each rounded once.
   ValueId floats(std::string_view what, std::vector<std::int64_t> dims,
                  std::span<const double> values);
   ValueId number(std::string_view what, double value);  // of rank 0
+  ValueId number(std::string_view what, DType dtype, double value);
   // The value reshaped to numbers only: a constant where it is one.
   ValueId reshaped(std::string_view what, ValueId value, std::vector<std::int64_t> dims);
   ValueId constant(std::string_view what, Tensor tensor) {
     return constants_.add(node_, what, std::move(tensor));
   }
+
+  // Of a value whose rank must be known, as it is for what was added unless status() is an error;
+  // where it is not, status() becomes one.
+  std::size_t known_rank(ValueId value);
+  // The size of one axis; a number where it is known.
+  Size size(ValueId value, std::size_t axis);
+  std::optional<std::int64_t> known_size(ValueId value, std::size_t axis);
+  // A vector of these sizes, a constant where all are numbers.
+  ValueId sizes(std::string_view what, std::span<const Size> sizes);
+  ValueId sizes(std::string_view what, std::initializer_list<Size> list) {
+    return sizes(what, std::span(list.begin(), list.size()));
+  }
+  ValueId reshape(std::string_view what, ValueId value, std::vector<Size> target);
+  ValueId transpose(std::string_view what, ValueId value, std::vector<std::int64_t> order);
+  ValueId cast(std::string_view what, ValueId value, DType dtype);  // itself where it has it
+  // Elements [start, end) of one axis; the bounds are vectors of one int64.
+  ValueId slice(std::string_view what, ValueId value, std::int64_t axis, ValueId start,
+                ValueId end);
+
   // The elements of an integer value where all are known; none for one that is absent.
   std::optional<std::vector<std::int64_t>> numbers(ValueId value) const;
   const Tensor* constant(ValueId value) const { return graph_.constant(value); }
-  bool known(Expr e) const { return exprs_.value(e).has_value(); }
-  bool is_size(Expr e, std::int64_t size) const { return exprs_.is(e, size); }
+  bool known(Expr e) const { return model_.exprs.value(e).has_value(); }
+  bool is_size(Expr e, std::int64_t size) const { return model_.exprs.is(e, size); }
+
+  // A form that cannot be spelled out, where no function of its own returns it.
+  void refuse(std::string_view reason) {
+    if (status_) status_ = fail_as(ErrorKind::unsupported, "{}", reason);
+  }
+  // What inference said of the nodes that were added. spell_out() ends with its error.
+  Expected<void> status() const { return status_; }
 
  private:
-  void append(Op op, std::vector<ValueId> inputs, ValueId output,
-              std::vector<Attribute> attributes);
+  Node made(Op op, std::vector<ValueId> inputs, std::vector<Attribute> attributes) const;
+  void append(Node node);
 
-  ExprPool& exprs_;
+  Model& model_;
   Graph& graph_;
   ConstantMaker& constants_;
   const Node& node_;
+  Inference* inference_;
+  Expected<void> status_;
 };
 
 // Replaces each node of the main graph for which `spell` appends others. `spell` gives true where
-// it has done so, and so does spell_out() where there was such a node.
+// it has done so, and so does spell_out() where there was such a node. An output that the others do
+// not compute must not be read.
 using SpellOut = Expected<bool> (*)(Speller& speller);
-Expected<bool> spell_out(Model& model, SpellOut spell);
+Expected<bool> spell_out(Model& model, SpellOut spell, Inference* inference = nullptr);
 
 }  // namespace subbyte

@@ -182,10 +182,16 @@ constexpr Mode kModes[] = {
     {Op::RMSNormalization, check_stash_type},
 };
 
+bool knows_domain(std::string_view domain) {
+  for (std::size_t i = 0; i < op_count(); ++i)
+    if (op_info(static_cast<Op>(i + 1)).domain == domain) return true;
+  return false;
+}
+
 std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& node) {
   if (reference::carries_graph(node)) return "operators with graphs inside are not supported";
   if (node.op == Op::Unknown) {
-    if (!node.domain.empty())
+    if (!knows_domain(node.domain))
       return fmt::format("operators of the domain {} are not supported", quoted(node.domain));
     return "the operator is not supported";
   }

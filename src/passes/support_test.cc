@@ -27,7 +27,7 @@ TEST(CheckSupported, AllThatIsWrongComesInOneMessage) {
   const ValueId s = t.input("s", DType::string, {2});
   t.node(Op::Unknown, {x}, "a");
   t.node(Op::Unknown, {x}, "b");
-  t.model.main().nodes[1].domain = "com.microsoft";
+  t.model.main().nodes[1].domain = "com.example";
   t.model.main().nodes[1].op_type = "FusedThing\n";
   t.model.main().nodes[1].name = "encoder/fused";
   t.node(Op::Unknown, {x}, "c", {{"body", GraphRef{1}}});
@@ -44,7 +44,7 @@ TEST(CheckSupported, AllThatIsWrongComesInOneMessage) {
       "'model.onnx': 10 nodes cannot be converted. Export the model with other operators in their "
       "place; `subbyte list ops` shows those that are supported:\n"
       "  node 0 ('Mystery'): the operator is not supported\n"
-      "  node 'encoder/fused' ('FusedThing\\n'): operators of the domain 'com.microsoft' are not "
+      "  node 'encoder/fused' ('FusedThing\\n'): operators of the domain 'com.example' are not "
       "supported\n"
       "  node 2 ('Mystery'): operators with graphs inside are not supported\n"
       "  node 3 (Exp): input 0 is int32; supported are float16, bfloat16, float32 and float64\n"

@@ -53,9 +53,15 @@ def known(what: str) -> str:
 
 
 def operators() -> str:
-    """Their names, as one paragraph."""
-    names = sorted(entry["name"] for entry in listed("ops"))
-    return textwrap.fill(" · ".join(names), 120) + "\n"
+    """Their names, a paragraph for each domain."""
+    domains: dict[str, list[str]] = {}
+    for entry in listed("ops"):
+        domains.setdefault(entry["domain"], []).append(entry["name"])
+    paragraphs = []
+    for domain, names in domains.items():
+        title = "" if domain == "ai.onnx" else f"Of {domain}: "
+        paragraphs.append(textwrap.fill(title + " · ".join(sorted(names)), 120) + "\n")
+    return "\n".join(paragraphs)
 
 
 def cell(value) -> str:

@@ -124,10 +124,6 @@ std::vector<std::string> node_names(const Graph& graph) {
 
 Expected<std::string> node_message(const Model& model, const Graph& graph, const Node& node,
                                    const std::string& node_name) {
-  // Import leaves it so where a function of the model has the name of a standard operator.
-  if (node.op == Op::Unknown && find_op(node.domain, node.op_type) != Op::Unknown) {
-    return fail("it calls a function of the source model, which subbyte does not write");
-  }
   std::string out;
   pbf_writer writer(out);
   const auto name = [&](ValueId id) -> std::string_view {

@@ -91,13 +91,10 @@ Expected<void> infer_node(Model& model, Graph& graph, NodeId id, InferState& sta
   return {};
 }
 
-}  // namespace
-
-Expected<void> infer(Model& model) {
-  // Bodies of If, Loop and Scan are inferred when an operator of the table runs them.
-  Graph& graph = model.main();
+// What was known before is forgotten.
+void start(Model& model) {
   model.constraints.clear();
-  for (Value& value : graph.values) {
+  for (Value& value : model.main().values) {
     value.content.reset();
     if (value.producer != kNone) {
       value.shape.reset();
@@ -106,6 +103,14 @@ Expected<void> infer(Model& model) {
     if (value.constant) set_constant(model.exprs, value);
   }
   set_input_symbols(model);
+}
+
+}  // namespace
+
+Expected<void> infer(Model& model) {
+  // Bodies of If, Loop and Scan are inferred when an operator of the table runs them.
+  Graph& graph = model.main();
+  start(model);
   InferState state;
   state.ratios.resize(graph.values.size());
   for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
@@ -115,6 +120,23 @@ Expected<void> infer(Model& model) {
     }
   }
   return {};
+}
+
+Inference::Inference(Model& model) : model_(model), state_(std::make_unique<InferState>()) {
+  start(model);
+}
+
+Inference::~Inference() = default;
+
+Expected<void> Inference::next(NodeId node) {
+  Graph& graph = model_.main();
+  state_->ratios.resize(graph.values.size());
+  for (const ValueId input : graph.nodes[node].inputs) {
+    // A constant that was made for this node.
+    if (input != kNone && graph.values[input].constant && !graph.values[input].content)
+      set_constant(model_.exprs, graph.values[input]);
+  }
+  return infer_node(model_, graph, node, *state_);
 }
 
 Expected<void> check_shapes(const Model& model) {

@@ -4,22 +4,11 @@
 #include <numeric>
 
 #include "graph/ops.h"
-#include "passes/spell_out.h"
+#include "passes/spell/spell.h"
 #include "reference/element.h"
 
 namespace subbyte {
 namespace {
-
-using Numbers = std::vector<std::int64_t>;
-
-Attribute integer(std::string name, std::int64_t value) { return {std::move(name), value}; }
-
-// [first, last)
-Numbers axes_between(std::size_t first, std::size_t last) {
-  Numbers axes(last - first);
-  std::iota(axes.begin(), axes.end(), static_cast<std::int64_t>(first));
-  return axes;
-}
 
 // [-1, 1, 1]: a vector over the channels of a tensor of that rank.
 Numbers channel_shape(std::size_t rank) {
@@ -28,9 +17,21 @@ Numbers channel_shape(std::size_t rank) {
   return shape;
 }
 
-ValueId reduced(Speller& s, Op op, std::string_view what, ValueId value, const Numbers& axes) {
-  return s.add(op, what, {value, s.int64s(std::string(what) + "_axes", axes)});
+// The rows from `axis` on, with mean 0 and variance 1.
+ValueId standardized(Speller& s, ValueId value, std::int64_t axis) {
+  const double one = 1;
+  const ValueId scale = s.floats("ones", {1}, std::span(&one, 1));
+  return s.add(Op::LayerNormalization, "standardized", {value, scale},
+               {integer("axis", axis), {"epsilon", s.node().float_or("epsilon", 1e-5f)}});
 }
+
+// value * scale + bias, which are vectors.
+void finish_scaled(Speller& s, ValueId value, const Numbers& shape) {
+  const ValueId scaled = s.add(Op::Mul, "scaled", {value, s.reshaped("scale", s.input(1), shape)});
+  s.finish(Op::Add, {scaled, s.reshaped("bias", s.input(2), shape)});
+}
+
+}  // namespace
 
 Expected<bool> spell_global_pool(Speller& s) {
   if (!s.rank()) return false;
@@ -54,20 +55,6 @@ Expected<bool> spell_global_pool(Speller& s) {
     s.finish(Op::Pow, {sum, s.number("root", 1 / power)});
   }
   return true;
-}
-
-// The rows from `axis` on, with mean 0 and variance 1.
-ValueId standardized(Speller& s, ValueId value, std::int64_t axis) {
-  const double one = 1;
-  const ValueId scale = s.floats("ones", {1}, std::span(&one, 1));
-  return s.add(Op::LayerNormalization, "standardized", {value, scale},
-               {integer("axis", axis), {"epsilon", s.node().float_or("epsilon", 1e-5f)}});
-}
-
-// value * scale + bias, which are vectors.
-void finish_scaled(Speller& s, ValueId value, const Numbers& shape) {
-  const ValueId scaled = s.add(Op::Mul, "scaled", {value, s.reshaped("scale", s.input(1), shape)});
-  s.finish(Op::Add, {scaled, s.reshaped("bias", s.input(2), shape)});
 }
 
 Expected<bool> spell_instance_normalization(Speller& s) {
@@ -151,7 +138,8 @@ Expected<bool> spell_lp_normalization(Speller& s) {
 // A one at the place of the first maximum.
 Expected<bool> spell_hardmax(Speller& s) {
   const std::int64_t axis = s.node().int_or("axis", -1);
-  if (!s.rank() || *s.rank() == 0) return false;
+  // Older ones are of matrices: canonicalize_shaped().
+  if (!s.rank() || *s.rank() == 0 || s.opset() < 13) return false;
   const ValueId place =
       s.add(Op::ArgMax, "place", {s.input(0)}, {integer("axis", axis), integer("keepdims", 0)});
   const ValueId sizes = s.add(Op::Shape, "sizes", {s.input(0)});
@@ -170,36 +158,5 @@ Expected<bool> spell_hardmax(Speller& s) {
   }
   return true;
 }
-
-Expected<bool> spell_norm(Speller& s) {
-  if (s.node().op == Op::Unknown || s.node().outputs.empty() || s.node().outputs[0] == kNone ||
-      !is_float(s.dtype()))
-    return false;
-  switch (s.node().op) {
-    case Op::GlobalAveragePool:
-    case Op::GlobalLpPool:
-    case Op::GlobalMaxPool:
-      return spell_global_pool(s);
-    case Op::GroupNormalization:
-      return spell_group_normalization(s);
-    case Op::Hardmax:
-      return spell_hardmax(s);
-    case Op::InstanceNormalization:
-      return spell_instance_normalization(s);
-    case Op::LRN:
-      return spell_lrn(s);
-    case Op::LpNormalization:
-      return spell_lp_normalization(s);
-    case Op::MeanVarianceNormalization:
-      return spell_mean_variance_normalization(s);
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
-// What fold_batch_norms removes is left to it.
-Expected<bool> canonicalize_norms(Model& model) { return spell_out(model, spell_norm); }
 
 }  // namespace subbyte
