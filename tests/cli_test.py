@@ -118,6 +118,11 @@ def test_every_precision(model, tmp_path, precision):
         (["convert", "small.onnx", "--source-format", "gguf"], ["--source-format", "gguf", "onnx"]),
         (["convert", "small.onnx", "--nonsense"], ["--nonsense"]),
         (["convert", "small.onnx", "--source", "small.onnx"], ["--source"]),
+        (["convert", "small.onnx", "--dim", "batch"], ["--dim", "'batch'", "write a name, = and a value"]),
+        (["convert", "small.onnx", "--dim", "batch=-1"], ["--dim", "'batch'", "'-1' is no size"]),
+        (["convert", "small.onnx", "--dim", "batch=1", "--dim", "batch=2"], ["--dim", "fixed twice"]),
+        (["convert", "small.onnx", "--dim", "batch=1", "--input", "x=one"], ["--input", "'one' is no float32"]),
+        (["convert", "small.onnx", "--input", "x=1"], ["--input", "'batch' is open", "--dim"]),
         (["inspect"], ["--model"]),
         (["inspect", "small.onnx", "--format", "xml"], ["--format", "xml", "json"]),
         (["find"], ["--directory"]),
@@ -161,6 +166,11 @@ def test_a_wrong_command_line_is_2(model, tmp_path, arguments, words):
             ["convert", "small.onnx", "--shard-size", "banana"],
             2,
             "--shard-size: 'banana' is not a size; write a number and KB, MB or GB, such as 200MB\n",
+        ),
+        (
+            ["convert", "small.onnx", "--dim", "bach=1"],
+            1,
+            "--dim 'bach': 'small.onnx' has no such dimension of an input (did you mean 'batch'?); there are 'batch'\n",
         ),
         (["convert", "no.onnx"], 1, "'no.onnx': the file cannot be opened: No such file or directory\n"),
         (
@@ -276,6 +286,14 @@ def test_json_is_alone_on_stdout(model, tmp_path, arguments):
     json.loads(done.stdout)
     table = run(*arguments, cwd=tmp_path)
     assert table.stdout and table.stdout != done.stdout
+
+
+def test_what_is_fixed_is_constant(model, tmp_path):
+    run("convert", model, "--dim", "batch=3", cwd=tmp_path)
+    manifest = json.loads((tmp_path / "small.webgpu.json").read_text())
+    assert manifest["inputs"][0]["dims"] == [3, 64]
+    told = json.loads(run("inspect", model, "--dim", "batch=3", "--input", "x=0.5", "--format", "json").stdout)
+    assert told["inputs"] == []
 
 
 def test_inspect_tells_what_is_in_a_model(model, tmp_path):

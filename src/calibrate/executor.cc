@@ -24,6 +24,7 @@ class Batch {
         options_(options),
         machine_(machine),
         last_(reference::last_readers(graph_)),
+        guards_(graph_),
         constants_(graph_, options.replace),
         live_(graph_.values.size()) {}
 
@@ -83,21 +84,46 @@ class Batch {
       }
       for (std::size_t s = 0; s < samples_.size(); ++s) {
         const bool flows = input != kNone && constant == nullptr;
-        arguments[s].push_back(flows ? &live_[input][s] : constant);
+        const Tensor* given = flows ? &live_[input][s] : constant;
+        // What a sample has not computed is a side of a Merge that it has not taken.
+        arguments[s].push_back(is_absent(given) ? nullptr : given);
       }
     }
     return arguments;
+  }
+
+  static bool is_absent(const Tensor* tensor) {
+    return tensor != nullptr && tensor->dtype == DType::undefined;
+  }
+
+  // Whether a sample takes the branch that a node is in.
+  bool is_taken(NodeId n, std::size_t sample) const {
+    return reference::is_taken(guards_.of_node(n), [&](ValueId condition) -> const Tensor* {
+      if (live_[condition].empty()) return graph_.constant(condition);
+      const Tensor& value = live_[condition][sample];
+      return is_absent(&value) ? nullptr : &value;
+    });
   }
 
   Expected<void> compute(NodeId n) {
     const Node& node = graph_.nodes[n];
     SUBBYTE_TRY(const Arguments inputs, arguments(node));
     std::vector<Call> calls;
+    std::vector<bool> taken;
     for (std::size_t s = 0; s < inputs.size(); ++s) {
+      taken.push_back(is_taken(n, s));
+      if (!taken.back()) continue;
       if (options_.observe) options_.observe(n, first_ + s, inputs[s]);
       calls.push_back(Call{node, inputs[s], reference::kMaxTensorBytes});
     }
-    SUBBYTE_TRY(auto results, evaluate_node(calls, machine_));
+    std::vector<Outputs> computed;
+    if (!calls.empty()) {
+      SUBBYTE_TRY(computed, evaluate_node(calls, machine_));
+    }
+    std::vector<Outputs> results;
+    std::size_t next = 0;
+    for (const bool is_computed : taken)
+      results.push_back(is_computed ? std::move(computed[next++]) : Outputs(node.outputs.size()));
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       const ValueId output = node.outputs[i];
       for (Outputs& result : results) {
@@ -106,7 +132,8 @@ class Batch {
                       result.size());
         // What nothing reads is not kept.
         if (output != kNone && last_[output] > n)
-          live_[output].push_back(as_float32(std::move(result[i])));
+          live_[output].push_back(is_absent(&result[i]) ? Tensor{}
+                                                        : as_float32(std::move(result[i])));
       }
     }
     for (const ValueId input : node.inputs) {
@@ -123,6 +150,7 @@ class Batch {
   const ExecuteOptions& options_;
   Machine& machine_;
   std::vector<std::size_t> last_;
+  Guards guards_;
   Constants constants_;
   Live live_;
   NodeId next_ = 0;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
 #include "base/text.h"
 #include "cli/verbs.h"
@@ -130,6 +131,7 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   result.check_whatever_size = options.check_whatever_size;
   result.calibration = effort_from_name(options.effort);
   if (options.calibration == "none") result.calibration.reset();
+  SUBBYTE_TRY(result.fixed, parse_fixed(options.dims, options.inputs));
   if (options.mixed_config.empty()) return result;
   SUBBYTE_TRY(const auto content, files.map(options.mixed_config));
   const Bytes bytes = content->bytes();
@@ -139,11 +141,50 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   return result;
 }
 
+// "NAME=VALUE": VALUE has no "=", so the last one parts them.
+Expected<std::pair<std::string, std::string>> named_value(const char* option,
+                                                          const std::string& text,
+                                                          std::set<std::string>& seen) {
+  const std::size_t at = text.rfind('=');
+  if (at == std::string::npos || at == 0 || at + 1 == text.size())
+    return fail_as(ErrorKind::usage, "{} {}: write a name, = and a value", option, quoted(text));
+  std::string name = text.substr(0, at);
+  if (!seen.insert(name).second)
+    return fail_as(ErrorKind::usage, "{} {}: it is fixed twice", option, quoted(name));
+  return std::pair(std::move(name), text.substr(at + 1));
+}
+
 }  // namespace
+
+Expected<Fixed> parse_fixed(const std::vector<std::string>& dims,
+                            const std::vector<std::string>& inputs) {
+  // No axis is longer than this (docs/plan.md).
+  constexpr std::int64_t kMostSize = (std::int64_t{1} << 30) - 1;
+  Fixed fixed;
+  std::set<std::string> seen_dims, seen_inputs;
+  for (const std::string& text : dims) {
+    SUBBYTE_TRY(auto dim, named_value("--dim", text, seen_dims));
+    const std::string& digits = dim.second;
+    const bool is_number =
+        digits.size() <= 10 && digits.find_first_not_of("0123456789") == std::string::npos;
+    const std::int64_t size = is_number ? std::stoll(digits) : -1;
+    if (size < 0 || size > kMostSize) {
+      return fail_as(ErrorKind::usage, "--dim {}: {} is no size; it must be from 0 to {}",
+                     quoted(dim.first), quoted(digits), kMostSize);
+    }
+    fixed.dims.emplace_back(std::move(dim.first), size);
+  }
+  for (const std::string& text : inputs) {
+    SUBBYTE_TRY(auto input, named_value("--input", text, seen_inputs));
+    fixed.inputs.push_back(std::move(input));
+  }
+  return fixed;
+}
 
 Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log) {
   const std::string output = options.output.empty() ? default_output(options) : options.output;
   SUBBYTE_CHECK_OK(check_combination(options, output));
+  SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs));
   FileClaims claims(files);
   SUBBYTE_CHECK_OK(claim_files(claims, options, output));
   if (!options.log_file.empty()) log.keep();

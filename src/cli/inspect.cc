@@ -130,7 +130,8 @@ void print_table(const Json& json) {
 }  // namespace
 
 Expected<void> inspect(FileSystem& files, const InspectOptions& options) {
-  SUBBYTE_TRY(const ModelFacts facts, describe_model(files, options.model));
+  SUBBYTE_TRY(const Fixed fixed, parse_fixed(options.dims, options.inputs));
+  SUBBYTE_TRY(const ModelFacts facts, describe_model(files, options.model, fixed));
   const Json json = facts_json(facts);
   if (options.json) {
     fmt::print("{}\n", json.dump(1, ' ', true, Json::error_handler_t::replace));

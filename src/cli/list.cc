@@ -31,11 +31,14 @@ Json ops() {
   Json list = Json::array();
   for (std::size_t i = 0; i < op_count(); ++i) {
     const OpInfo& info = op_info(static_cast<Op>(i + 1));
+    if (info.domain == "subbyte") continue;  // what others become
     list.push_back({{"name", info.name},
                     {"domain", info.domain.empty() ? "ai.onnx" : info.domain},
                     {"since", info.since},
                     {"dtypes", std::string(1, static_cast<char>(info.dtypes))}});
   }
+  // Those with graphs inside are gone before the table is asked.
+  list.push_back({{"name", "If"}, {"domain", "ai.onnx"}, {"since", 1}, {"dtypes", "A"}});
   return list;
 }
 

@@ -67,6 +67,14 @@ void add_file(CLI::App* verb, const std::string& option, std::string& target,
   positional->excludes(named);
 }
 
+void add_fixed(CLI::App* verb, std::vector<std::string>& dims, std::vector<std::string>& inputs) {
+  // One value each, so that a file may follow.
+  verb->add_option("--dim", dims, "NAME=N: a size that is always N")->expected(1)->take_all();
+  verb->add_option("--input", inputs, "NAME=VALUE: an input that is always VALUE")
+      ->expected(1)
+      ->take_all();
+}
+
 void add_format(CLI::App* verb, std::string& format) {
   verb->add_option("--format", format, "How the result is printed")
       ->check(one_of({"table", "json"}));
@@ -89,6 +97,7 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
                    "A JSON file with the precision of layers, components and tensors")
       ->check(a_name());
   verb->add_option("--model-type", o.model_type, "Kind of model, for the manifest");
+  add_fixed(verb, o.dims, o.inputs);
   verb->add_flag("--single-file", o.single_file,
                  "Put the weights inside the module (up to 100 MB)");
   verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
@@ -184,8 +193,6 @@ constexpr std::string_view kComingOptions[] = {"--target-size",
                                                "--max-loss",
                                                "--checkpoint",
                                                "--report",
-                                               "--dim",
-                                               "--input",
                                                "--state",
                                                "--rename",
                                                "--activations",
@@ -257,6 +264,7 @@ int run(int argc, char** argv) {
   auto* inspect_verb =
       app.add_subcommand("inspect", "Show what is in a model, and what is not supported");
   add_file(inspect_verb, "--model", c.inspect.model, "The model, an .onnx file");
+  add_fixed(inspect_verb, c.inspect.dims, c.inspect.inputs);
   add_format(inspect_verb, c.format);
   auto* verify_verb =
       app.add_subcommand("verify", "Is this file, source or converted, whole and usable?");

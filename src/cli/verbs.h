@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/log.h"
+#include "import/fix_inputs.h"
 
 namespace subbyte {
 
@@ -18,8 +20,9 @@ struct ConvertOptions {
   std::string precision = "8bit";
   std::string output;  // "" for a name beside the source
   std::string model_type;
-  std::string mixed_config;  // path of a mixed-precision file, or ""
-  std::string log_file;      // path of the log, or ""
+  std::string mixed_config;               // path of a mixed-precision file, or ""
+  std::string log_file;                   // path of the log, or ""
+  std::vector<std::string> dims, inputs;  // NAME=N and NAME=VALUE that are fixed
   bool single_file = false;
   std::int64_t shard_bytes = 0;  // 0: one file
   std::string calibration;       // "" for made inputs, or none
@@ -32,6 +35,7 @@ Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& lo
 
 struct InspectOptions {
   std::string model;
+  std::vector<std::string> dims, inputs;  // as of convert
   bool json = false;
 };
 Expected<void> inspect(FileSystem& files, const InspectOptions& options);
@@ -49,5 +53,10 @@ struct FileOptions {
 Expected<void> detect(FileSystem& files, const FileOptions& options);
 Expected<void> verify_file(FileSystem& files, const FileOptions& options);
 Expected<void> find_models(FileSystem& files, const FileOptions& options);
+
+// What --dim and --input say; text that is not NAME=N or NAME=VALUE, and a name twice, are usage
+// errors.
+Expected<Fixed> parse_fixed(const std::vector<std::string>& dims,
+                            const std::vector<std::string>& inputs);
 
 }  // namespace subbyte

@@ -15,6 +15,7 @@
 #include "emit/onnx/onnx.h"
 #include "emit/output_files.h"
 #include "emit/weights_file.h"
+#include "graph/branches.h"
 #include "graph/text.h"
 #include "import/onnx.h"
 #include "passes/passes.h"
@@ -59,6 +60,8 @@ class Compilation {
   Expected<void> standardize(Model& model) {
     SUBBYTE_CHECK_OK(begin("passes"));
     detail([&] { return to_text(model); });
+    SUBBYTE_CHECK_OK(fix_inputs(model, options_.fixed));
+    SUBBYTE_CHECK_OK(resolve_control_flow(model));
     SUBBYTE_CHECK_OK(check_supported(model));
     auto done = run_passes(model, standard_passes(), dumps());
     if (!done) return within(quoted(source_.path), std::move(done.error()));
@@ -115,6 +118,13 @@ class Compilation {
       return std::holds_alternative<AffineEncoding>(entry.second.encoding);
     });
     if (!options_.calibration || !affine) return {};
+    if (Guards(model.main()).any()) {
+      observer_.note(
+          "weights are rounded without calibration, for an If decides which of them a run reads; "
+          "fix "
+          "what decides it with --input or --dim");
+      return {};
+    }
     SUBBYTE_CHECK_OK(begin("calibrating"));
     FitOptions options{.effort = *options_.calibration};
     options.cancelled = [&] { return observer_.cancelled(); };

@@ -15,6 +15,7 @@
 #include "emit/manifest.h"
 #include "emit/output_sink.h"
 #include "graph/graph.h"
+#include "import/fix_inputs.h"
 #include "quantize/fit/fit_weights.h"
 
 namespace subbyte {
@@ -35,6 +36,7 @@ struct CompileOptions {
   // Codes, scales and biases are chosen by running the model on made inputs; nullopt: numbers are
   // rounded as they are.
   std::optional<Effort> calibration = Effort::good;
+  Fixed fixed{};                     // inputs and dimensions that become constants
 };
 
 // A model, as the bytes of its file and what lies beside it.

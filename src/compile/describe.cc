@@ -34,15 +34,24 @@ std::vector<PortFacts> ports(const Model& model, const std::vector<ValueId>& val
   return ports;
 }
 
+// The operators of all graphs, as in the file.
+void count_operators(const Model& model, ModelFacts& facts) {
+  for (const Graph& graph : model.graphs)
+    for (const Node& node : graph.nodes) ++facts.operators[valid_utf8(node.op_type)];
+}
+
 }  // namespace
 
-Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path) {
+Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path,
+                                    const Fixed& fixed) {
   SUBBYTE_TRY(Model model, read_onnx(files, path));
   ModelFacts facts;
   facts.file = base_name_of(path);
   facts.opset = model.opset;
   facts.producer = valid_utf8(model.producer);
-  for (const Node& node : model.main().nodes) ++facts.operators[valid_utf8(node.op_type)];
+  count_operators(model, facts);
+  SUBBYTE_CHECK_OK(fix_inputs(model, fixed));
+  SUBBYTE_CHECK_OK(resolve_control_flow(model));
   if (auto supported = check_supported(model); !supported) {
     facts.unsupported = std::move(supported.error().list);
   } else if (auto prepared = run_passes(model, standard_passes()); !prepared) {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "graph/dtype.h"
+#include "import/fix_inputs.h"
 #include "quantize/structure.h"
 
 namespace subbyte {
@@ -47,7 +48,8 @@ struct ModelFacts {
 };
 
 // Reads an ONNX model, and prepares it as a conversion would where it is supported. Names are valid
-// UTF-8.
-Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path);
+// UTF-8. What is fixed is fixed first, and what it decides is gone.
+Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path,
+                                    const Fixed& fixed = {});
 
 }  // namespace subbyte

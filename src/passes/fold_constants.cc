@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "graph/arithmetic.h"
+#include "graph/branches.h"
 #include "graph/families.h"
 #include "graph/infer.h"
 #include "graph/ops.h"
@@ -10,6 +11,7 @@
 #include "passes/compact.h"
 #include "passes/fold_rules.h"
 #include "passes/passes.h"
+#include "passes/resolve_branches.h"
 #include "reference/reference.h"
 
 namespace subbyte {
@@ -116,7 +118,7 @@ std::int64_t initial_budget(const Graph& graph) {
 
 // Computes the outputs of a node from its constant inputs; nullopt where they would be too large.
 Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id,
-                                                  std::int64_t budget) {
+                                                  std::int64_t budget, bool is_guarded) {
   const Graph& graph = model.main();
   const Node& node = graph.nodes[id];
   std::vector<const Tensor*> inputs;
@@ -142,8 +144,8 @@ Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id,
   }
   auto outputs = reference::evaluate(node, inputs, limit);
   if (!outputs) {
-    // The size may be what is wrong, and then the node may still run on the GPU.
-    if (!sizes_known) return std::nullopt;
+    // The size may be what is wrong, and then the node may still run on the GPU; or it never runs.
+    if (!sizes_known || is_guarded) return std::nullopt;
     return within(describe(graph, id), std::move(outputs.error()));
   }
   // Of those that only training asks for there are none.
@@ -212,12 +214,14 @@ std::vector<bool> fold_contents(Model& model) {
 Expected<void> fold_known(Model& model, std::int64_t& budget) {
   Graph& graph = model.main();
   std::vector<bool> keep = fold_contents(model);
+  const Guards guards(graph);
   ConstantReaders readers(model);
   FoldedRules rules(graph.values.size());
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& node = graph.nodes[n];
     if (keep[n] && can_fold(graph, node)) {
-      SUBBYTE_TRY(auto outputs, fold(model, static_cast<NodeId>(n), budget));
+      const bool is_guarded = !guards.of_node(static_cast<NodeId>(n)).empty();
+      SUBBYTE_TRY(auto outputs, fold(model, static_cast<NodeId>(n), budget, is_guarded));
       if (!outputs) continue;
       for (std::size_t i = 0; i < node.outputs.size(); ++i) {
         budget -= static_cast<std::int64_t>((*outputs)[i].data.size());
@@ -241,7 +245,9 @@ Expected<void> fold_constants(Model& model) {
   for (bool changed = true; changed;) {
     SUBBYTE_CHECK_OK(fold_known(model, budget));
     SUBBYTE_CHECK_OK(infer(model));
+    SUBBYTE_TRY(const bool resolved, resolve_branches(model));
     SUBBYTE_TRY(changed, canonicalize_known(model));
+    changed = changed || resolved;
   }
   return {};
 }

@@ -33,6 +33,16 @@ using PassObserver = std::function<void(const Pass&, const Model&)>;
 Expected<void> run_passes(Model& model, std::span<const Pass> passes,
                           const PassObserver& observe = nullptr);
 
+// What run right after import. The branches of Ifs come into the graphs around them, and graphs
+// that no node refers to go.
+Expected<void> inline_branches(Model& model);
+// The turns of a Loop or Scan whose number is known and small come into the main graph.
+Expected<void> unroll_loops(Model& model);
+// What of branches can never run goes, as far as it is known without folding constants.
+Expected<void> drop_untaken_branches(Model& model);
+// All three. Where nothing is inside of a node, nothing is changed.
+Expected<void> resolve_control_flow(Model& model);
+
 // Every node that subbyte cannot convert (operator, dtype or mode), in one error. Runs right after
 // import.
 Expected<void> check_supported(const Model& model);

@@ -132,6 +132,7 @@ class Sweep {
   ValueRange computed(const Node& node, ValueId v) const {
     const Value& value = graph_.values[v];
     if (value.dtype == DType::boolean) return {0, 1};
+    if (node.op == Op::Merge) return join(in(node, 1), in(node, 2));
     switch (family_of(node.op).role) {
       case Role::content:
         return {0, static_cast<double>(kMostElements)};

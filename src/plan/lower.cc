@@ -10,6 +10,7 @@
 #include "plan/family_code.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
+#include "plan/plan_segments.h"
 #include "plan/repeat_by_views.h"
 #include "plan/split_recurrences.h"
 #include "plan/split_variadic.h"
@@ -47,7 +48,10 @@ std::uint32_t pipeline(Lowering& lowering, PlanPipeline wanted) {
 TensorId tensor_of(Lowering& lowering, ValueId value) {
   const auto next = static_cast<TensorId>(lowering.plan.tensors.size());
   const auto [it, added] = lowering.placement.tensors.try_emplace(value, next);
-  if (added) lowering.plan.tensors.push_back(PlanTensor{lowering.elements(value)});
+  if (added) {
+    const Expr count = most_elements(lowering.exprs(), lowering.elements(value));
+    lowering.plan.tensors.push_back(PlanTensor{count});
+  }
   return it->second;
 }
 
@@ -121,12 +125,6 @@ Expected<void> lower_kernel(Lowering& lowering, const Kernel& kernel) {
   return family_code(lowering.graph().nodes[kernel.anchor].op).lower(lowering, kernel);
 }
 
-std::size_t steps_in_segments(const Plan& plan) {
-  std::size_t steps = 0;
-  for (const PlanSegment& segment : plan.segments) steps += segment.steps;
-  return steps;
-}
-
 void list_inputs_and_outputs(Lowering& lowering) {
   const Graph& graph = lowering.graph();
   for (const ValueId v : graph.inputs) {
@@ -193,12 +191,6 @@ Expected<void> shapes_are_known(const Graph& graph) {
 
 }  // namespace
 
-void end_segment(Plan& plan, const PlanSymbol& symbol) {
-  PlanSegment segment{plan.steps.size() - steps_in_segments(plan)};
-  segment.symbols.push_back(symbol);
-  plan.segments.push_back(std::move(segment));
-}
-
 std::string step_name(Lowering& lowering, const Kernel& kernel) {
   const NodeId node =
       kernel.anchor != kNone ? kernel.anchor : lowering.graph().values[kernel.result].producer;
@@ -221,6 +213,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
               std::optional<WeightId> split) {
   PlanStep step;
   step.name = name;
+  step.guard = lowering.guard;
   step.params = code.params();
   step.bindings = code.bindings();
   step.split = split;
@@ -281,15 +274,19 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
                            ranges.constraints.end());
   SUBBYTE_TRY(Schedule scheduled, schedule(model, alone, ranges.watched));
   Lowering lowering{model, {}, std::move(scheduled), {}, std::move(alone), {}, {}};
+  lowering.guard = model.exprs.constant(1);
   list_watched(lowering);
   SUBBYTE_CHECK_OK(place_values(lowering, weights));
+  const Guards guards(model.main());
   for (const Kernel& kernel : lowering.schedule.kernels) {
+    lowering.guard =
+        guard_condition(model.exprs, model.main(), lowering.plan, guards.of_value(kernel.result));
     SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));
   }
-  Plan& plan = lowering.plan;
-  plan.segments.push_back(PlanSegment{plan.steps.size() - steps_in_segments(plan)});
+  make_segments(model.exprs, lowering.plan);
   list_inputs_and_outputs(lowering);
   for (const InputRange& range : ranges.assumed) lowering.plan.inputs[range.input].range = range;
+  free_untaken_tensors(model.exprs, lowering.plan);
   set_lifetimes(lowering.plan);
   return std::move(lowering.plan);
 }

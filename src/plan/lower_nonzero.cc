@@ -2,6 +2,7 @@
 // positions in order; when their number is known, their coordinates are written.
 #include <fmt/core.h>
 
+#include "plan/plan_segments.h"
 #include "plan/scalar_wgsl.h"
 #include "plan/scan_code.h"
 #include "plan/scatter_code.h"

@@ -25,6 +25,7 @@ struct Lowering {
   std::set<ValueId> alone;  // results of lower_gather_rows()
   std::map<std::string, std::uint32_t> piece_index;
   std::map<std::string, std::uint32_t> pipeline_index;
+  Expr guard{};  // of the steps that are being added
 
   Graph& graph() { return model.main(); }
   ExprPool& exprs() { return model.exprs; }

@@ -67,6 +67,7 @@ struct DeviceNeeds {
 
 struct PlanStep {
   std::string name;    // of the source's node
+  Expr guard{};        // it runs where this is not 0: the segments say so
   DeviceNeeds device;  // a device that lacks some of it has no such step
   std::vector<Expr> params;
   std::vector<PlanBinding> bindings;
@@ -95,6 +96,12 @@ struct PlanSegment {
   std::optional<PlanSymbol> turn{};
   std::optional<Expr> loop_while{};  // the turn after which this is 0 is the last
   bool once = false;                 // it runs when the model is loaded, and no more
+};
+
+// A symbol that is read back after so many steps.
+struct PlanRead {
+  std::size_t after = 0;
+  PlanSymbol symbol;
 };
 
 struct PlanPipeline {
@@ -126,6 +133,7 @@ struct Plan {
   std::map<std::uint32_t, std::string> piece_names;  // of library files, for dumps
   std::vector<PlanPipeline> pipelines;
   std::vector<PlanStep> steps;
+  std::vector<PlanRead> reads;
   std::vector<PlanSegment> segments;  // in the order of the steps, all of which they hold
 
   static Expr first_row(ExprPool& exprs) {
@@ -135,8 +143,5 @@ struct Plan {
     return exprs.symbol(Symbol{kChunkRows, {}, 0, INT64_MAX});
   }
 };
-
-// Ends the segment with the steps so far, after which `symbol` is known.
-void end_segment(Plan& plan, const PlanSymbol& symbol);
 
 }  // namespace subbyte

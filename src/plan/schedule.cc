@@ -86,8 +86,8 @@ void find_live(Scheduling& s) {
     need(s, source);
   }
   for (const Node& node : graph.nodes) {
-    // What it counts is a size of others, even where nothing reads what it finds.
-    if (node.op != Op::NonZero || s.is_source(node.outputs[0])) continue;
+    // What it counts or decides is a size of others, even where nothing reads what it finds.
+    if ((node.op != Op::NonZero && node.op != Op::Decide) || s.is_source(node.outputs[0])) continue;
     s.result.materialized[node.outputs[0]] = true;
     need(s, node.outputs[0]);
   }

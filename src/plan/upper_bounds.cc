@@ -83,9 +83,10 @@ UpperBounds::Bound UpperBounds::computed(const Node& node,
       if (!a || !b || range(0).least < 0 || range(1).least < 0) return std::nullopt;
       return exprs_.mul(*a, *b);
     }
+    case Op::Merge:
     case Op::Where:
     case Op::Max: {
-      const std::size_t first = node.op == Op::Where ? 1 : 0;
+      const std::size_t first = node.op == Op::Max ? 0 : 1;
       if (node.inputs.size() != first + 2) return std::nullopt;
       const auto a = of_input(node, first, ranges), b = of_input(node, first + 1, ranges);
       if (!a || !b) return std::nullopt;

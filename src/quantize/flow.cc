@@ -60,6 +60,10 @@ unsigned ends_through(const Graph& graph, const Node& node, std::size_t i, unsig
     case Op::Concat:
     case Op::Where:
       return after;
+    case Op::Decide:
+      return kEndsInIndex;
+    case Op::Merge:
+      return i == 0 ? unsigned{kEndsInIndex} : after;
     default:
       break;
   }

@@ -15,7 +15,7 @@ constexpr std::size_t kMostVisited = 256;
 bool passes_on(const Node& node) {
   const Role role = family_of(node.op).role;
   return role == Role::scalar || role == Role::view || node.op == Op::Gather ||
-         node.op == Op::Concat;
+         node.op == Op::Merge || node.op == Op::Concat;
 }
 
 bool is_linear(Op op) {

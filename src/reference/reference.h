@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "graph/branches.h"
 #include "graph/graph.h"
 
 namespace subbyte::reference {
@@ -39,6 +40,9 @@ Expected<void> check_inputs(const Model& model, std::span<const Tensor> inputs);
 // For each value of the graph the node that reads it last: 0 where none does, as many as there are
 // nodes for graph outputs.
 std::vector<std::size_t> last_readers(const Graph& graph);
+
+// Whether a node with that guard runs; `find` gives what has been computed, nullptr for the rest.
+bool is_taken(const Guard& guard, const std::function<const Tensor*(ValueId)>& find);
 
 // Runs the main graph on concrete inputs (in the order of graph.inputs). `observe`, where given,
 // sees the inputs and then every value as it is computed; values are freed after their last use.

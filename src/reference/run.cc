@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "base/text.h"
+#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {
@@ -37,7 +40,18 @@ std::vector<std::size_t> last_readers(const Graph& graph) {
     for (const ValueId input : graph.nodes[n].inputs)
       if (input != kNone) last[input] = n;
   for (const ValueId output : graph.outputs) last[output] = graph.nodes.size();
+  // What decides a branch is asked for each node in it.
+  for (const Node& node : graph.nodes)
+    if (node.op == Op::Merge) last[node.inputs[0]] = graph.nodes.size();
   return last;
+}
+
+bool is_taken(const Guard& guard, const std::function<const Tensor*(ValueId)>& find) {
+  return std::ranges::all_of(guard, [&](const Branch& branch) {
+    const Tensor* condition = find(branch.condition);
+    return condition != nullptr && !condition->data.empty() &&
+           (condition->data[0] != std::byte{0}) == branch.holds;
+  });
 }
 
 Expected<void> check_inputs(const Model& model, std::span<const Tensor> inputs) {
@@ -78,13 +92,16 @@ Expected<std::vector<Tensor>> run(const Model& model, std::span<const Tensor> in
   }
 
   const std::vector<std::size_t> last = last_readers(graph);
+  const Guards guards(graph);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
     const auto id = static_cast<NodeId>(n);
+    if (!is_taken(guards.of_node(id), find)) continue;
     std::vector<const Tensor*> arguments;
     for (const ValueId input : node.inputs) {
       arguments.push_back(input == kNone ? nullptr : find(input));
-      if (input != kNone && arguments.back() == nullptr)
+      // The side of a Merge that was not taken is absent.
+      if (input != kNone && arguments.back() == nullptr && node.op != Op::Merge)
         return fail("{}: the input {} has not been computed before the node that reads it",
                     describe(graph, id), quoted(graph.values[input].name));
     }

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "emit/onnx/messages.h"
+#include "emit/onnx/nest_branches.h"
 #include "emit/onnx/onnx.h"
 #include "import/onnx.h"
 
@@ -213,8 +214,11 @@ Expected<void> OnnxSink::commit(std::vector<std::unique_ptr<FileWriter>> files) 
   return {};
 }
 
-Expected<void> write_onnx(OutputSink& sink, const std::string& name, const Model& model,
+Expected<void> write_onnx(OutputSink& sink, const std::string& name, const Model& flat,
                           const WeightSource& weights, std::uint64_t largest) {
+  auto nested = nest_branches(flat);
+  if (!nested) return within(quoted(sink.path_of(name)), std::move(nested.error()));
+  const Model& model = *nested;
   auto layout = lay_out(model, name + ".data", largest);
   if (!layout) return within(quoted(sink.path_of(name)), std::move(layout.error()));
   // The data first: a model that is there has its weights.

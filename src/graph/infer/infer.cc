@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "graph/arithmetic.h"
+#include "graph/branches.h"
 #include "graph/families.h"
 #include "graph/infer/input_symbols.h"
 #include "graph/infer/node_infer.h"
@@ -80,6 +81,17 @@ void set_constant(ExprPool& exprs, Value& value) {
   }
 }
 
+// The product of what is known so far of a guard; none where that is 1.
+std::optional<Expr> guard_of(ExprPool& exprs, const Graph& graph, const Guard& guard) {
+  Expr all = exprs.constant(1);
+  for (const Branch& branch : guard) {
+    const auto& condition = graph.values[branch.condition].content;
+    if (!condition) continue;
+    all = exprs.mul(all, branch_taken(exprs, condition->front(), branch.holds));
+  }
+  return exprs.is(all, 1) ? std::nullopt : std::optional(all);
+}
+
 Expected<void> infer_node(Model& model, Graph& graph, NodeId id, InferState& state) {
   NodeInfer c(model, graph, id, state);
   SUBBYTE_CHECK_OK(check_inputs(c.node));
@@ -113,8 +125,12 @@ Expected<void> infer(Model& model) {
   start(model);
   InferState state;
   state.ratios.resize(graph.values.size());
+  const Guards guards(graph);
   for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
     const auto node = static_cast<NodeId>(id);
+    state.guard = guard_of(model.exprs, graph, guards.of_node(node));
+    // What a run never reaches may contradict itself.
+    if (state.guard && model.exprs.is(*state.guard, 0)) continue;
     if (auto done = infer_node(model, graph, node, state); !done) {
       return within(describe(graph, node), std::move(done.error()));
     }
@@ -144,6 +160,15 @@ Expected<void> check_shapes(const Model& model) {
   for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
     for (const ValueId output : graph.nodes[id].outputs) {
       if (output == kNone || graph.values[output].shape) continue;
+      const Node& node = graph.nodes[id];
+      if (node.op == Op::Merge && graph.values[node.inputs[1]].shape &&
+          graph.values[node.inputs[2]].shape) {
+        return fail(
+            "{}: one branch gives its output {} {} dimensions and the other {}, and which of them "
+            "runs is known only when the module runs; fix what decides it with --input or --dim",
+            describe(graph, static_cast<NodeId>(id)), quoted(graph.values[output].name),
+            graph.values[node.inputs[1]].shape->size(), graph.values[node.inputs[2]].shape->size());
+      }
       return fail(
           "{}: the shape of its output {} is not known when converting; it depends on values that "
           "are "

@@ -1,5 +1,9 @@
 #include "graph/infer/input_symbols.h"
 
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
 #include "graph/infer/node_infer.h"
 #include "graph/ops.h"
 
@@ -49,28 +53,36 @@ std::optional<Bounds> bounds_of(DType dtype) {
   }
 }
 
-// Values from which a shape operand is computed.
-std::vector<char> find_shape_sources(const Graph& graph) {
-  std::vector<char> is_source(graph.values.size(), 0);
+// Where a branch is decided by more elements than this, the GPU computes the condition.
+constexpr std::int64_t kMostDeciding = 8;
+
+// What is computed from a value.
+enum Source : std::uint8_t { kNothing, kCondition, kShape };
+
+// Of each value.
+std::vector<Source> find_shape_sources(const Graph& graph) {
+  std::vector<Source> source(graph.values.size(), kNothing);
+  const auto mark = [&](ValueId v, Source as) {
+    if (v != kNone) source[v] = std::max(source[v], as);
+  };
   // Nodes are in topological order, so one sweep from the last to the first reaches everything.
   for (std::size_t i = graph.nodes.size(); i-- > 0;) {
     const Node& node = graph.nodes[i];
-    bool feeds_shape = false;
+    Source feeds = kNothing;
     for (const ValueId output : node.outputs) {
-      feeds_shape = feeds_shape || (output != kNone && is_source[output] != 0);
+      if (output != kNone) feeds = std::max(feeds, source[output]);
     }
-    if (feeds_shape && carries_content(node.op)) {
-      for (const ValueId input : node.inputs) {
-        if (input != kNone) is_source[input] = 1;
-      }
+    if (carries_content(node.op)) {
+      for (const ValueId input : node.inputs) mark(input, feeds);
     }
     if (node.op == Op::Unknown) continue;
     const InputSet shaping = rule_info(op_info(node.op).infer).shaping;
     for (std::size_t operand = 0; operand < node.inputs.size(); ++operand) {
-      if (shaping.contains(operand) && node.has_input(operand)) is_source[node.inputs[operand]] = 1;
+      if (shaping.contains(operand))
+        mark(node.inputs[operand], node.op == Op::Merge ? kCondition : kShape);
     }
   }
-  return is_source;
+  return source;
 }
 
 Expr element_symbol(ExprPool& exprs, const std::string& name, SymbolSource source, Bounds bounds) {
@@ -94,13 +106,17 @@ Expr element_symbol(ExprPool& exprs, const std::string& name, SymbolSource sourc
 
 void set_input_symbols(Model& model) {
   Graph& graph = model.main();
-  const std::vector<char> is_source = find_shape_sources(graph);
+  const std::vector<Source> source = find_shape_sources(graph);
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     Value& value = graph.values[graph.inputs[i]];
     const auto bounds = bounds_of(value.dtype);
-    if (is_source[graph.inputs[i]] == 0 || !bounds || !value.shape) continue;
+    const Source use = source[graph.inputs[i]];
+    if (use == kNothing || !bounds || !value.shape) continue;
     const auto dims = small_dims(model.exprs, *value.shape);
     if (!dims) continue;
+    const std::int64_t count =
+        std::accumulate(dims->begin(), dims->end(), std::int64_t{1}, std::multiplies<>());
+    if (use == kCondition && count > kMostDeciding) continue;
     value.content.emplace();
     for_each_element(*dims, [&](std::int64_t index, const auto&) {
       const std::string name =

@@ -60,11 +60,28 @@ Expected<void> NodeInfer::require(Expr condition, const std::string& message) {
     if (*known == 0) return fail("{}", message);
     return {};
   }
+  if (state_.guard) condition = exprs.select(*state_.guard, condition, one());
   if (state_.constraints.insert(condition.index).second) {
     model_.constraints.push_back(
         {.condition = condition, .message = fmt::format("{}: {}", describe(graph_, id_), message)});
   }
   return {};
+}
+
+Expr NodeInfer::result_symbol(std::string name, std::int64_t upper) {
+  const auto is_other = [&](Expr taken) {
+    const auto number = static_cast<std::size_t>(exprs.payload(taken));
+    return exprs.symbols()[number].source.kind != SymbolSource::Kind::result;
+  };
+  // A dim_param may have this name already.
+  for (auto taken = exprs.find_symbol(name); taken && is_other(*taken);
+       taken = exprs.find_symbol(name)) {
+    name += '_';
+  }
+  return exprs.symbol({.name = std::move(name),
+                       .source = {.kind = SymbolSource::Kind::result},
+                       .lower = 0,
+                       .upper = upper});
 }
 
 Expected<Expr> NodeInfer::unify(Expr a, Expr b, const std::string& message) {
@@ -85,12 +102,13 @@ Expected<Expr> NodeInfer::broadcast(Expr a, Expr b, const std::string& message) 
     SUBBYTE_CHECK_OK(require(exprs.max(equal, exprs.equal(other, one())), message));
     return known;
   }
-  const bool is_known = state_.broadcasts.contains(a, b) || state_.broadcasts.contains(b, a);
+  BroadcastSizes& broadcasts = state_.broadcasts[state_.guard ? state_.guard->index : UINT32_MAX];
+  const bool is_known = broadcasts.contains(a, b) || broadcasts.contains(b, a);
   if (!is_known) {
     const Expr is_one = exprs.max(exprs.equal(a, one()), exprs.equal(b, one()));
     SUBBYTE_CHECK_OK(require(exprs.max(equal, is_one), message));
   }
-  return state_.broadcasts.of(exprs, a, b);
+  return broadcasts.of(exprs, a, b);
 }
 
 Expected<void> NodeInfer::require_elements(std::span<const Expr> axes,

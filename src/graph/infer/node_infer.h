@@ -3,6 +3,7 @@
 // contradicts itself. Where an input's shape is not known it leaves the outputs without one.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,7 +32,10 @@ using Ratios = std::vector<Ratio>;
 struct InferState {
   std::vector<std::optional<Ratios>> ratios;      // by value of the main graph
   std::unordered_set<std::uint32_t> constraints;  // handles of the conditions recorded so far
-  BroadcastSizes broadcasts;
+  // What is known to broadcast, under each guard (UINT32_MAX: always).
+  std::map<std::uint32_t, BroadcastSizes> broadcasts;
+  // Not 0 where the node at hand runs; none where it always does.
+  std::optional<Expr> guard{};
 };
 
 class NodeInfer {
@@ -69,6 +73,8 @@ class NodeInfer {
   // The condition must hold when the module runs: an error where it never does, nothing where it
   // always does, else a constraint. `message` is a full sentence without the node.
   Expected<void> require(Expr condition, const std::string& message);
+  // A symbol that a run finds out, from 0 to `upper`.
+  Expr result_symbol(std::string name, std::int64_t upper);
   // The one size that two dimensions must share.
   Expected<Expr> unify(Expr a, Expr b, const std::string& message);
   // The size that two dimensions broadcast to: equal, or one of them 1.

@@ -69,20 +69,11 @@ Expected<void> infer_nonzero(NodeInfer& c) {
   if (shape->empty()) {
     return fail("its input is a scalar, which has no axes; reshape it to [1] before the node");
   }
-  std::string name = fmt::format("count({})", c.graph().values[c.node.outputs[0]].name);
-  const auto is_other = [&](Expr taken) {
-    const auto number = static_cast<std::size_t>(c.exprs.payload(taken));
-    return c.exprs.symbols()[number].source.kind != SymbolSource::Kind::result;
-  };
-  // A dim_param may have this name already.
-  for (auto taken = c.exprs.find_symbol(name); taken && is_other(*taken);
-       taken = c.exprs.find_symbol(name)) {
-    name += '_';
-  }
-  Symbol symbol{.name = name, .source = {.kind = SymbolSource::Kind::result}};
-  symbol.upper = c.exprs.upper(c.exprs.product(*shape));
+  const Expr count =
+      c.result_symbol(fmt::format("count({})", c.graph().values[c.node.outputs[0]].name),
+                      c.exprs.upper(c.exprs.product(*shape)));
   const auto rank = static_cast<std::int64_t>(shape->size());
-  c.set(0, DType::int64, Shape{c.exprs.constant(rank), c.exprs.symbol(symbol)});
+  c.set(0, DType::int64, Shape{c.exprs.constant(rank), count});
   return {};
 }
 

@@ -1,0 +1,28 @@
+// Inputs and dimensions that the user fixes: they become constants, and the rest of the model what
+// is left for them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "graph/graph.h"
+
+namespace subbyte {
+
+struct Fixed {
+  // By the name of an input: a number, true or false, for all of its elements, or a list of them
+  // with commas.
+  std::vector<std::pair<std::string, std::string>> inputs{};
+  std::vector<std::pair<std::string, std::int64_t>> dims{};  // by their names
+  bool empty() const { return inputs.empty() && dims.empty(); }
+};
+
+// Of a model that has just been imported, where nothing but inputs has sizes with names. A name
+// that the model has not is an error that lists those that it has; a value that the input does not
+// take is a wrong option.
+Expected<void> fix_inputs(Model& model, const Fixed& fixed);
+
+}  // namespace subbyte
