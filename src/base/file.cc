@@ -11,8 +11,10 @@
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/disk_writer.h"
+#include "base/folders.h"
 #include "base/text.h"
 
 namespace subbyte {
@@ -58,7 +60,7 @@ FileStatus::Kind kind_of(mode_t mode) {
   return FileStatus::Kind::other;
 }
 
-class Disk final : public FileSystem {
+class Disk final : public FileSystem, public Folders {
  public:
   Expected<std::shared_ptr<const FileContent>> map(const std::string& path) override {
     // O_NONBLOCK: opening a named pipe must not wait for a writer.
@@ -121,6 +123,22 @@ class Disk final : public FileSystem {
     return {};
   }
 
+  Expected<std::vector<std::string>> list(const std::string& folder) override {
+    std::error_code failed;
+    std::vector<std::string> names;
+    for (std::filesystem::directory_iterator it(folder, failed), end; !failed && it != end;
+         it.increment(failed)) {
+      std::error_code ignored;
+      std::string name = it->path().filename().string();
+      if (it->is_regular_file(ignored) && !name.starts_with('.')) names.push_back(std::move(name));
+    }
+    if (failed)
+      return fail_as(ErrorKind::io, "{}: the folder cannot be read: {}", quoted(folder),
+                     failed.message());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
   bool is_inside(const std::string& path, const std::string& folder) override {
     std::error_code failed;
     const auto inner = std::filesystem::weakly_canonical(std::filesystem::absolute(path), failed);
@@ -161,6 +179,12 @@ std::string folder_of(std::string_view path) {
 std::string base_name_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+Expected<std::vector<std::string>> list_folder(FileSystem& files, const std::string& folder) {
+  auto* const folders = dynamic_cast<Folders*>(&files);
+  if (folders == nullptr) return fail("{}: folders cannot be read here", quoted(folder));
+  return folders->list(folder);
 }
 
 }  // namespace subbyte

@@ -15,11 +15,12 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/folders.h"
 #include "base/text.h"
 
 namespace subbyte {
 
-class MemoryFileSystem final : public FileSystem {
+class MemoryFileSystem final : public FileSystem, public Folders {
  public:
   using Content = std::vector<std::byte>;
 
@@ -74,6 +75,16 @@ class MemoryFileSystem final : public FileSystem {
     const auto next = files_.lower_bound(name + "/");
     const bool folder = next != files_.end() && next->first.starts_with(name + "/");
     return {folder ? FileStatus::Kind::folder : FileStatus::Kind::missing, name};
+  }
+  Expected<std::vector<std::string>> list(const std::string& folder) override {
+    const std::scoped_lock lock(mutex_);
+    const std::string start = normal(folder) + "/";
+    std::vector<std::string> names;
+    for (auto it = files_.lower_bound(start); it != files_.end() && it->first.starts_with(start);
+         ++it)
+      if (it->first.find('/', start.size()) == std::string::npos)
+        names.push_back(it->first.substr(start.size()));
+    return names;
   }
   Expected<void> remove(const std::string& path) override {
     const std::scoped_lock lock(mutex_);

@@ -9,6 +9,7 @@
 #include "compile/check_report.h"
 #include "compile/compile.h"
 #include "compile/file_claims.h"
+#include "data/load_samples.h"
 #include "emit/onnx/onnx.h"
 #include "emit/output_files.h"
 
@@ -65,12 +66,21 @@ Expected<void> check_combination(const ConvertOptions& options, const std::strin
   return {};
 }
 
+bool gives_samples(const ConvertOptions& options) {
+  return !options.calibration.empty() && options.calibration != "none";
+}
+
 // Fails where a file would be written that another option names.
-Expected<void> claim_files(FileClaims& claims, const ConvertOptions& options,
+Expected<void> claim_files(FileSystem& files, FileClaims& claims, const ConvertOptions& options,
                            const std::string& output) {
   SUBBYTE_CHECK_OK(claims.reads(options.source, "the source itself"));
   if (!options.mixed_config.empty()) {
     SUBBYTE_CHECK_OK(claims.reads(options.mixed_config, "the file of --mixed-precision-config"));
+  }
+  if (gives_samples(options)) {
+    SUBBYTE_TRY(const auto samples, sample_files(files, options.calibration));
+    for (const std::string& path : samples)
+      SUBBYTE_CHECK_OK(claims.reads(path, "a file of --calibration"));
   }
   SUBBYTE_CHECK_OK(options.target_format == "onnx" ? claim_onnx(claims, output)
                                                    : claim_module(claims, output));
@@ -128,6 +138,7 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   result.single_file = options.single_file;
   result.shard_bytes = options.shard_bytes;
   result.check = options.check;
+  if (gives_samples(options)) result.samples = options.calibration;
   result.check_whatever_size = options.check_whatever_size;
   result.calibration = effort_from_name(options.effort);
   if (options.calibration == "none") result.calibration.reset();
@@ -186,7 +197,7 @@ Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& lo
   SUBBYTE_CHECK_OK(check_combination(options, output));
   SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs));
   FileClaims claims(files);
-  SUBBYTE_CHECK_OK(claim_files(claims, options, output));
+  SUBBYTE_CHECK_OK(claim_files(files, claims, options, output));
   if (!options.log_file.empty()) log.keep();
   log.say(LogLevel::info, fmt::format("reading {}", quoted(options.source)));
   LogObserver observer(log);

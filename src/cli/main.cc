@@ -101,10 +101,11 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
   verb->add_flag("--single-file", o.single_file,
                  "Put the weights inside the module (up to 100 MB)");
   verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
-  verb->add_option("--calibration", o.calibration,
-                   "none: round the weights as they are, where by default codes and biases are "
-                   "chosen by running the model on made inputs")
-      ->check(one_of({"none"}));
+  verb->add_option(
+          "--calibration", o.calibration,
+          "Inputs by which codes and biases are chosen: an .npz file or a folder "
+          "(docs/calibration.md), by default made ones; none: round the weights as they are")
+      ->check(a_name());
   verb->add_option("--effort", o.effort,
                    "How much work calibration may do: fast, good (the default) or best")
       ->check(one_of({"fast", "good", "best"}));

@@ -25,7 +25,7 @@ struct ConvertOptions {
   std::vector<std::string> dims, inputs;  // NAME=N and NAME=VALUE that are fixed
   bool single_file = false;
   std::int64_t shard_bytes = 0;  // 0: one file
-  std::string calibration;       // "" for made inputs, or none
+  std::string calibration;       // "" for made inputs, none, or where the user's samples are
   std::string effort = "good";
   bool check = true;
   bool check_whatever_size = false;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "compile/check_report.h"
 #include "compile/source_bytes.h"
+#include "data/load_samples.h"
 #include "emit/check.h"
 #include "emit/module.h"
 #include "emit/onnx/onnx.h"
@@ -40,6 +41,7 @@ class Compilation {
     SUBBYTE_TRY(const std::int64_t bytes_before, bytes_of_source(model));
     SUBBYTE_CHECK_OK(standardize(model));
     SUBBYTE_TRY(WeightPlan weights, choose_weights(model));
+    SUBBYTE_CHECK_OK(read_samples(model, weights));
     SUBBYTE_CHECK_OK(calibrate(model, weights));
     if (options_.target == Target::onnx) {
       SUBBYTE_CHECK_OK(write_as_onnx(model, weights));
@@ -65,6 +67,20 @@ class Compilation {
     SUBBYTE_CHECK_OK(check_supported(model));
     auto done = run_passes(model, standard_passes(), dumps());
     if (!done) return within(quoted(source_.path), std::move(done.error()));
+    return {};
+  }
+
+  // Of the user's samples, if there are any.
+  Expected<void> read_samples(const Model& model, const WeightPlan& weights) {
+    if (options_.samples.empty()) return {};
+    const Effort effort = options_.calibration.value_or(Effort::good);
+    SampleOptions wanted = samples_for(weights, effort).value_or(SampleOptions());
+    wanted.judging = CheckOptions().samples;
+    wanted.cancelled = [&] { return observer_.cancelled(); };
+    auto samples = load_samples(*source_.files, options_.samples, model, wanted);
+    SUBBYTE_CHECK_OK(not_cancelled());
+    if (!samples) return tl::unexpected(std::move(samples.error()));
+    given_ = std::move(*samples);
     return {};
   }
 
@@ -100,6 +116,7 @@ class Compilation {
   }
 
   Expected<SampleSet> samples_of(const Model& model, SampleOptions options) {
+    if (given_) return *given_;
     options.cancelled = [&] { return observer_.cancelled(); };
     return make_samples(model, options);
   }
@@ -174,6 +191,10 @@ class Compilation {
     for (const auto& [value, weight] : weights.stored) stored.push_back(weight);
     CheckOptions wanted;
     wanted.whatever_size = options_.check_whatever_size;
+    if (given_) {
+      wanted.given = given_->judging;
+      wanted.given_are = given_->made_of;
+    }
     wanted.cancelled = [&] { return observer_.cancelled(); };
     auto checker = Checker::begin(model, wanted);
     SUBBYTE_CHECK_OK(not_cancelled());
@@ -321,6 +342,7 @@ class Compilation {
   }
 
   std::int64_t source_bytes() const { return static_cast<std::int64_t>(source_.bytes.size()); }
+  std::optional<SampleSet> given_;
   const Source& source_;
   const CompileOptions& options_;
   const Output& output_;

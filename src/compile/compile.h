@@ -32,6 +32,8 @@ struct CompileOptions {
   bool single_file = false;          // the weights inside the module
   std::int64_t shard_bytes = 0;      // the largest file of weights; 0: one file
   bool check = true;                 // the quantized model is compared with the float one
+  // Where the user's own samples are (data/load_samples.h); "": samples are made.
+  std::string samples{};
   bool check_whatever_size = false;  // also one of more than kMaxCheckedParameters
   // Codes, scales and biases are chosen by running the model on made inputs; nullopt: numbers are
   // rounded as they are.

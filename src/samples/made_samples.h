@@ -17,6 +17,8 @@ struct SampleOptions {
   std::uint64_t seed = 1;
   // How many of each are wanted.
   std::size_t tuning = 12, held_out = 8;
+  // Of the user's samples, for check: what is made it makes itself, with another seed.
+  std::size_t judging = 0;
   // The most multiply-adds (work.h) that one run over all samples may take; fewer samples are made
   // where they would take more, at least one of each that is wanted.
   double work = 1e18;
@@ -27,6 +29,8 @@ struct SampleOptions {
 struct SampleSet {
   // What a model is tuned on, and what decides whether it got better: drawn apart.
   std::vector<Sample> tuning{}, held_out{};
+  // Of the user's samples those that neither saw.
+  std::vector<Sample> judging{};
   double work_each = 0;   // multiply-adds of one sample
   std::string made_of{};  // "lettered pages, natural pictures and noise", for the user
 };

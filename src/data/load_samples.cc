@@ -1,0 +1,289 @@
+#include "data/load_samples.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/folders.h"
+#include "base/text.h"
+#include "calibrate/random.h"
+#include "data/archive.h"
+#include "data/media_inputs.h"
+#include "data/npy.h"
+#include "data/picture_file.h"
+#include "data/recipe.h"
+#include "data/wav.h"
+#include "graph/ops.h"
+#include "reference/reference.h"
+#include "samples/number_tensor.h"
+
+namespace subbyte {
+
+namespace {
+
+// Of one archive, unpacked.
+constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 30;
+
+enum class Kind : std::uint8_t { npz, npy, png, jpeg, wav, other };
+
+Kind kind_of(const std::string& name) {
+  std::string end = name.substr(std::min(name.size(), name.rfind('.')));
+  std::ranges::transform(end, end.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  if (end == ".npz") return Kind::npz;
+  if (end == ".npy") return Kind::npy;
+  if (end == ".png") return Kind::png;
+  if (end == ".jpg" || end == ".jpeg") return Kind::jpeg;
+  if (end == ".wav") return Kind::wav;
+  return Kind::other;
+}
+
+bool is_media(Kind kind) { return kind == Kind::png || kind == Kind::jpeg || kind == Kind::wav; }
+
+class Loader {
+ public:
+  Loader(FileSystem& files, const Model& model) : files_(files), model_(model) {}
+
+  Expected<void> read_recipe(const std::string& path) {
+    SUBBYTE_TRY(const auto content, files_.map(path));
+    const Bytes bytes = content->bytes();
+    auto recipe = parse_recipe({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    if (!recipe) return within(quoted(path), std::move(recipe.error()));
+    recipe_ = std::move(*recipe);
+    return {};
+  }
+
+  // The samples in a file, each checked against the model.
+  Expected<std::vector<Sample>> read(const std::string& path) {
+    SUBBYTE_TRY(const auto content, files_.map(path));
+    auto samples = read_content(kind_of(path), content);
+    if (!samples) return within(quoted(path), std::move(samples.error()));
+    for (const Sample& sample : *samples)
+      if (auto fits = check(sample); !fits) return within(quoted(path), std::move(fits.error()));
+    return samples;
+  }
+
+ private:
+  Expected<std::vector<Sample>> read_content(Kind kind,
+                                             const std::shared_ptr<const FileContent>& content) {
+    const Bytes bytes = content->bytes();
+    if (kind == Kind::npz) {
+      SUBBYTE_TRY(Sample arrays, from_npz(bytes));
+      return in_ones(std::move(arrays));
+    }
+    if (kind == Kind::npy) {
+      if (model_.main().inputs.size() != 1)
+        return fail("the model has {} inputs ({}); save an array for each in an .npz",
+                    model_.main().inputs.size(), input_names());
+      SUBBYTE_TRY(Tensor array, read_npy(bytes, content));
+      return in_ones({std::move(array)});
+    }
+    SUBBYTE_TRY(const ValueId input, media_input(model_, recipe_));
+    if (kind == Kind::wav) {
+      SUBBYTE_TRY(const Sound sound, read_wav(bytes));
+      SUBBYTE_TRY(Tensor tensor, sound_input(model_, input, recipe_, sound));
+      return std::vector<Sample>{{std::move(tensor)}};
+    }
+    SUBBYTE_TRY(const Picture picture, kind == Kind::png ? read_png(bytes) : read_jpeg(bytes));
+    SUBBYTE_TRY(Tensor tensor, picture_input(model_, input, recipe_, picture));
+    return std::vector<Sample>{{std::move(tensor)}};
+  }
+
+  std::string input_names() const {
+    std::string names;
+    for (const ValueId v : model_.main().inputs)
+      names += (names.empty() ? "" : ", ") + quoted(model_.main().values[v].name);
+    return names;
+  }
+
+  Expected<Sample> from_npz(Bytes bytes) const {
+    SUBBYTE_TRY(const auto members, read_archive(bytes, kMostBytes));
+    std::map<std::string, Tensor> arrays;
+    const Graph& graph = model_.main();
+    for (const Member& member : members) {
+      const std::string name = member.name.ends_with(".npy")
+                                   ? member.name.substr(0, member.name.size() - 4)
+                                   : member.name;
+      const bool known = std::ranges::any_of(
+          graph.inputs, [&](ValueId v) { return graph.values[v].name == name; });
+      if (!known)
+        return fail("it has an array {}, and the model has no input of that name; there are {}",
+                    quoted(name), input_names());
+      auto array = read_npy(*member.content, member.content);
+      if (!array) return within(fmt::format("array {}", quoted(name)), std::move(array.error()));
+      if (!arrays.emplace(name, std::move(*array)).second)
+        return fail("it has two arrays {}", quoted(name));
+    }
+    Sample sample;
+    for (const ValueId v : graph.inputs) {
+      const auto found = arrays.find(graph.values[v].name);
+      if (found == arrays.end())
+        return fail("it has no array for input {}; an .npz needs one for each of {}",
+                    quoted(graph.values[v].name), input_names());
+      sample.push_back(std::move(found->second));
+    }
+    return sample;
+  }
+
+  // How many rows of all arrays are one sample: what the model fixes, or 1 where its first axes are
+  // all the same batch; 0 where they are no batch.
+  std::int64_t rows_of_a_sample(const Sample& arrays) const {
+    const Graph& graph = model_.main();
+    std::optional<Expr> batch;
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      const auto& shape = graph.values[graph.inputs[i]].shape;
+      if (!shape || shape->empty() || arrays[i].dims.empty()) return 0;
+      if (arrays[i].dims.front() != arrays.front().dims.front()) return 0;
+      if (batch && *batch != shape->front()) return 0;
+      batch = shape->front();
+      // Steps alone are no batch.
+      if (shape->size() < 2) return 0;
+    }
+    if (!batch) return 0;
+    if (const auto fixed = model_.exprs.value(*batch)) return *fixed;
+    const std::string name = model_.exprs.text(*batch);
+    const bool is_length =
+        name.find("seq") != std::string::npos || name.find("len") != std::string::npos;
+    return model_.exprs.kind(*batch) == ExprKind::symbol && !is_length ? 1 : 0;
+  }
+
+  std::vector<Sample> in_ones(Sample arrays) const {
+    const std::int64_t rows = rows_of_a_sample(arrays);
+    const std::int64_t all = rows > 0 ? arrays.front().dims.front() : 0;
+    if (rows < 1 || all <= rows || all % rows != 0) {
+      std::vector<Sample> one;
+      one.push_back(std::move(arrays));
+      return one;
+    }
+    std::vector<Sample> samples(static_cast<std::size_t>(all / rows));
+    for (Tensor& array : arrays) {
+      const std::size_t bytes = array.data.size() / samples.size();
+      std::vector<std::int64_t> dims = array.dims;
+      dims.front() = rows;
+      for (std::size_t s = 0; s < samples.size(); ++s)
+        samples[s].push_back(
+            {array.dtype, dims, array.data.subspan(s * bytes, bytes), array.owner});
+    }
+    return samples;
+  }
+
+  Expected<void> check(const Sample& sample) const {
+    SUBBYTE_CHECK_OK(reference::check_inputs(model_, sample));
+    for (std::size_t i = 0; i < sample.size(); ++i) {
+      if (!is_float(sample[i].dtype)) continue;
+      const std::vector<float> numbers = floats_of(sample[i]);
+      const auto nan = std::ranges::find_if(numbers, [](float x) { return std::isnan(x); });
+      if (nan == numbers.end()) continue;
+      return fail("input {} is NaN at element {}; what is not a number tunes nothing",
+                  quoted(model_.main().values[model_.main().inputs[i]].name),
+                  nan - numbers.begin());
+    }
+    return {};
+  }
+
+  FileSystem& files_;
+  const Model& model_;
+  Recipe recipe_;
+};
+
+template <typename T>
+void shuffle(std::vector<T>& items, Random& random) {
+  for (std::size_t i = items.size(); i > 1; --i)
+    std::swap(items[i - 1],
+              items[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(i)))]);
+}
+
+// Which of the files are data, all of one kind.
+Expected<std::vector<std::string>> data_files(const std::string& path,
+                                              const std::vector<std::string>& all) {
+  std::vector<std::string> data;
+  for (const std::string& file : all)
+    if (kind_of(file) != Kind::other) data.push_back(file);
+  if (data.empty()) {
+    return fail(
+        "--calibration {}: there is nothing that is read: .npz or .npy files, or .png, .jpg or "
+        ".wav files with {} beside them",
+        quoted(path), kRecipeName);
+  }
+  const auto group = [](Kind kind) { return kind == Kind::jpeg ? Kind::png : kind; };
+  const auto other = std::ranges::find_if(data, [&](const std::string& file) {
+    return group(kind_of(file)) != group(kind_of(data.front()));
+  });
+  if (other == data.end()) return data;
+  return fail(
+      "--calibration {}: {} and {} are of different kinds; put each kind into a folder of its own",
+      quoted(path), quoted(base_name_of(data.front())), quoted(base_name_of(*other)));
+}
+
+}  // namespace
+
+Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::string& path) {
+  const FileStatus status = files.status(path);
+  if (status.kind == FileStatus::Kind::regular) return std::vector<std::string>{path};
+  if (status.kind != FileStatus::Kind::folder)
+    return fail_as(
+        ErrorKind::io,
+        "--calibration {}: there is no such file or folder; \"none\" turns calibration off",
+        quoted(path));
+  SUBBYTE_TRY(std::vector<std::string> names, list_folder(files, path));
+  for (std::string& name : names) name = path + (path.ends_with('/') ? "" : "/") + name;
+  return names;
+}
+
+Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, const Model& model,
+                                 const SampleOptions& options) {
+  const auto context = [&] { return fmt::format("--calibration {}", quoted(path)); };
+  SUBBYTE_TRY(const std::vector<std::string> all, sample_files(files, path));
+  SUBBYTE_TRY(std::vector<std::string> data, data_files(path, all));
+  Loader loader(files, model);
+  if (is_media(kind_of(data.front()))) {
+    const auto recipe = std::ranges::find_if(
+        all, [](const std::string& file) { return base_name_of(file) == kRecipeName; });
+    if (recipe == all.end()) {
+      return fail(
+          "{}: pictures and sounds need {} beside them, which says how they become inputs, such "
+          "as {{\"size\": [224, 224], \"mean\": 0.5, \"std\": 0.5}} or {{\"sample_rate\": 16000}}",
+          context(), kRecipeName);
+    }
+    SUBBYTE_CHECK_OK(loader.read_recipe(*recipe));
+  }
+  Random random(options.seed);
+  shuffle(data, random);
+  const std::size_t wanted = options.tuning + options.held_out + options.judging;
+  std::vector<Sample> samples;
+  std::size_t read = 0;
+  for (; read < data.size() && samples.size() < wanted; ++read) {
+    if (options.cancelled && options.cancelled())
+      return fail_as(ErrorKind::cancelled, "{}: reading was cancelled", context());
+    SUBBYTE_TRY(auto found, loader.read(data[read]));
+    std::ranges::move(found, std::back_inserter(samples));
+  }
+  if (samples.size() < kFewestSamples) {
+    return fail(
+        "{}: it holds {} sample{}, and at least {} are needed: some to tune on, and others to "
+        "decide and to judge on",
+        context(), samples.size(), samples.size() == 1 ? "" : "s", kFewestSamples);
+  }
+  shuffle(samples, random);
+  samples.resize(std::min(samples.size(), wanted));
+  ExecuteOptions running;
+  running.threads = options.threads;
+  running.cancelled = options.cancelled;
+  if (auto ran = execute(model, std::span(samples).first(1), running); !ran)
+    return within(context() + ": the model does not run on its samples", std::move(ran.error()));
+  const auto part = [&](std::size_t of) {
+    const std::size_t share = samples.size() * of / std::max<std::size_t>(wanted, 1);
+    return std::max<std::size_t>(of > 0 ? 1 : 0, share);
+  };
+  const std::size_t held_out = part(options.held_out), judging = part(options.judging);
+  SampleSet set;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    auto& to = i < held_out ? set.held_out : i < held_out + judging ? set.judging : set.tuning;
+    to.push_back(std::move(samples[i]));
+  }
+  set.made_of = fmt::format("samples of {}", quoted(path));
+  return set;
+}
+
+}  // namespace subbyte

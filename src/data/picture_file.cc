@@ -1,0 +1,127 @@
+#include "data/picture_file.h"
+
+#include <png.h>
+#include <turbojpeg.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+namespace subbyte {
+
+namespace {
+
+constexpr std::int64_t kMostPixels = 64'000'000;
+constexpr std::int64_t kColours = 3;
+
+// Of pixels of three bytes each.
+Picture picture_of(const std::vector<std::uint8_t>& pixels, std::int64_t height,
+                   std::int64_t width) {
+  Picture picture(kColours, height, width);
+  for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t x = 0; x < width; ++x)
+      for (std::int64_t c = 0; c < kColours; ++c)
+        picture.at(c, y, x) =
+            static_cast<float>(pixels[static_cast<std::size_t>((y * width + x) * kColours + c)]) /
+            255.0f;
+  return picture;
+}
+
+Expected<void> check_size(std::int64_t height, std::int64_t width) {
+  if (height > 0 && width > 0 && height <= kMostPixels / width) return {};
+  return fail("it has {} x {} pixels; up to {} million are read", width, height,
+              kMostPixels / 1'000'000);
+}
+
+// Along an axis of `before` places, `step` apart, to one of `after`.
+class Resampler {
+ public:
+  Resampler(std::int64_t before, std::int64_t after) {
+    const double scale = static_cast<double>(before) / static_cast<double>(after);
+    const double reach = std::max(scale, 1.0);
+    for (std::int64_t i = 0; i < after; ++i) {
+      const double middle = (static_cast<double>(i) + 0.5) * scale;
+      const auto first = static_cast<std::int64_t>(std::max(0.0, std::floor(middle - reach)));
+      const auto end = std::min(before, static_cast<std::int64_t>(std::ceil(middle + reach)));
+      Window window{first, {}};
+      double sum = 0;
+      for (std::int64_t at = first; at < end; ++at) {
+        const double away = std::abs(static_cast<double>(at) + 0.5 - middle) / reach;
+        window.weights.push_back(std::max(0.0, 1 - away));
+        sum += window.weights.back();
+      }
+      for (double& weight : window.weights) weight /= sum;
+      windows_.push_back(std::move(window));
+    }
+  }
+  void line(const float* from, float* to, std::int64_t step) const {
+    for (std::size_t i = 0; i < windows_.size(); ++i) {
+      double sum = 0;
+      std::int64_t at = windows_[i].first;
+      for (const double weight : windows_[i].weights)
+        sum += weight * static_cast<double>(from[at++ * step]);
+      to[static_cast<std::int64_t>(i) * step] = static_cast<float>(sum);
+    }
+  }
+
+ private:
+  struct Window {
+    std::int64_t first;
+    std::vector<double> weights;
+  };
+  std::vector<Window> windows_;
+};
+
+}  // namespace
+
+Expected<Picture> read_png(Bytes bytes) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  const std::unique_ptr<png_image, decltype(&png_image_free)> frees(&image, png_image_free);
+  if (png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) == 0)
+    return fail("it is no PNG file that can be read: {}", image.message);
+  SUBBYTE_CHECK_OK(check_size(image.height, image.width));
+  image.format = PNG_FORMAT_RGB;
+  std::vector<std::uint8_t> pixels(PNG_IMAGE_SIZE(image));
+  const png_color black{0, 0, 0};
+  if (png_image_finish_read(&image, &black, pixels.data(), 0, nullptr) == 0)
+    return fail("it is a damaged PNG file: {}", image.message);
+  return picture_of(pixels, image.height, image.width);
+}
+
+Expected<Picture> read_jpeg(Bytes bytes) {
+  const std::unique_ptr<void, int (*)(tjhandle)> decoder(tjInitDecompress(), tjDestroy);
+  if (!decoder) return fail("no decoder of JPEG: {}", tjGetErrorStr2(nullptr));
+  const auto* const data = reinterpret_cast<const unsigned char*>(bytes.data());
+  const auto size = static_cast<unsigned long>(bytes.size());
+  int width = 0, height = 0, sampling = 0, colours = 0;
+  if (tjDecompressHeader3(decoder.get(), data, size, &width, &height, &sampling, &colours) != 0)
+    return fail("it is no JPEG file that can be read: {}", tjGetErrorStr2(decoder.get()));
+  SUBBYTE_CHECK_OK(check_size(height, width));
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(height) *
+                                   static_cast<std::size_t>(width) * kColours);
+  // The slow integer transform is the exact one, the same with and without vector instructions.
+  constexpr int kFlags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING;
+  if (tjDecompress2(decoder.get(), data, size, pixels.data(), width, 0, height, TJPF_RGB, kFlags) !=
+      0)
+    return fail("it is a damaged JPEG file: {}", tjGetErrorStr2(decoder.get()));
+  return picture_of(pixels, height, width);
+}
+
+Picture resized(const Picture& picture, std::int64_t height, std::int64_t width) {
+  Picture wide(picture.channels, picture.height, width), result(picture.channels, height, width);
+  const Resampler across(picture.width, width), down(picture.height, height);
+  for (std::int64_t c = 0; c < picture.channels; ++c) {
+    for (std::int64_t y = 0; y < picture.height; ++y)
+      across.line(
+          &picture.values[static_cast<std::size_t>((c * picture.height + y) * picture.width)],
+          &wide.at(c, y, 0), 1);
+    for (std::int64_t x = 0; x < width; ++x) {
+      // Columns of `wide` and of `result` are as far apart.
+      down.line(&wide.at(c, 0, x), &result.at(c, 0, x), width);
+    }
+  }
+  return result;
+}
+
+}  // namespace subbyte
