@@ -16,6 +16,7 @@
 #include "graph/ops.h"
 #include "reference/reference.h"
 #include "samples/number_tensor.h"
+#include "samples/work.h"
 
 namespace subbyte {
 
@@ -216,6 +217,23 @@ Expected<std::vector<std::string>> data_files(const std::string& path,
       quoted(path), quoted(base_name_of(data.front())), quoted(base_name_of(*other)));
 }
 
+// The model's symbols at the sizes of a sample; what the model counts is 1.
+std::vector<std::int64_t> sizes_of(const Model& model, const Sample& sample) {
+  std::vector<std::int64_t> sizes;
+  for (const Symbol& symbol : model.exprs.symbols()) {
+    const auto& [kind, input, index] = symbol.source;
+    std::int64_t size = 1;
+    if (kind == SymbolSource::Kind::input_dimension && index < sample[input].dims.size()) {
+      size = sample[input].dims[index];
+    } else if (kind == SymbolSource::Kind::input_element) {
+      const auto elements = integer_values(sample[input]);
+      if (elements && index < elements->size()) size = (*elements)[index];
+    }
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
 }  // namespace
 
 Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::string& path) {
@@ -266,7 +284,13 @@ Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, con
         context(), samples.size(), samples.size() == 1 ? "" : "s", kFewestSamples);
   }
   shuffle(samples, random);
-  samples.resize(std::min(samples.size(), wanted));
+  SampleSet set;
+  for (const Sample& sample : samples)
+    set.work_each = std::max(set.work_each, multiply_adds(model, sizes_of(model, sample)));
+  const double most = std::min(options.work / std::max(set.work_each, 1.0), 1e9);
+  const std::size_t taken =
+      std::min(wanted, std::max(kFewestSamples, static_cast<std::size_t>(most)));
+  samples.resize(std::min(samples.size(), taken));
   ExecuteOptions running;
   running.threads = options.threads;
   running.cancelled = options.cancelled;
@@ -277,7 +301,6 @@ Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, con
     return std::max<std::size_t>(of > 0 ? 1 : 0, share);
   };
   const std::size_t held_out = part(options.held_out), judging = part(options.judging);
-  SampleSet set;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     auto& to = i < held_out ? set.held_out : i < held_out + judging ? set.judging : set.tuning;
     to.push_back(std::move(samples[i]));

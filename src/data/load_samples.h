@@ -20,7 +20,8 @@ Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::st
 // axis is a batch of several are samples of one each.
 //
 // As many samples as options.tuning, held_out and judging say are taken in an order drawn by
-// options.seed, fewer of each in proportion where there are fewer in all; kFewestSamples at least.
+// options.seed, fewer of each in proportion where there are fewer in all, or where a run over them
+// takes more than options.work; kFewestSamples at least.
 // Errors name the file: a name that the model has not, or an input that is missing; a wrong dtype
 // or shape; NaN; a damaged file; too little data; samples that the model does not run on.
 Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, const Model& model,

@@ -167,6 +167,22 @@ TEST_F(LoadSamples, WhatIsWrong) {
   EXPECT_THAT(message(kVectors, "e"), HasSubstr("'a.npy' and 'b.npz' are of different kinds"));
 }
 
+TEST_F(LoadSamples, AsManyAsTheWorkAllows) {
+  const Model product = model_of(R"(  input %x : float32 [batch, 2]
+  value %w : float32 [2, 3] = {1, 2, 3, 4, 5, 6}
+  %y = MatMul(%x, %w)
+  output %y
+)");
+  files_.put("d.npz", zip_of({{"x.npy", floats_npy("30, 2", numbers(60))}}));
+  const auto set =
+      load(product, "d.npz", {.tuning = 8, .held_out = 4, .judging = 4, .work = 5 * 6});
+  ASSERT_TRUE(set) << set.error().message;
+  EXPECT_EQ(set->work_each, 6);
+  EXPECT_EQ(count(*set), 5u);
+  EXPECT_EQ(count(*load(product, "d.npz", {.tuning = 8, .held_out = 4, .judging = 4, .work = 1})),
+            4u);
+}
+
 // The parts are the same each time, and drawn by the seed.
 TEST_F(LoadSamples, TheSameAgain) {
   files_.put("d.npz", zip_of({{"x.npy", floats_npy("30, 2", numbers(60))}}));

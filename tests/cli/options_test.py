@@ -21,7 +21,7 @@ def test_verbs_to_come(tmp_path, verb):
 @pytest.mark.parametrize(
     "option",
     [
-        *("--state", "--activations", "--calibration", "--target-size", "--target-bits", "--max-loss", "--effort"),
+        *("--state", "--activations", "--target-size", "--target-bits", "--max-loss"),
         *("--checkpoint", "--report", "--dim", "--input", "--rename", "--qdq", "--json", "-o", "-p", "-q", "-v"),
     ],
 )
