@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "cli/log_observer.h"
 #include "cli/verbs.h"
 #include "compile/check_report.h"
 #include "compile/compile.h"
@@ -96,22 +97,6 @@ Expected<void> check_replaced_files(FileSystem& files, const ConvertOptions& opt
                        : check_replaceable(files, output, options.force));
   return check_replaceable_log(files, options.log_file, options.force);
 }
-
-// What the pipeline tells, to the log.
-class LogObserver final : public Observer {
- public:
-  explicit LogObserver(Log& log) : log_(log) {}
-  void progress(std::string_view what, std::size_t done, std::size_t count) override {
-    log_.progress(what, done, count);
-  }
-  void warning(const std::string& text) override { log_.say(LogLevel::warning, text); }
-  void note(const std::string& text) override { log_.say(LogLevel::info, text); }
-  bool wants_details() const override { return log_.takes(LogLevel::debug); }
-  void detail(const std::string& text) override { log_.say(LogLevel::debug, text); }
-
- private:
-  Log& log_;
-};
 
 // The last that is checked before anything is opened for writing, and then the log, which is the
 // first.

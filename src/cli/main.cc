@@ -122,6 +122,24 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
   return verb;
 }
 
+CLI::App* add_evaluate(CLI::App& app, EvaluateVerbOptions& o, std::string& format) {
+  auto* verb = app.add_subcommand(
+      "evaluate", "Compare a converted module with its source, and find where it goes wrong");
+  add_file(verb, "--model", o.model, "The module that convert wrote, or its manifest");
+  verb->add_option("--source", o.source, "The model that it was converted from")->check(a_name());
+  verb->add_option("--metric", o.metrics,
+                   "accuracy, cer, cosine, recall@K or miou, alone or as METRIC:OUTPUT; several by "
+                   "repeating it");
+  verb->add_option(
+          "--runtime", o.runtime,
+          "What runs the module: the program itself, layer by layer (cpp), or Node on a GPU")
+      ->check(one_of({"cpp", "node"}));
+  verb->add_option("--report", o.report, "A page (.html) to write, with the result drawn")
+      ->check(a_name());
+  add_format(verb, format);
+  return verb;
+}
+
 // "200MB", "4MiB", "1GB", "1048576": bytes.
 Expected<std::int64_t> parse_size(const std::string& text) {
   static const std::pair<const char*, std::int64_t> kUnits[] = {
@@ -147,6 +165,7 @@ struct CommandLine {
   std::string shard, format = "table";
   bool no_check = false;
   InspectOptions inspect;
+  EvaluateVerbOptions evaluate;
   ListOptions list;
   FileOptions file;
 };
@@ -187,9 +206,10 @@ std::string unknown_option(const CLI::App& verb, int argc, char** argv,
 
 // What the documentation of subbyte names and this version has not: better said so than taken for a
 // typing error.
-constexpr std::string_view kComingVerbs[] = {"quantize", "evaluate", "session", "generate",
-                                             "tune",     "profile",  "help"};
-constexpr std::string_view kComingOptions[] = {"--target-size",
+constexpr std::string_view kComingVerbs[] = {"quantize", "session", "generate",
+                                             "tune",     "profile", "help"};
+constexpr std::string_view kComingOptions[] = {"--data",
+                                               "--target-size",
                                                "--target-bits",
                                                "--max-loss",
                                                "--checkpoint",
@@ -271,6 +291,7 @@ int run(int argc, char** argv) {
       app.add_subcommand("verify", "Is this file, source or converted, whole and usable?");
   add_file(verify_verb, "--model", c.file.file, "A model, a module or a manifest");
   add_format(verify_verb, c.format);
+  auto* evaluate_verb = add_evaluate(app, c.evaluate, c.format);
   auto* list_verb =
       app.add_subcommand("list", "The formats, precisions and operators that subbyte knows");
   list_verb->add_option("WHAT", c.list.what, "formats, precisions or ops; all if absent")
@@ -288,6 +309,7 @@ int run(int argc, char** argv) {
   add_example(convert_verb,
               "subbyte convert model.onnx --precision 4bit --output web/model.webgpu.js");
   add_example(inspect_verb, "subbyte inspect model.onnx --format json");
+  add_example(evaluate_verb, "subbyte evaluate web/model.webgpu.js --source model.onnx");
   add_example(verify_verb, "subbyte verify web/model.webgpu.js");
   add_example(list_verb, "subbyte list ops");
   add_example(detect_verb, "subbyte detect download.bin");
@@ -300,12 +322,14 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return parse_error(log, app, error, argc, argv);
   }
-  c.inspect.json = c.list.json = c.file.json = c.format == "json";
+  c.inspect.json = c.evaluate.json = c.list.json = c.file.json = c.format == "json";
   const auto needs = [](const std::string& value) { return value.empty(); };
   if (*convert_verb && needs(c.convert.source))
     return wrong_command(log, "convert needs a model: FILE or --source FILE");
   if (*inspect_verb && needs(c.inspect.model))
     return wrong_command(log, "inspect needs a model: FILE or --model FILE");
+  if (*evaluate_verb && (needs(c.evaluate.model) || needs(c.evaluate.source)))
+    return wrong_command(log, "evaluate needs a module, FILE or --model FILE, and --source FILE");
   if ((*verify_verb || *detect_verb) && needs(c.file.file)) {
     return wrong_command(log, "a file is needed: FILE or --model FILE");
   }
@@ -320,6 +344,7 @@ int run(int argc, char** argv) {
   Expected<void> done;
   if (*convert_verb) done = run_convert(c, log);
   if (*inspect_verb) done = inspect(disk(), c.inspect);
+  if (*evaluate_verb) done = evaluate(disk(), c.evaluate, log);
   if (*verify_verb) done = verify_file(disk(), c.file);
   if (*list_verb) done = list(c.list);
   if (*detect_verb) done = detect(disk(), c.file);

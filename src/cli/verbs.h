@@ -40,6 +40,16 @@ struct InspectOptions {
 };
 Expected<void> inspect(FileSystem& files, const InspectOptions& options);
 
+struct EvaluateVerbOptions {
+  std::string model;   // the module, or its manifest
+  std::string source;  // what it was converted from
+  std::vector<std::string> metrics;
+  std::string runtime = "cpp";  // or node
+  std::string report;           // path of a page to write, or ""
+  bool json = false;
+};
+Expected<void> evaluate(FileSystem& files, const EvaluateVerbOptions& options, Log& log);
+
 struct ListOptions {
   std::string what;  // formats, precisions, ops, or "" for all
   bool json = false;
