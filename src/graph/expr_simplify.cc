@@ -279,7 +279,7 @@ Expr ExprSimplifier::less(Expr a, Expr b) {
   if (upper(difference) <= 0) return pool_.constant(0);
   // g*p + k > 0 means p - floor(-k / g) > 0.
   const Terms head = without_constant(difference);
-  const std::int64_t g = content_of(head);
+  const auto g = std::max<std::int64_t>(content_of(head), 1);
   const std::int64_t k = saturating_neg(floor_div_int(saturating_neg(constant_of(difference)), g));
   difference = with_constant(divide_coefficients(head, g), k);
   if (k == 0 || k == 1) {
