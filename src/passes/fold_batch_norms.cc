@@ -30,9 +30,11 @@ struct Channels {
 
   std::int64_t count() const { return groups * per_group; }
   std::size_t of(std::size_t i) const {
-    const std::int64_t row = static_cast<std::int64_t>(i) / inner;
-    const std::int64_t group = row / per_group / std::max<std::int64_t>(outer / groups, 1);
-    return static_cast<std::size_t>(group * per_group + row % per_group);
+    // All sizes are above 0 where there is an element.
+    const auto row_of_channels = std::max<std::int64_t>(per_group, 1);
+    const std::int64_t row = static_cast<std::int64_t>(i) / std::max<std::int64_t>(inner, 1);
+    const std::int64_t group = row / row_of_channels / std::max<std::int64_t>(outer / groups, 1);
+    return static_cast<std::size_t>(group * per_group + row % row_of_channels);
   }
 };
 
