@@ -199,6 +199,7 @@ std::vector<bool> fold_contents(Model& model) {
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const std::vector<ValueId> outputs = graph.nodes[n].outputs;
     std::vector<std::optional<Tensor>> known;
+    known.reserve(outputs.size());
     for (const ValueId output : outputs)
       known.push_back(tensor_of_content(model.exprs, graph.values[output]));
     keep[n] = outputs.empty() || !std::ranges::all_of(known, [](const auto& t) { return !!t; });

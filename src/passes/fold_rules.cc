@@ -161,6 +161,7 @@ std::vector<FoldedRules::Family> FoldedRules::families(const Graph& graph,
     if (!source) family.made.push_back(v);
   }
   std::vector<Family> all;
+  all.reserve(found.size());
   for (auto& [root, family] : found) all.push_back(std::move(family));
   return all;
 }
