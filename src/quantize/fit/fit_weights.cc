@@ -156,13 +156,17 @@ class Fitting {
       const auto inputs = ProductInputs::of(graph_, use, n);
       if (!inputs) continue;
       SUBBYTE_TRY(const auto matrix, rounded(stored->second));
-      if (auto packed = choose(use, *inputs, *matrix, chosen.value(inputs->activations())))
+      // A bias takes back what the mean of the inputs makes of the errors; the rest of it counts,
+      // for other inputs have other means.
+      const MetricOptions options{.mean_share = can_shift(graph_, plan_.stored, n) ? 0.1 : 1.0};
+      if (auto packed = choose(use, *inputs, options, *matrix, chosen.value(inputs->activations())))
         codes_.chosen[v] = std::make_shared<const PackedMatrix>(std::move(*packed));
     }
     return {};
   }
 
   std::optional<PackedMatrix> choose(const WeightUse& use, const ProductInputs& inputs,
+                                     const MetricOptions& metric_options,
                                      const PackedMatrix& rounded,
                                      std::span<const Tensor> activations) {
     std::vector<float> exact(static_cast<std::size_t>(use.rows * use.k));
@@ -172,7 +176,7 @@ class Fitting {
     for (std::int64_t g = 0; g < inputs.groups(); ++g) {
       const Moments moments =
           measure_moments(inputs, use.k, g, activations, places(use.k), use.value, machine_);
-      const auto metric = make_metric(moments, {}, machine_);
+      const auto metric = make_metric(moments, metric_options, machine_);
       if (!metric) return std::nullopt;
       choose_codes(*metric, exact.data(), g * rows, rows, sweeps(), grid, machine_);
     }
