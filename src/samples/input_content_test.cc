@@ -15,21 +15,17 @@ namespace {
 using testing::Optional;
 using testing::Pair;
 
-Model model_of(const std::string &body) {
+Model model_of(const std::string& body) {
   auto model = parse_model("model \"m\"\ngraph \"main\" {\n" + body + "}");
-  if (!model)
-    throw std::runtime_error(model.error().message);
-  if (auto inferred = infer(*model); !inferred)
-    throw std::runtime_error(inferred.error().message);
+  if (!model) throw std::runtime_error(model.error().message);
+  if (auto inferred = infer(*model); !inferred) throw std::runtime_error(inferred.error().message);
   return std::move(*model);
 }
 
-InputContent content_of(const std::string &body) {
-  return input_contents(model_of(body)).front();
-}
+InputContent content_of(const std::string& body) { return input_contents(model_of(body)).front(); }
 
 // A picture of three channels after `first`, steps on %x that leave %picture.
-std::string network(const std::string &first) {
+std::string network(const std::string& first) {
   return R"(  input %x : float32 [batch, 3, height, width]
   value %kernel : float32 [1, 3, 1, 1] = {1, 2, 3}
 )" + first +
@@ -47,8 +43,7 @@ TEST(InputContent, AnImageByItsConvolution) {
 }
 
 TEST(InputContent, AnImageWhoseChannelsComeLast) {
-  const auto found =
-      content_of(R"(  input %x : float32 [batch, height, width, 3]
+  const auto found = content_of(R"(  input %x : float32 [batch, height, width, 3]
   value %kernel : float32 [1, 3, 1, 1] = {1, 2, 3}
   %picture = Transpose(%x) {perm = [0, 3, 1, 2]}
   %y = Conv(%picture, %kernel) {kernel_shape = [1, 1], strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1}
@@ -65,15 +60,13 @@ TEST(InputContent, TheRangeThatAModelRescales) {
 )"))
                   .range,
               Optional(Pair(0.0f, 255.0f)));
-  EXPECT_THAT(
-      content_of(
-          network(R"(  value %m : float32 [1, 3, 1, 1] = {0.485, 0.456, 0.406}
+  EXPECT_THAT(content_of(network(R"(  value %m : float32 [1, 3, 1, 1] = {0.485, 0.456, 0.406}
   value %s : float32 [1, 3, 1, 1] = {0.229, 0.224, 0.225}
   %centered = Sub(%x, %m)
   %picture = Div(%centered, %s)
 )"))
-          .range,
-      Optional(Pair(0.0f, 1.0f)));
+                  .range,
+              Optional(Pair(0.0f, 1.0f)));
   EXPECT_THAT(content_of(network(R"(  value %half : float32 [] = {0.5}
   %scaled = Mul(%x, %half)
   %picture = Add(%scaled, %half)
@@ -91,10 +84,8 @@ TEST(InputContent, TheRangeThatAModelRescales) {
 // Waveforms and spectrograms are what a convolution along time reads; names
 // tell what shapes do not.
 TEST(InputContent, Sounds) {
-  const auto along_time = [](const std::string &input,
-                             const std::string &kernel) {
-    return content_of("  input " + input + "\n  value %kernel : float32 " +
-                      kernel +
+  const auto along_time = [](const std::string& input, const std::string& kernel) {
+    return content_of("  input " + input + "\n  value %kernel : float32 " + kernel +
                       R"(
   %y = Conv(%x, %kernel) {kernel_shape = [1], strides = [1], pads = [0, 0], dilations = [1], group = 1}
   output %y
@@ -104,18 +95,17 @@ TEST(InputContent, Sounds) {
   EXPECT_EQ(wave.content, Content::waveform);
   EXPECT_EQ(wave.time, 2u);
   std::string ones = "1";
-  for (int i = 1; i < 80; ++i)
-    ones += ", 1";
-  const auto mel =
-      along_time("%x : float32 [batch, 80, n]", "[1, 80, 1] = {" + ones + "}");
+  for (int i = 1; i < 80; ++i) ones += ", 1";
+  const auto mel = along_time("%x : float32 [batch, 80, n]", "[1, 80, 1] = {" + ones + "}");
   EXPECT_EQ(mel.content, Content::spectrogram);
   EXPECT_EQ(mel.planes.height, 1u);
   EXPECT_EQ(mel.planes.width, 2u);
 }
 
 TEST(InputContent, AWaveformByItsNameAndChannel) {
-  const auto found = content_of("  input %audio : float32 [batch, 1, n]\n  %y "
-                                "= Abs(%audio)\n  output %y\n");
+  const auto found = content_of(
+      "  input %audio : float32 [batch, 1, n]\n  %y "
+      "= Abs(%audio)\n  output %y\n");
   EXPECT_EQ(found.content, Content::waveform);
   EXPECT_EQ(found.time, 2u);
 }
@@ -158,10 +148,11 @@ TEST(InputContent, ANumberThatTheModelComparesWith) {
 // A mask that is added hides nothing where it is 0; one that is a factor where
 // it is 1.
 TEST(InputContent, MasksOfFloats) {
-  const auto found = [](const std::string &op) {
-    return content_of("  input %mask : float32 [batch, n]\n  input %x : "
-                      "float32 [batch, n]\n  %y = " +
-                      op + "(%x, %mask)\n  output %y\n")
+  const auto found = [](const std::string& op) {
+    return content_of(
+               "  input %mask : float32 [batch, n]\n  input %x : "
+               "float32 [batch, n]\n  %y = " +
+               op + "(%x, %mask)\n  output %y\n")
         .content;
   };
   EXPECT_EQ(found("Add"), Content::padding);
@@ -169,9 +160,8 @@ TEST(InputContent, MasksOfFloats) {
 }
 
 TEST(InputContent, WhatWasMeasuredBeforeIsNoCache) {
-  const auto found = [](const std::string &name) {
-    return content_of("  input %" + name +
-                      " : float32 [batch, n, 3]\n  %y = Relu(%" + name +
+  const auto found = [](const std::string& name) {
+    return content_of("  input %" + name + " : float32 [batch, n, 3]\n  %y = Relu(%" + name +
                       ")\n  output %y\n")
         .content;
   };
@@ -179,5 +169,5 @@ TEST(InputContent, WhatWasMeasuredBeforeIsNoCache) {
   EXPECT_EQ(found("past_key_values.0.key"), Content::cache);
 }
 
-} // namespace
-} // namespace subbyte
+}  // namespace
+}  // namespace subbyte

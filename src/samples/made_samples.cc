@@ -33,38 +33,36 @@ constexpr SizeWishes kAttempts[] = {
 constexpr double kWritingWork = 2e11, kFewestRounds = 3, kMostRounds = 32;
 
 // Tuning and held-out samples are of streams apart.
-std::uint64_t seed_of(std::uint64_t seed, std::uint64_t stream,
-                      std::size_t index) {
-  Random random(seed + (stream << 62) +
-                (static_cast<std::uint64_t>(index) << 32));
+std::uint64_t seed_of(std::uint64_t seed, std::uint64_t stream, std::size_t index) {
+  Random random(seed + (stream << 62) + (static_cast<std::uint64_t>(index) << 32));
   return random.next();
 }
 
-const char *name_of(Content content) {
+const char* name_of(Content content) {
   switch (content) {
-  case Content::image:
-    return "lettered pages, natural pictures and noise";
-  case Content::field:
-    return "planes of natural spectrum";
-  case Content::waveform:
-    return "speech-like and other sounds";
-  case Content::spectrogram:
-    return "spectrograms of speech-like and other sounds";
-  case Content::series:
-    return "measured-like series";
-  case Content::tokens:
-    return "tokens of the model's table";
-  case Content::cache:
-  case Content::numbers:
-    return "random numbers";
-  default:
-    return nullptr;
+    case Content::image:
+      return "lettered pages, natural pictures and noise";
+    case Content::field:
+      return "planes of natural spectrum";
+    case Content::waveform:
+      return "speech-like and other sounds";
+    case Content::spectrogram:
+      return "spectrograms of speech-like and other sounds";
+    case Content::series:
+      return "measured-like series";
+    case Content::tokens:
+      return "tokens of the model's table";
+    case Content::cache:
+    case Content::numbers:
+      return "random numbers";
+    default:
+      return nullptr;
   }
 }
 
 class Making {
-public:
-  Making(const Model &model, const SampleOptions &options)
+ public:
+  Making(const Model& model, const SampleOptions& options)
       : model_(model), options_(options), contents_(input_contents(model)) {}
 
   Expected<SampleSet> run() {
@@ -73,8 +71,7 @@ public:
     set.work_each = multiply_adds(model_, sizes_);
     std::size_t tuning = options_.tuning, held_out = options_.held_out;
     while (std::max(tuning, held_out) > 1 &&
-           set.work_each * static_cast<double>(tuning + held_out) >
-               options_.work)
+           set.work_each * static_cast<double>(tuning + held_out) > options_.work)
       --(tuning > held_out ? tuning : held_out);
     SUBBYTE_CHECK_OK(make(0, tuning, set.tuning));
     SUBBYTE_CHECK_OK(make(1, held_out, set.held_out));
@@ -83,54 +80,44 @@ public:
     return set;
   }
 
-private:
+ private:
   // Of a language model: what it writes itself, after nothing, and in every
   // other sample half of it in the caches.
-  Expected<void> write(SampleSet &set) {
+  Expected<void> write(SampleSet& set) {
     const auto language = find_language_model(model_, contents_);
-    if (!language)
-      return {};
+    if (!language) return {};
     SUBBYTE_CHECK_OK(start_empty(set));
     std::vector<Sample> samples = set.tuning;
-    if (samples.empty() && set.held_out.empty())
-      return {};
+    if (samples.empty() && set.held_out.empty()) return {};
     samples.insert(samples.end(), set.held_out.begin(), set.held_out.end());
-    const double each_round =
-        set.work_each * static_cast<double>(samples.size());
-    const auto rounds = static_cast<std::int64_t>(std::clamp(
-        kWritingWork / std::max(each_round, 1.0), kFewestRounds, kMostRounds));
-    SUBBYTE_TRY(written_,
-                write_text(model_, *language, contents_[language->ids].limit,
-                           rounds, options_.seed, samples, execute_options()));
-    if (!written_)
-      return {};
-    if (starts_empty_)
-      SUBBYTE_CHECK_OK(move_half_into_caches(*language, samples));
+    const double each_round = set.work_each * static_cast<double>(samples.size());
+    const auto rounds = static_cast<std::int64_t>(
+        std::clamp(kWritingWork / std::max(each_round, 1.0), kFewestRounds, kMostRounds));
+    SUBBYTE_TRY(written_, write_text(model_, *language, contents_[language->ids].limit, rounds,
+                                     options_.seed, samples, execute_options()));
+    if (!written_) return {};
+    if (starts_empty_) SUBBYTE_CHECK_OK(move_half_into_caches(*language, samples));
     for (std::size_t i = 0; i < samples.size(); ++i) {
       const std::size_t tuning = set.tuning.size();
-      (i < tuning ? set.tuning[i] : set.held_out[i - tuning]) =
-          std::move(samples[i]);
+      (i < tuning ? set.tuning[i] : set.held_out[i - tuning]) = std::move(samples[i]);
     }
     return {};
   }
 
   // Numbers in a cache that no text left there lead nowhere, so text starts
   // without any if it can.
-  Expected<void> start_empty(SampleSet &set) {
+  Expected<void> start_empty(SampleSet& set) {
     const auto past = cache_length(model_);
-    if (!past)
-      return {};
+    if (!past) return {};
     const std::vector<std::int64_t> with_cache = sizes_;
     SizeWishes wishes = wishes_;
     wishes.past = 0;
     sizes_ = likely_sizes(model_, contents_, wishes);
     std::vector<Sample> tuning, held_out;
-    const bool made = sizes_[*past] == 0 &&
-                      make(0, set.tuning.size(), tuning) &&
+    const bool made = sizes_[*past] == 0 && make(0, set.tuning.size(), tuning) &&
                       make(1, set.held_out.size(), held_out);
-    if (made &&
-        execute(model_, std::span(tuning.empty() ? held_out : tuning).first(1),
-                execute_options())) {
+    if (made && execute(model_, std::span(tuning.empty() ? held_out : tuning).first(1),
+                        execute_options())) {
       set.tuning = std::move(tuning);
       set.held_out = std::move(held_out);
       starts_empty_ = true;
@@ -142,59 +129,47 @@ private:
 
   // The first half of every other text becomes what is in its caches, as the
   // model leaves it there.
-  Expected<void> move_half_into_caches(const LanguageModel &language,
-                                       std::vector<Sample> &samples) {
+  Expected<void> move_half_into_caches(const LanguageModel& language,
+                                       std::vector<Sample>& samples) {
     const auto pairs = find_cache_outputs(model_, contents_, language.logits);
     const std::int64_t steps = samples.front()[language.ids].dims.back();
-    if (pairs.empty() || steps < 2 ||
-        samples.front()[language.ids].dims.front() != 1)
-      return {};
+    if (pairs.empty() || steps < 2 || samples.front()[language.ids].dims.front() != 1) return {};
     SizeWishes wishes = wishes_;
     wishes.past = 0;
     wishes.steps = steps / 2;
-    const std::vector<std::int64_t> first =
-        likely_sizes(model_, contents_, wishes);
+    const std::vector<std::int64_t> first = likely_sizes(model_, contents_, wishes);
     wishes.past = wishes.steps;
-    const std::vector<std::int64_t> second =
-        likely_sizes(model_, contents_, wishes);
+    const std::vector<std::int64_t> second = likely_sizes(model_, contents_, wishes);
     std::vector<Sample> halves, rests;
     for (std::size_t i = 1; i < samples.size(); i += 2) {
       const std::uint64_t seed = seed_of(options_.seed, 2, i);
       auto half = made_inputs(model_, contents_, first, seed, i);
       auto rest = made_inputs(model_, contents_, second, seed, i);
-      if (!half || !rest)
-        return {};
-      const Tensor &ids = samples[i][language.ids];
-      for (auto *const part : {&*half, &*rest})
-        if (2 * (*part)[language.ids].elements() != ids.elements())
-          return {};
+      if (!half || !rest) return {};
+      const Tensor& ids = samples[i][language.ids];
+      for (auto* const part : {&*half, &*rest})
+        if (2 * (*part)[language.ids].elements() != ids.elements()) return {};
       (*half)[language.ids] = part_of(ids, 0, (*half)[language.ids].dims);
       (*rest)[language.ids] = part_of(ids, 1, (*rest)[language.ids].dims);
       halves.push_back(std::move(*half));
       rests.push_back(std::move(*rest));
     }
     const auto outputs = execute(model_, halves, execute_options());
-    if (!outputs)
-      return {};
+    if (!outputs) return {};
     for (std::size_t i = 0; i < rests.size(); ++i) {
-      for (const auto &[cache, output] : pairs) {
-        const Tensor &left = (*outputs)[i][output];
-        if (left.dims != rests[i][cache].dims)
-          return {};
-        rests[i][cache] =
-            tensor_of(rests[i][cache].dtype, left.dims, floats_of(left));
+      for (const auto& [cache, output] : pairs) {
+        const Tensor& left = (*outputs)[i][output];
+        if (left.dims != rests[i][cache].dims) return {};
+        rests[i][cache] = tensor_of(rests[i][cache].dtype, left.dims, floats_of(left));
       }
     }
-    if (!execute(model_, rests, execute_options()))
-      return {};
-    for (std::size_t i = 0; i < rests.size(); ++i)
-      samples[2 * i + 1] = std::move(rests[i]);
+    if (!execute(model_, rests, execute_options())) return {};
+    for (std::size_t i = 0; i < rests.size(); ++i) samples[2 * i + 1] = std::move(rests[i]);
     return {};
   }
 
   // The first or the second half of the elements.
-  static Tensor part_of(const Tensor &tensor, std::size_t half,
-                        std::vector<std::int64_t> dims) {
+  static Tensor part_of(const Tensor& tensor, std::size_t half, std::vector<std::int64_t> dims) {
     Tensor part = tensor;
     part.dims = std::move(dims);
     const std::size_t bytes = tensor.data.size() / 2;
@@ -206,26 +181,19 @@ private:
   Expected<void> find_sizes() {
     Expected<void> failure;
     std::set<std::vector<std::int64_t>> tried;
-    for (const SizeWishes &wishes : kAttempts) {
+    for (const SizeWishes& wishes : kAttempts) {
       sizes_ = likely_sizes(model_, contents_, wishes);
-      if (!tried.insert(sizes_).second)
-        continue;
-      auto sample = made_inputs(model_, contents_, sizes_,
-                                seed_of(options_.seed, 0, 0), 0);
+      if (!tried.insert(sizes_).second) continue;
+      auto sample = made_inputs(model_, contents_, sizes_, seed_of(options_.seed, 0, 0), 0);
       if (!sample) {
-        if (failure)
-          failure = tl::unexpected(std::move(sample.error()));
+        if (failure) failure = tl::unexpected(std::move(sample.error()));
         continue;
       }
-      const auto outputs =
-          execute(model_, std::span(&*sample, 1), execute_options());
+      const auto outputs = execute(model_, std::span(&*sample, 1), execute_options());
       wishes_ = wishes;
-      if (outputs)
-        return {};
-      if (outputs.error().kind == ErrorKind::cancelled)
-        return tl::unexpected(outputs.error());
-      if (failure)
-        failure = tl::unexpected(outputs.error());
+      if (outputs) return {};
+      if (outputs.error().kind == ErrorKind::cancelled) return tl::unexpected(outputs.error());
+      if (failure) failure = tl::unexpected(outputs.error());
     }
     return failure;
   }
@@ -237,12 +205,10 @@ private:
     return options;
   }
 
-  Expected<void> make(std::uint64_t stream, std::size_t count,
-                      std::vector<Sample> &samples) const {
+  Expected<void> make(std::uint64_t stream, std::size_t count, std::vector<Sample>& samples) const {
     for (std::size_t i = 0; i < count; ++i) {
       SUBBYTE_TRY(Sample sample,
-                  made_inputs(model_, contents_, sizes_,
-                              seed_of(options_.seed, stream, i), i));
+                  made_inputs(model_, contents_, sizes_, seed_of(options_.seed, stream, i), i));
       samples.push_back(std::move(sample));
     }
     return {};
@@ -250,36 +216,32 @@ private:
 
   std::string text() const {
     std::vector<std::string> names;
-    for (const InputContent &content : contents_) {
-      const char *const name = written_ && content.content == Content::tokens
+    for (const InputContent& content : contents_) {
+      const char* const name = written_ && content.content == Content::tokens
                                    ? "text that the model writes itself"
                                    : name_of(content.content);
-      if (written_ && starts_empty_ && content.content == Content::cache)
-        continue;
+      if (written_ && starts_empty_ && content.content == Content::cache) continue;
       if (name != nullptr && std::ranges::find(names, name) == names.end())
         names.emplace_back(name);
     }
-    if (names.empty())
-      return "the only values that fit";
+    if (names.empty()) return "the only values that fit";
     std::string result;
-    for (const std::string &name : names)
-      result += (result.empty() ? "" : "; ") + name;
+    for (const std::string& name : names) result += (result.empty() ? "" : "; ") + name;
     return result;
   }
 
-  const Model &model_;
-  const SampleOptions &options_;
+  const Model& model_;
+  const SampleOptions& options_;
   std::vector<InputContent> contents_;
   std::vector<std::int64_t> sizes_;
   SizeWishes wishes_;
   bool starts_empty_ = false, written_ = false;
 };
 
-} // namespace
+}  // namespace
 
-Expected<SampleSet> make_samples(const Model &model,
-                                 const SampleOptions &options) {
+Expected<SampleSet> make_samples(const Model& model, const SampleOptions& options) {
   return Making(model, options).run();
 }
 
-} // namespace subbyte
+}  // namespace subbyte
