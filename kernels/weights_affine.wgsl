@@ -1,5 +1,6 @@
 // Scales and zero points of quantized weights: value = scale * (q - z) = q * scale + offset.
-// Precedes weights_q8, _q4, _q3 and _q2. The product z * scale is exact in f32, a half has but 11 significant bits.
+// Precedes weights_q8, _q4, _q3 and _q2. The product z * scale is exact in f32 where scales are halves, of 11 significant
+// bits; where they are floats that a weight arrived with (W_SCALE_BITS 32) the difference is taken first.
 // Fetching is apart from unpacking so that a kernel can have many loads under way before it needs the first.
 
 // One group: the word with its scale, and one or two words with its zero point.
@@ -13,9 +14,16 @@ struct RawGroup {
 
 // Group g of row n of the weight. Past the end of the row it is the row's last: nothing here may be NaN.
 fn fetch_group(n: u32, g_or_more: u32) -> RawGroup {
-  let g = min(g_or_more, scale_bytes() / 2u - 1u);
-  let half = n * (scale_bytes() / 2u) + g;
-  var raw = RawGroup(scale_word(half >> 1u), (half & 1u) * 16u, 0u, 0u, 0u);
+  let groups = scale_bytes() / (W_SCALE_BITS / 8u);
+  let g = min(g_or_more, groups - 1u);
+  let at = n * groups + g;
+  var raw = RawGroup(0u, 0u, 0u, 0u, 0u);
+  if (W_SCALE_BITS == 16u) {
+    raw.scale_word = scale_word(at >> 1u);
+    raw.scale_shift = (at & 1u) * 16u;
+  } else {
+    raw.scale_word = scale_word(at);
+  }
   if (W_ZERO_BITS != 0u) {
     let bit = g * W_ZERO_BITS;
     let byte = n * zero_bytes() + (bit >> 3u);
@@ -28,16 +36,27 @@ fn fetch_group(n: u32, g_or_more: u32) -> RawGroup {
   return raw;
 }
 
-// (scale, offset)
+// (scale, offset) where scales are halves, else (scale, zero point).
 fn unpack_group(raw: RawGroup) -> vec2<f32> {
-  let scale = unpack2x16float(raw.scale_word >> raw.scale_shift).x * scale_factor();
+  var scale = bitcast<f32>(raw.scale_word) * scale_factor();
+  if (W_SCALE_BITS == 16u) {
+    scale = unpack2x16float(raw.scale_word >> raw.scale_shift).x * scale_factor();
+  }
   var zero = W_ZERO_DEFAULT;
   if (W_ZERO_BITS != 0u) {
     // In two shifts, because a shift by 32 is undefined.
     let bits = (raw.zero_low >> raw.zero_shift) | ((raw.zero_high << 1u) << (31u - raw.zero_shift));
     zero = f32(bits & ((1u << W_ZERO_BITS) - 1u)) * W_ZERO_STEP;
   }
-  return vec2<f32>(scale, -zero * scale);
+  return vec2<f32>(scale, select(zero, -zero * scale, W_SCALE_BITS == 16u));
+}
+
+// scale * (q - z), which a float rounds once.
+fn dequantized(q: vec4<f32>, affine: vec2<f32>) -> vec4<f32> {
+  if (W_SCALE_BITS == 16u) {
+    return q * affine.x + affine.y;
+  }
+  return (q - affine.y) * affine.x;
 }
 
 // The groups of a block's four octets: one and the same where W_GROUP >= 32.

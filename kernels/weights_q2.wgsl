@@ -15,7 +15,7 @@ struct RawOctet {
 fn unpack_bits(bits: u32, affine: vec2<f32>) -> Octet {
   let low = (vec4<u32>(bits) >> vec4<u32>(0u, 2u, 4u, 6u)) & vec4<u32>(3u);
   let high = (vec4<u32>(bits) >> vec4<u32>(8u, 10u, 12u, 14u)) & vec4<u32>(3u);
-  return Octet(vec4<f32>(low) * affine.x + affine.y, vec4<f32>(high) * affine.x + affine.y);
+  return Octet(dequantized(vec4<f32>(low), affine), dequantized(vec4<f32>(high), affine));
 }
 
 fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {

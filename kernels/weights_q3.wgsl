@@ -16,7 +16,7 @@ struct RawOctet {
 fn unpack_bits(bits: u32, affine: vec2<f32>) -> Octet {
   let low = (vec4<u32>(bits) >> vec4<u32>(0u, 3u, 6u, 9u)) & vec4<u32>(7u);
   let high = (vec4<u32>(bits) >> vec4<u32>(12u, 15u, 18u, 21u)) & vec4<u32>(7u);
-  return Octet(vec4<f32>(low) * affine.x + affine.y, vec4<f32>(high) * affine.x + affine.y);
+  return Octet(dequantized(vec4<f32>(low), affine), dequantized(vec4<f32>(high), affine));
 }
 
 fn fetch_block(b: u32, n: u32, block: u32) -> RawBlock {

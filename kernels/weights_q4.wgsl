@@ -11,8 +11,8 @@ struct RawOctet {
 }
 
 fn unpack_word(word: u32, affine: vec2<f32>) -> Octet {
-  let even = vec4<f32>(unpack4xU8(word & 0x0f0f0f0fu)) * affine.x + affine.y;
-  let odd = vec4<f32>(unpack4xU8((word >> 4u) & 0x0f0f0f0fu)) * affine.x + affine.y;
+  let even = dequantized(vec4<f32>(unpack4xU8(word & 0x0f0f0f0fu)), affine);
+  let odd = dequantized(vec4<f32>(unpack4xU8((word >> 4u) & 0x0f0f0f0fu)), affine);
   return Octet(vec4<f32>(even.x, odd.x, even.y, odd.y), vec4<f32>(even.z, odd.z, even.w, odd.w));
 }
 

@@ -13,8 +13,8 @@ struct RawOctet {
 
 fn unpack_words(words: vec2<u32>, affine: vec2<f32>) -> Octet {
   return Octet(
-    vec4<f32>(unpack4xU8(words.x)) * affine.x + affine.y,
-    vec4<f32>(unpack4xU8(words.y)) * affine.x + affine.y,
+    dequantized(vec4<f32>(unpack4xU8(words.x)), affine),
+    dequantized(vec4<f32>(unpack4xU8(words.y)), affine),
   );
 }
 

@@ -40,13 +40,16 @@ def read_matrix(weight, files):
         letter = {"float": "f", "integer": "i"}[encoding["kind"]]
         numbers = values.view(f"<{letter}{encoding['bits'] // 8}")[:, :k]
         return numbers if letter == "i" else numbers.astype(np.float32)
-    if encoding["kind"] != "affine" or encoding["layout"] != "row" or encoding["scale_bits"] not in (16, 32):
+    if encoding["kind"] not in ("affine", "codebook") or encoding["layout"] != "row" or encoding["scale_bits"] not in (16, 32):
         raise ValueError(f"{weight['name']}: encoding {encoding} is unknown to this reader")
 
     groups = -(-k // encoding["group"])
-    codes = unpack_bits(values, k, weight["bits"]).astype(np.float32)
+    codes = unpack_bits(values, k, weight["bits"])
     scales = read_part(parts["scales"], rows, files).view(f"<f{encoding['scale_bits'] // 8}")
     scales = scales[:, :groups].astype(np.float32)
+    group = np.arange(k) // encoding["group"]
+    if encoding["kind"] == "codebook":
+        return scales[:, group] * np.array(encoding["values"], np.float32)[codes]
     zero = encoding["zero_point"]
     if zero["bits"]:
         stored = unpack_bits(read_part(parts["zero_points"], rows, files), groups, zero["bits"])
@@ -54,8 +57,7 @@ def read_matrix(weight, files):
     else:
         zeros = np.full((rows, groups), zero["default"], np.float32)
     factor = np.float32(2.0 ** encoding["scale_exponent"])
-    group = np.arange(k) // encoding["group"]
-    return (scales * factor)[:, group] * (codes - zeros[:, group])
+    return (scales * factor)[:, group] * (codes.astype(np.float32) - zeros[:, group])
 
 
 def to_tensor(weight, matrix):

@@ -1,5 +1,9 @@
 #include "calibrate/forms.h"
 
+#include <cmath>
+#include <cstring>
+
+#include "graph/node_form.h"
 #include "graph/ops.h"
 
 namespace subbyte::calibrate {
@@ -124,13 +128,34 @@ Form form_of(Op op) {
 
 }  // namespace
 
+namespace {
+
+// Sums of whole numbers, which are floats here, as the int32 that they are.
+Outputs whole(const Call& call, Outputs outputs) {
+  if (!sums_integers(call.node) || outputs.empty()) return outputs;
+  const Tensor& sums = outputs.front();
+  std::vector<std::byte> bytes(sums.data.size());
+  for (std::int64_t i = 0; i < sums.elements(); ++i) {
+    const auto at = static_cast<std::size_t>(i) * sizeof(float);
+    float sum = 0;
+    std::memcpy(&sum, sums.data.data() + at, sizeof(sum));
+    const auto integer = reference::saturate<std::int32_t>(std::nearbyint(sum));
+    std::memcpy(bytes.data() + at, &integer, sizeof(integer));
+  }
+  return {make_tensor(DType::int32, sums.dims, std::move(bytes))};
+}
+
+}  // namespace
+
 Result evaluate_by_form(const Call& call, Machine& machine) {
   if (is_product(call.node.op)) {
     SUBBYTE_TRY(std::vector<Outputs> results, product_form(Calls(&call, 1), machine));
-    return std::move(results.front());
+    return whole(call, std::move(results.front()));
   }
   const Form form = form_of(call.node.op);
-  return form == nullptr ? Outputs() : form(call, machine);
+  if (form == nullptr) return Outputs();
+  SUBBYTE_TRY(Outputs outputs, form(call, machine));
+  return whole(call, std::move(outputs));
 }
 
 Expected<std::vector<Outputs>> evaluate_node(Calls calls, Machine& machine) {
@@ -142,7 +167,9 @@ Expected<std::vector<Outputs>> evaluate_node(Calls calls, Machine& machine) {
     SUBBYTE_TRY(results, product_form(calls, machine));
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    if (!together) {
+    if (together) {
+      results[i] = whole(calls[i], std::move(results[i]));
+    } else {
       SUBBYTE_TRY(results[i], evaluate_by_form(calls[i], machine));
     }
     if (!results[i].empty()) continue;

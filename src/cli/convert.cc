@@ -41,6 +41,11 @@ Expected<void> check_replaceable_log(FileSystem& files, const std::string& path,
 
 // Fails where options ask for what the format has not.
 Expected<void> check_combination(const ConvertOptions& options, const std::string& output) {
+  if (options.activations == "int8") {
+    return fail_as(ErrorKind::usage,
+                   "--activations int8: subbyte rounds no activations of its own; 'model' computes "
+                   "what the model rounds, 'float32' leaves its roundings out");
+  }
   const bool onnx = options.target_format == "onnx";
   const bool module_name = output.ends_with(".js") || output.ends_with(".mjs");
   if (!onnx && !module_name) {
@@ -119,6 +124,7 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   CompileOptions result;
   result.target = options.target_format == "onnx" ? Target::onnx : Target::webgpu;
   result.precision = options.precision;
+  result.rounds_activations = options.activations == "model";
   result.model_type = options.model_type;
   result.single_file = options.single_file;
   result.shard_bytes = options.shard_bytes;

@@ -93,6 +93,10 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
       ->check(one_of(precisions()));
   verb->add_option("--output", o.output, "File to write; by default a name beside the source")
       ->check(a_name());
+  verb->add_option("--activations", o.activations,
+                   "How activations that the model rounds are computed: as it says (model, the "
+                   "default), or unrounded (float32)")
+      ->check(one_of({"model", "float32", "int8"}));
   verb->add_option("--mixed-precision-config", o.mixed_config,
                    "A JSON file with the precision of layers, components and tensors")
       ->check(a_name());

@@ -18,7 +18,8 @@ struct ConvertOptions {
   std::string source_format;             // "" to detect it; onnx is the only one
   std::string target_format = "webgpu";  // or onnx
   std::string precision = "8bit";
-  std::string output;  // "" for a name beside the source
+  std::string activations = "model";  // or float32
+  std::string output;                 // "" for a name beside the source
   std::string model_type;
   std::string mixed_config;               // path of a mixed-precision file, or ""
   std::string log_file;                   // path of the log, or ""

@@ -17,6 +17,7 @@
 #include "emit/output_files.h"
 #include "emit/weights_file.h"
 #include "graph/branches.h"
+#include "graph/infer.h"
 #include "graph/text.h"
 #include "import/onnx.h"
 #include "passes/passes.h"
@@ -44,6 +45,8 @@ class Compilation {
     SUBBYTE_CHECK_OK(read_samples(model, weights));
     SUBBYTE_CHECK_OK(calibrate(model, weights));
     if (options_.target == Target::onnx) {
+      SUBBYTE_CHECK_OK(leave_standard(model));
+      SUBBYTE_CHECK_OK(infer(model));
       SUBBYTE_CHECK_OK(write_as_onnx(model, weights));
       return CompileResult{.source_bytes = bytes_before};
     }
@@ -65,6 +68,7 @@ class Compilation {
     SUBBYTE_CHECK_OK(fix_inputs(model, options_.fixed));
     SUBBYTE_CHECK_OK(resolve_control_flow(model));
     SUBBYTE_CHECK_OK(check_supported(model));
+    model.rounds_activations = options_.rounds_activations;
     auto done = run_passes(model, standard_passes(), dumps());
     if (!done) return within(quoted(source_.path), std::move(done.error()));
     return {};
@@ -95,6 +99,7 @@ class Compilation {
     const bool wrong_rules = !weights && rules && weights.error().kind != ErrorKind::cancelled;
     if (wrong_rules) return within(options_.mixed_rules_name, std::move(weights.error()));
     if (!weights) return weights;
+    for (const auto& note : weights->requantized) observer_.note(note);
     for (const auto& note : widening_notes(model, *weights)) detail([&] { return note; });
     for (const auto& note : output_notes(model, *weights)) observer_.note(note);
     if (weights->broken) {

@@ -25,6 +25,9 @@ enum class Target { webgpu, onnx };
 struct CompileOptions {
   Target target = Target::webgpu;
   std::string precision = "8bit";  // a name of precision_names(), or "mixed"
+  // Whether activations that the model rounds (QuantizeLinear, DynamicQuantizeLinear) are rounded,
+  // or computed as the floats that they stand for.
+  bool rounds_activations = true;
   // The text of a mixed-precision file, and what errors call it.
   std::optional<std::string> mixed_rules{};
   std::string mixed_rules_name = "the mixed-precision rules";

@@ -21,10 +21,17 @@ Json encoding_json(const Encoding& encoding) {
     return {{"kind", "affine"},
             {"layout", "row"},
             {"group", e->group},
-            {"scale_bits", 16},
+            {"scale_bits", e->scale_bits},
             {"scale_exponent", e->scale_exponent},
             {"zero_point",
              {{"bits", e->zero_bits}, {"step", e->zero_step}, {"default", e->zero_default}}}};
+  }
+  if (const auto* e = std::get_if<CodebookEncoding>(&encoding)) {
+    return {{"kind", "codebook"},
+            {"layout", "row"},
+            {"group", e->group},
+            {"scale_bits", e->scale_bits},
+            {"values", e->values}};
   }
   if (const auto* e = std::get_if<FloatEncoding>(&encoding))
     return {{"kind", "float"}, {"bits", e->bits}};

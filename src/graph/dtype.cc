@@ -10,24 +10,14 @@ struct DTypeInfo {
   std::size_t size;
 };
 
-constexpr std::array<DTypeInfo, 17> kInfo = {{
-    {"undefined", 0},
-    {"float32", 4},
-    {"uint8", 1},
-    {"int8", 1},
-    {"uint16", 2},
-    {"int16", 2},
-    {"int32", 4},
-    {"int64", 8},
-    {"string", 0},
-    {"bool", 1},
-    {"float16", 2},
-    {"float64", 8},
-    {"uint32", 4},
-    {"uint64", 8},
-    {"complex64", 8},
-    {"complex128", 16},
-    {"bfloat16", 2},
+constexpr std::array<DTypeInfo, 27> kInfo = {{
+    {"undefined", 0},      {"float32", 4},      {"uint8", 1},          {"int8", 1},
+    {"uint16", 2},         {"int16", 2},        {"int32", 4},          {"int64", 8},
+    {"string", 0},         {"bool", 1},         {"float16", 2},        {"float64", 8},
+    {"uint32", 4},         {"uint64", 8},       {"complex64", 8},      {"complex128", 16},
+    {"bfloat16", 2},       {"float8e4m3fn", 0}, {"float8e4m3fnuz", 0}, {"float8e5m2", 0},
+    {"float8e5m2fnuz", 0}, {"uint4", 1},        {"int4", 1},           {"float4e2m1", 0},
+    {"float8e8m0", 0},     {"uint2", 1},        {"int2", 1},
 }};
 
 const DTypeInfo& info(DType dtype) {
@@ -53,16 +43,41 @@ bool is_float(DType dtype) {
          dtype == DType::float64;
 }
 
-bool is_integer(DType dtype) {
+bool is_integer(DType dtype) { return integer_bits(dtype) != 0; }
+
+int integer_bits(DType dtype) {
   switch (dtype) {
+    case DType::uint2:
+    case DType::int2:
+      return 2;
+    case DType::uint4:
+    case DType::int4:
+      return 4;
     case DType::uint8:
     case DType::int8:
+      return 8;
     case DType::uint16:
+    case DType::int16:
+      return 16;
+    case DType::int32:
+    case DType::uint32:
+      return 32;
+    case DType::int64:
+    case DType::uint64:
+      return 64;
+    default:
+      return 0;
+  }
+}
+
+bool is_signed(DType dtype) {
+  switch (dtype) {
+    case DType::int2:
+    case DType::int4:
+    case DType::int8:
     case DType::int16:
     case DType::int32:
     case DType::int64:
-    case DType::uint32:
-    case DType::uint64:
       return true;
     default:
       return false;
@@ -71,21 +86,9 @@ bool is_integer(DType dtype) {
 
 std::optional<GpuType> gpu_type(DType dtype) {
   if (is_float(dtype)) return GpuType::f32;
-  switch (dtype) {
-    case DType::int64:
-    case DType::int32:
-    case DType::int16:
-    case DType::int8:
-      return GpuType::i32;
-    case DType::uint64:
-    case DType::uint32:
-    case DType::uint16:
-    case DType::uint8:
-    case DType::boolean:
-      return GpuType::u32;
-    default:
-      return std::nullopt;
-  }
+  if (dtype == DType::boolean) return GpuType::u32;
+  if (!is_integer(dtype)) return std::nullopt;
+  return is_signed(dtype) ? GpuType::i32 : GpuType::u32;
 }
 
 std::string_view wgsl_name(GpuType type) {

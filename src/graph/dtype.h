@@ -26,20 +26,26 @@ enum class DType : std::uint8_t {
   complex64 = 14,
   complex128 = 15,
   bfloat16 = 16,
+  uint4 = 21,
+  int4 = 22,
+  uint2 = 25,
+  int2 = 26,
 };
 
 // The names of the contract and of the text form: float32, int64, bool, ...
 std::string_view dtype_name(DType dtype);
 std::optional<DType> dtype_from_name(std::string_view name);
-// Bytes of one element as ONNX's raw_data stores it; 0 for string and undefined.
+// Bytes of one element in a Tensor, which is how ONNX's raw_data stores it but for integers of
+// fewer than 8 bits: import gives each a byte of its own. 0 for string and undefined.
 std::size_t dtype_size(DType dtype);
-bool is_float(DType dtype);    // float16, bfloat16, float32, float64
-bool is_integer(DType dtype);  // signed and unsigned, not bool
+bool is_float(DType dtype);     // float16, bfloat16, float32, float64
+bool is_integer(DType dtype);   // signed and unsigned, not bool
+int integer_bits(DType dtype);  // 2 to 64; 0 for what is no integer
+bool is_signed(DType dtype);    // of integers
 
 // What an element is in GPU memory. Decided here and nowhere else: every element takes one 32-bit
 // word. float32, float16, bfloat16 and float64 are f32 (a float64 keeps 24 bits; import says so);
-// int64, int32, int16 and int8 are i32; uint64, uint32, uint16, uint8 and bool are u32, a bool
-// being 0 or 1.
+// int64 to int2 are i32; uint64 to uint2 and bool are u32, a bool being 0 or 1.
 enum class GpuType : std::uint8_t { f32, i32, u32 };
 std::optional<GpuType> gpu_type(DType dtype);  // none for string, complex and undefined
 std::string_view wgsl_name(GpuType type);

@@ -24,11 +24,13 @@ enum class DTypeSource : std::uint8_t {
   of_1,
   of_2,
   boolean,
+  int32,
   int64,
   to,
   dtype,
   value,
-  stash_type
+  stash_type,
+  unknown
 };
 struct RuleInfo {
   ShapeRule rule;

@@ -64,9 +64,13 @@ std::optional<std::vector<std::int64_t>> integer_values(const Tensor& tensor) {
   if (!is_integer(tensor.dtype) && tensor.dtype != DType::boolean) return std::nullopt;
   std::vector<std::int64_t> values(static_cast<std::size_t>(count));
   switch (tensor.dtype) {
+    case DType::uint2:
+    case DType::uint4:
     case DType::uint8:
       append_as_int64<std::uint8_t>(tensor, values);
       break;
+    case DType::int2:
+    case DType::int4:
     case DType::int8:
       append_as_int64<std::int8_t>(tensor, values);
       break;

@@ -23,6 +23,8 @@ using NodeId = std::uint32_t;
 using GraphId = std::uint32_t;
 inline constexpr std::uint32_t kNone = UINT32_MAX;  // an absent optional input, no producer
 
+struct CodeGrid;
+
 // Constant data: a view into the mapped model file (or into memory of its own, which `owner` keeps
 // alive). Little-endian, row-major, packed as ONNX's raw_data.
 struct Tensor {
@@ -30,6 +32,8 @@ struct Tensor {
   std::vector<std::int64_t> dims{};
   Bytes data{};
   std::shared_ptr<const void> owner{};
+  // Of floats that arrived quantized, where they lie as they arrived (graph/grid.h).
+  std::shared_ptr<const CodeGrid> grid{};
 
   std::int64_t elements() const;  // product of dims; dims were checked not to overflow
 };
@@ -116,6 +120,9 @@ struct Model {
   std::int64_t ir_version = 0;
   std::int64_t opset = 0;                                          // of ai.onnx
   std::vector<std::pair<std::string, std::int64_t>> other_opsets;  // other domains
+  // Whether activations that the file rounds (QuantizeLinear, DynamicQuantizeLinear) are rounded,
+  // or computed as the floats that they stand for.
+  bool rounds_activations = true;
   ExprPool exprs;
   std::vector<Graph>
       graphs;  // graphs[0] is the main graph; the others are bodies of If, Loop, Scan

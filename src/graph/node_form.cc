@@ -25,6 +25,10 @@ std::vector<bool> reduced_axes(const Graph& graph, const Node& node) {
   return reduced;
 }
 
+bool sums_integers(const Node& node) { return node.int_or(kSumsIntegers, 0) != 0; }
+
+bool rounds_quotient(const Node& node) { return node.int_or(kRoundedQuotient, 0) != 0; }
+
 std::vector<std::size_t> resized_axes(const Node& node, std::size_t rank) {
   if (const auto given = node.ints("axes")) return as_axes(*given);
   std::vector<std::size_t> axes(rank);

@@ -2,6 +2,7 @@
 // canonicalize: axes from the front, all of them named.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "graph/graph.h"
@@ -14,6 +15,16 @@ std::size_t axis_of(const Node& node);
 std::vector<std::size_t> axes_operand(const Graph& graph, const Node& node, std::size_t input);
 // By axis of the data of a reduction: whether it goes over it.
 std::vector<bool> reduced_axes(const Graph& graph, const Node& node);
+// Whether a MatMul or Conv multiplies whole numbers of at most 255 in magnitude, as floats, and
+// gives their exact sums as int32 (modulo 2^32): what canonicalize makes of MatMulInteger and
+// ConvInteger. Where the weights have been rounded to other numbers each sum is rounded to a whole
+// one.
+inline constexpr std::string_view kSumsIntegers = "sums_integers";
+bool sums_integers(const Node& node);
+// Whether a Div gives the float nearest to the quotient, of two the even one, as on every CPU;
+// WGSL's own may be 2.5 ULP off.
+inline constexpr std::string_view kRoundedQuotient = "rounded_quotient";
+bool rounds_quotient(const Node& node);
 // The axes that scales, sizes and roi of a Resize are about, in their order.
 std::vector<std::size_t> resized_axes(const Node& node, std::size_t rank);
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "import/names.h"
+#include "import/narrow_types.h"
 #include "import/wire_reader.h"
 
 namespace subbyte {
@@ -65,7 +66,11 @@ TypedStorage storage_of(DType dtype) {
       return {wire::kUint64Data, "uint64_data", 0, 1, 0, std::numeric_limits<std::uint32_t>::max()};
     case DType::uint64:
       return {wire::kUint64Data, "uint64_data"};
+    case DType::int2:  // narrow_types.h
+    case DType::int4:
     case DType::string:
+    case DType::uint2:
+    case DType::uint4:
     case DType::undefined:
       break;
   }
@@ -196,6 +201,20 @@ Expected<Tensor> read_elements(const wire::TensorProto& proto, Tensor tensor,
   return read_typed(proto, std::move(tensor), *elements, source);
 }
 
+Expected<Tensor> read_narrow(const wire::TensorProto& proto, const NarrowType& type,
+                             TensorSource& source) {
+  const std::optional<std::int64_t> elements = checked_product(proto.dims);
+  if (!elements || *elements > std::numeric_limits<std::int64_t>::max() / 8) {
+    return fail("its dims {} are negative or make more than 2^63 bytes", dims_text(proto.dims));
+  }
+  // The bytes that hold them are read as those of a tensor of uint8.
+  Tensor packed;
+  packed.dtype = DType::uint8;
+  packed.dims = {(*elements * type.bits + 7) / 8};
+  SUBBYTE_TRY(packed, read_elements(proto, std::move(packed), source));
+  return unpack_narrow(packed, type, proto.dims, *elements);
+}
+
 }  // namespace
 
 std::optional<std::int64_t> checked_product(std::span<const std::int64_t> dims) {
@@ -226,6 +245,11 @@ Expected<Tensor> to_tensor(const wire::TensorProto& proto, std::string_view what
                            TensorSource& source) {
   const std::string name =
       proto.name.empty() ? std::string(what) : fmt::format("tensor {}", quoted(proto.name));
+  if (const auto narrow = narrow_type(proto.data_type)) {
+    auto result = read_narrow(proto, *narrow, source);
+    if (!result) return within(name, std::move(result.error()));
+    return result;
+  }
   Tensor tensor;
   SUBBYTE_TRY(tensor.dtype, to_dtype(proto.data_type, name));
   tensor.dims = proto.dims;

@@ -144,14 +144,37 @@ TEST_F(TensorProtoTest, RefusesElementsOutsideTheDtype) {
 }
 
 TEST_F(TensorProtoTest, RefusesDtypesByName) {
-  EXPECT_EQ(data(tensor_head("w", 17, {1})),
-            "tensor 'w' has the dtype float8e4m3fn, which subbyte does not read; it reads float32, "
+  EXPECT_EQ(data(tensor_head("w", 27, {1})),
+            "tensor 'w' has the dtype float6e2m3, which subbyte does not read; it reads float32, "
             "float16, bfloat16, float64, bool, string, complex and the integers of 8 to 64 bits");
   EXPECT_EQ(
       data(tensor_head("", 99, {1})),
       "initializer 0 has the dtype data type 99, which subbyte does not read; it reads "
       "float32, float16, bfloat16, float64, bool, string, complex and the integers of 8 to 64 "
       "bits");
+}
+
+TEST_F(TensorProtoTest, GivesNarrowIntegersAByteEach) {
+  const auto packed = [](std::int64_t type, std::int64_t count) {
+    return tensor_head("w", type, {count}) + int_field(5, 0xf1) + int_field(5, 0x07);
+  };
+  EXPECT_EQ(data(packed(22, 3)), "\x01\xff\x07");                          // int4
+  EXPECT_EQ(data(packed(21, 3)), "\x01\x0f\x07");                          // uint4
+  EXPECT_EQ(data(packed(26, 5)), std::string("\x01\x00\xff\xff\xff", 5));  // int2
+  EXPECT_EQ(data(packed(25, 5)), std::string("\x01\x00\x03\x03\x03", 5));  // uint2
+}
+
+TEST_F(TensorProtoTest, GivesFloatsOf8BitsAsFloats) {
+  const auto one = [](std::int64_t type, std::int64_t code) {
+    return tensor_head("w", type, {1}) + int_field(5, code);
+  };
+  EXPECT_EQ(data(one(17, 0x38)), raw<float>({1}));
+  EXPECT_EQ(data(one(17, 0xfe)), raw<float>({-448}));
+  EXPECT_EQ(data(one(18, 0x40)), raw<float>({1}));
+  EXPECT_EQ(data(one(19, 0x3d)), raw<float>({1.25}));
+  EXPECT_EQ(data(one(20, 0x40)), raw<float>({1}));
+  EXPECT_EQ(data(one(24, 128)), raw<float>({2}));
+  EXPECT_EQ(data(tensor_head("w", 23, {2}) + int_field(5, 0xf2)), raw<float>({1, -6}));
 }
 
 class ExternalDataTest : public TensorProtoTest {

@@ -45,6 +45,11 @@ class FormCheck {
       case Op::Flatten:
       case Op::OneHot:
         return axis_below(rank + 1);
+      case Op::ConvInteger:
+      case Op::DequantizeLinear:
+      case Op::DynamicQuantizeLinear:
+      case Op::MatMulInteger:
+      case Op::QuantizeLinear:
       case Op::Hardmax:
       case Op::LpNormalization:
         return fail("it is not spelled out in other operators");

@@ -65,8 +65,9 @@ void set_input(Node& node, std::size_t position, ValueId value) {
 }
 
 Expected<bool> canonicalize_known(Model& model) {
+  SUBBYTE_TRY(bool any, canonicalize_quantized(model));
+  if (any) SUBBYTE_CHECK_OK(infer(model));
   SUBBYTE_CHECK_OK(canonicalize_windows(model));
-  bool any = false;
   for (const auto rule : {spell_operators, canonicalize_forms}) {
     SUBBYTE_TRY(const bool changed, rule(model));
     if (changed) SUBBYTE_CHECK_OK(infer(model));
@@ -78,6 +79,7 @@ Expected<bool> canonicalize_known(Model& model) {
 Expected<void> canonicalize(Model& model) {
   name_outputs(model);
   for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_attributes(model, graph));
+  SUBBYTE_CHECK_OK(unpack_quantized(model));
   // Ranks that follow from what is spelled out are known to all rules after it.
   SUBBYTE_CHECK_OK(spell_operators(model));
   SUBBYTE_CHECK_OK(infer(model));

@@ -60,6 +60,14 @@ Expected<bool> canonicalize_known(Model& model);
 // auto_pad and output_shape stay where pads depend on sizes that are not known.
 Expected<void> canonicalize_windows(Model& model);
 
+// Quantized operators and integer products, in arithmetic of floats that hold whole numbers. True
+// where there was such a node.
+Expected<bool> canonicalize_quantized(Model& model);
+// Operators of com.microsoft and QLinear ones that are made of those above, or whose weights are
+// packed in blocks: before shapes are inferred, of which they need none. The nodes that they become
+// are in the form of opset 21.
+Expected<void> unpack_quantized(Model& model);
+
 // Spells out in other operators what has no lowering of its own: what passes/spell/spellings.def
 // names. True where there was such a node whose ranks are known.
 Expected<bool> spell_operators(Model& model);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/grid.h"
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "passes/channel_fold.h"
 #include "passes/compact.h"
@@ -109,7 +111,9 @@ class Folder {
 
   bool has_weights(const Node& node) const {
     const Tensor* weights = graph_.constant(node.inputs[1]);
-    return weights != nullptr && is_float(weights->dtype) &&
+    // Weights that arrived quantized stay on their grid.
+    return weights != nullptr && is_float(weights->dtype) && !has_grid(*weights) &&
+           !sums_integers(node) &&
            (!node.has_input(2) || graph_.constant(node.inputs[2]) != nullptr);
   }
 

@@ -9,6 +9,7 @@
 #include "passes/canonical_form.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/compact.h"
+#include "passes/fold_grid.h"
 #include "passes/fold_rules.h"
 #include "passes/passes.h"
 #include "passes/resolve_branches.h"
@@ -64,7 +65,10 @@ void set_constant(ExprPool& exprs, Value& value, Tensor tensor) {
 }
 
 bool can_fold(const Graph& graph, const Node& node) {
-  return node.op != Op::Unknown && !reference::carries_graph(node) &&
+  // The transpose of a weight that arrived quantized is a view of it.
+  const bool keeps_grid = node.op == Op::Transpose && graph.constant(node.inputs[0]) != nullptr &&
+                          has_grid(*graph.constant(node.inputs[0]));
+  return node.op != Op::Unknown && !keeps_grid && !reference::carries_graph(node) &&
          std::ranges::all_of(
              node.inputs,
              [&](ValueId input) { return input == kNone || graph.constant(input) != nullptr; }) &&
@@ -150,6 +154,7 @@ Expected<std::optional<std::vector<Tensor>>> fold(const Model& model, NodeId id,
   }
   // Of those that only training asks for there are none.
   if (outputs->size() < node.outputs.size()) return std::nullopt;
+  if (node.outputs.size() == 1) outputs->front().grid = folded_grid(node, inputs, outputs->front());
   return std::move(*outputs);
 }
 
@@ -225,7 +230,9 @@ Expected<void> fold_known(Model& model, std::int64_t& budget) {
       SUBBYTE_TRY(auto outputs, fold(model, static_cast<NodeId>(n), budget, is_guarded));
       if (!outputs) continue;
       for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-        budget -= static_cast<std::int64_t>((*outputs)[i].data.size());
+        // The steps from codes to floats are few, and each is as large as the one before.
+        if ((*outputs)[i].grid == nullptr)
+          budget -= static_cast<std::int64_t>((*outputs)[i].data.size());
         set_constant(model.exprs, graph.values[node.outputs[i]], std::move((*outputs)[i]));
       }
       keep[n] = false;

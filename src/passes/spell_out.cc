@@ -65,6 +65,28 @@ std::vector<ValueId> Speller::split(std::string_view what, ValueId value, std::i
   return outputs;
 }
 
+std::vector<ValueId> Speller::add_several(Op op, std::string_view what, std::size_t outputs,
+                                          std::vector<ValueId> inputs) {
+  Node node = made(op, std::move(inputs), {});
+  for (std::size_t i = 0; i < outputs; ++i)
+    node.outputs.push_back(constants_.add_value(node_, fmt::format("{}_{}", what, i)));
+  std::vector<ValueId> values = node.outputs;
+  append(std::move(node));
+  return values;
+}
+
+void Speller::take_name(ValueId constant, ValueId from) {
+  std::swap(graph_.values[constant].name, graph_.values[from].name);
+}
+
+void Speller::give(std::size_t i, Op op, std::vector<ValueId> inputs,
+                   std::vector<Attribute> attributes) {
+  if (!wants(i)) return;
+  Node node = made(op, std::move(inputs), std::move(attributes));
+  node.outputs = {node_.outputs[i]};
+  append(std::move(node));
+}
+
 void Speller::finish(Op op, std::vector<ValueId> inputs, std::vector<Attribute> attributes) {
   Node node = made(op, std::move(inputs), std::move(attributes));
   node.outputs = {node_.outputs[0]};
@@ -75,6 +97,18 @@ void Speller::finish(std::size_t i, ValueId value) {
   Node node = made(Op::Identity, {value}, {});
   node.outputs = {node_.outputs[i]};
   append(std::move(node));
+}
+
+std::optional<std::vector<std::int64_t>> Speller::known_sizes(ValueId id) const {
+  const auto& shape = value(id).shape;
+  if (!shape) return std::nullopt;
+  std::vector<std::int64_t> numbers;
+  for (const Expr e : *shape) {
+    const auto number = number_of(e);
+    if (!number) return std::nullopt;
+    numbers.push_back(*number);
+  }
+  return numbers;
 }
 
 std::optional<std::vector<std::int64_t>> Speller::numbers(ValueId id) const {
@@ -233,7 +267,7 @@ std::vector<bool> find_read(const Graph& graph) {
 
 }  // namespace
 
-Expected<bool> spell_out(Model& model, SpellOut spell, Inference* inference) {
+Expected<bool> spell_out(Model& model, const SpellOut& spell, Inference* inference) {
   Graph& graph = model.main();
   ConstantMaker constants(model.exprs, graph);
   const std::vector<bool> is_read = find_read(graph);

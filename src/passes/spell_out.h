@@ -1,6 +1,7 @@
 // Rewriting one node as several.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,14 @@ class Speller {
   // One value for each of the sizes along an axis.
   std::vector<ValueId> split(std::string_view what, ValueId value, std::int64_t axis,
                              std::span<const std::int64_t> sizes);
+  // The same with several outputs.
+  std::vector<ValueId> add_several(Op op, std::string_view what, std::size_t outputs,
+                                   std::vector<ValueId> inputs);
+  // Gives the constant that stands for another the name that the source has for it.
+  void take_name(ValueId constant, ValueId from);
+  // Output i of the node, where it is wanted.
+  void give(std::size_t i, Op op, std::vector<ValueId> inputs,
+            std::vector<Attribute> attributes = {});
   // The node itself, changed; it has its outputs.
   void replace(Node node) { append(std::move(node)); }
   // The first output of the node.
@@ -100,6 +109,10 @@ class Speller {
   ValueId slice(std::string_view what, ValueId value, std::int64_t axis, ValueId start,
                 ValueId end);
 
+  // A size, or all of a value's, where they are numbers.
+  std::optional<std::int64_t> number_of(Expr e) const { return model_.exprs.value(e); }
+  std::optional<std::vector<std::int64_t>> known_sizes(ValueId id) const;
+
   // The elements of an integer value where all are known; none for one that is absent.
   std::optional<std::vector<std::int64_t>> numbers(ValueId value) const;
   const Tensor* constant(ValueId value) const { return graph_.constant(value); }
@@ -128,7 +141,7 @@ class Speller {
 // Replaces each node of the main graph for which `spell` appends others. `spell` gives true where
 // it has done so, and so does spell_out() where there was such a node. An output that the others do
 // not compute must not be read.
-using SpellOut = Expected<bool> (*)(Speller& speller);
-Expected<bool> spell_out(Model& model, SpellOut spell, Inference* inference = nullptr);
+using SpellOut = std::function<Expected<bool>(Speller& speller)>;
+Expected<bool> spell_out(Model& model, const SpellOut& spell, Inference* inference = nullptr);
 
 }  // namespace subbyte

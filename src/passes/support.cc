@@ -34,6 +34,8 @@ DType output_dtype(const DTypes& dtypes, const Node& node, std::size_t output) {
       return dtype_of(dtypes, node, 2);
     case DTypeSource::boolean:
       return DType::boolean;
+    case DTypeSource::int32:
+      return DType::int32;
     case DTypeSource::int64:
       return DType::int64;
     case DTypeSource::to:
@@ -47,6 +49,8 @@ DType output_dtype(const DTypes& dtypes, const Node& node, std::size_t output) {
     }
     case DTypeSource::stash_type:
       return dtype_number(node.int_or("stash_type", 1));
+    case DTypeSource::unknown:
+      break;
   }
   return DType::undefined;
 }

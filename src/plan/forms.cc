@@ -111,6 +111,11 @@ std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr 
   return forms;
 }
 
+std::vector<SizedForm> integer_product_forms(ExprPool& e, Expr batches, Expr rows, Expr cols) {
+  const Expr tiles = e.mul(batches, e.mul(ceil_div(e, cols, 4), ceil_div(e, rows, 4)));
+  return {{{{"matmul_integer"}, {}, {}, {}, {}}, e.constant(1), ceil_div(e, tiles, 64)}};
+}
+
 Expr row_workgroups(ExprPool& e, Expr rows, Expr cols) {
   // Short rows share a workgroup.
   const Expr together =

@@ -45,6 +45,9 @@ struct DepthParts {
 std::optional<DepthParts> depth_parts(ExprPool& exprs, Expr batches, Expr rows, Expr cols,
                                       Expr depth, bool rows_adjacent);
 // Softmax and normalisation.
+// For sums of integers that f32 might not hold.
+std::vector<SizedForm> integer_product_forms(ExprPool& exprs, Expr batches, Expr rows, Expr cols);
+
 Expr row_workgroups(ExprPool& exprs, Expr rows, Expr cols);
 // `strided`: neighbouring outputs are neighbours in memory, the elements of one reduction are not.
 std::vector<SizedForm> reduce_forms(ExprPool& exprs, Expr outer, Expr inner, bool strided);

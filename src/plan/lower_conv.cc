@@ -249,6 +249,7 @@ Expected<void> lower_conv(Lowering& lowering, const Kernel& kernel) {
   p.weight = stored_in(lowering, weight, conv_weight_order(shape.size()));
   lay_out(exprs, c, p);
   add_bias(lowering, node, p);
+  sum_integers(lowering, node, p);
 
   StepCode code(exprs, lowering.plan, true);
   SUBBYTE_CHECK_OK(declare_a(lowering, code, c, p, node.inputs[0]));

@@ -201,6 +201,8 @@ Expected<void> lower_matmul(Lowering& lowering, const Kernel& kernel) {
   if (constant != kNone && !take_stored(lowering, constant, from_constant, p))
     note_read_by_elements(lowering, kernel, constant);
 
+  sum_integers(lowering, node, p);
+
   StepCode code(lowering.exprs(), lowering.plan);
   const Frame a_frame{{{"b", p.batches}, {"m", p.rows}, {"k", p.depth}}};
   SUBBYTE_CHECK_OK(declare_operand(lowering, code, a, a_frame, a_path, p.depth, "load_a"));

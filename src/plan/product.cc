@@ -50,7 +50,9 @@ void note_read_by_elements(Lowering& lowering, const Kernel& kernel, ValueId con
   const auto it = lowering.placement.weights.find(constant);
   if (it == lowering.placement.weights.end()) return;
   const Encoding& encoding = lowering.plan.weights[it->second].encoding;
-  if (!std::holds_alternative<AffineEncoding>(encoding)) return;
+  if (std::holds_alternative<FloatEncoding>(encoding) ||
+      std::holds_alternative<IntegerEncoding>(encoding))
+    return;
   lowering.plan.read_by_elements.emplace_back(it->second, step_name(lowering, kernel));
 }
 
@@ -111,13 +113,23 @@ Expected<void> declare_epilogue(Lowering& lowering, StepCode& code, const Kernel
                           : fmt::format("{} + {} * {}", value, f32_literal(p.beta), addend.text));
   }
   Evaluator epilogue(lowering.model, lowering.schedule, lowering.placement, code, scope,
-                     KernelResult{result, value, GpuType::f32});
+                     KernelResult{result, value, p.integer ? GpuType::i32 : GpuType::f32});
   // The group's values have the elements of C in C's order, under whatever shape.
   std::vector<ViewStep> path = p.result_path;
   if (!path.empty()) path.insert(path.begin(), reshaped(lowering.shape(result)));
   SUBBYTE_TRY(const Typed y, epilogue.definition(kernel.result, p.result, path));
   scope.line(store_result(lowering, code, epilogue, kernel.result, p.result, path, y.text));
-  code.declare(scope.function("store(b: u32, m: u32, n: u32, value: f32)"));
+  if (!p.integer) {
+    code.declare(scope.function("store(b: u32, m: u32, n: u32, value: f32)"));
+    return {};
+  }
+  code.declare(scope.function("store_integer(b: u32, m: u32, n: u32, value: i32)"));
+  if (!p.in_words) {
+    // Whole already, but for weights that have been rounded to other numbers.
+    code.declare(
+        "fn store(b: u32, m: u32, n: u32, value: f32) {\n"
+        "  store_integer(b, m, n, i32(round(value)));\n}\n");
+  }
   return {};
 }
 
@@ -128,8 +140,10 @@ Expected<void> add_product(Lowering& lowering, const Kernel& kernel, StepCode& c
   StepCode part_code = code;
   const auto libraries = declare_product(lowering, code, p, p.batches, split);
   const Expr chunk = split ? lowering.plan.chunk_rows(exprs) : p.cols;
-  auto forms = product_forms(exprs, p.batches, p.rows, chunk, p.depth, p.rows_adjacent);
-  const auto parts = split ? std::nullopt : product_parts(lowering, p);
+  auto forms = p.in_words
+                   ? integer_product_forms(exprs, p.batches, p.rows, chunk)
+                   : product_forms(exprs, p.batches, p.rows, chunk, p.depth, p.rows_adjacent);
+  const auto parts = split || p.integer ? std::nullopt : product_parts(lowering, p);
   if (parts) {
     declare_product(lowering, part_code, p, exprs.mul(p.batches, parts->depth.parts), split);
     add_part_sums(lowering, kernel, part_code, p, *parts, libraries);

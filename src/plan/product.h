@@ -25,10 +25,17 @@ struct Product {
   // Neighbouring rows of A and of C, not columns, are neighbours in memory.
   bool rows_adjacent = false;
   // The result is alpha * C + beta * addend, the addend broadcast through its path.
+  // The sums are whole numbers, given as i32. Where sums of f32 might not be exact they are summed
+  // in i32, modulo 2^32.
+  bool integer = false;
+  bool in_words = false;
   float alpha = 1, beta = 1;
   ValueId addend = kNone;
   std::vector<ViewStep> addend_path;
 };
+
+// Makes the sums those of a node that sums_integers(), if it does.
+void sum_integers(Lowering& lowering, const Node& node, Product& product);
 
 // "fn NAME(b, ROW, k) -> vec4<f32>" for rows of an operand that a value is through a path: one load
 // of four where the values lie so, else four loads.

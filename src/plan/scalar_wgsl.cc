@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "graph/node_form.h"
 #include "graph/ops.h"
 
 namespace subbyte {
@@ -21,6 +22,14 @@ Typed narrowed(Typed value, DType dtype) {
       return {fmt::format("({}) & 0xffu", value.text), value.type};
     case DType::uint16:
       return {fmt::format("({}) & 0xffffu", value.text), value.type};
+    case DType::uint4:
+      return {fmt::format("({}) & 0xfu", value.text), value.type};
+    case DType::uint2:
+      return {fmt::format("({}) & 3u", value.text), value.type};
+    case DType::int4:
+      return {fmt::format("(({}) << 28u) >> 28u", value.text), value.type};
+    case DType::int2:
+      return {fmt::format("(({}) << 30u) >> 30u", value.text), value.type};
     case DType::int8:
       return {fmt::format("(({}) << 24u) >> 24u", value.text), value.type};
     case DType::int16:
@@ -223,6 +232,8 @@ std::optional<Typed> binary(const Node& node, const ScalarArgument& first,
     case Op::Mul:
       return infix("*");
     case Op::Div:
+      if (rounds_quotient(node))
+        return Typed{fmt::format("resample_quotient({}, {})", a.text, b.text), a.type};
       return infix("/");
     case Op::And:
       return infix("&");

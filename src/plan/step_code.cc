@@ -14,6 +14,12 @@ namespace subbyte {
 
 namespace {
 
+// What stored scales are multiplied with.
+float scale_factor(const StoredWeight& stored) {
+  const auto* affine = std::get_if<AffineEncoding>(&stored.encoding);
+  return affine == nullptr ? 1.0f : std::ldexp(1.0f, affine->scale_exponent);
+}
+
 // Elements that no accessor reads.
 constexpr const char* kAtomic = "atomic<u32>";
 
@@ -161,14 +167,13 @@ void StepCode::declare_reader(const StoredWeight& stored, const std::string& nam
   const auto constant = [](std::string_view function, const std::string& value, const char* type) {
     return fmt::format("fn {}() -> {} {{ return {}; }}\n", function, type, value);
   };
-  const auto& affine = std::get<AffineEncoding>(stored.encoding);
   std::string text = reader_hooks(stored, name);
   text += "fn weight_row(b: u32, n: u32) -> u32 { return n; }\n";
   text += constant("depth", u32_literal(stored.k), "u32");
   text += constant("row_words", u32_literal(stored.layout.values / 4), "u32");
   text += constant("scale_bytes", u32_literal(stored.layout.scales), "u32");
   text += constant("zero_bytes", u32_literal(stored.layout.zero_points), "u32");
-  text += constant("scale_factor", f32_literal(std::ldexp(1.0f, affine.scale_exponent)), "f32");
+  text += constant("scale_factor", f32_literal(scale_factor(stored)), "f32");
   std::string reader;
   for (const std::string_view file : reader_files(stored)) reader += kernel_file(file);
   reader += kernel_file("weights_value");
@@ -194,11 +199,11 @@ void StepCode::bind_matrix(WeightId weight, bool whole) {
     declare(reader_hooks(stored));
   }
   declare_size("row_words", exprs_.constant(stored.layout.values / 4));
-  if (const auto* affine = std::get_if<AffineEncoding>(&stored.encoding)) {
+  if (stored.layout.scales > 0) {
     declare_size("scale_bytes", exprs_.constant(stored.layout.scales));
     declare_size("zero_bytes", exprs_.constant(stored.layout.zero_points));
     // A parameter and no constant, so that matrices of one shape share their kernels.
-    const float factor = std::ldexp(1.0f, affine->scale_exponent);
+    const float factor = scale_factor(stored);
     declare(fmt::format("fn scale_factor() -> f32 {{ return bitcast<f32>({}); }}\n",
                         parameter(exprs_.constant(std::bit_cast<std::uint32_t>(factor)))));
   }

@@ -75,15 +75,47 @@ std::string_view values_file(const StoredWeight& stored) {
         return "weights_q2";
     }
   }
+  if (std::holds_alternative<CodebookEncoding>(stored.encoding)) return "weights_codebook";
   return std::get<FloatEncoding>(stored.encoding).bits == 16 ? "weights_f16" : "weights_f32";
+}
+
+// The constants of a group.
+std::string group_constants(int group, int scale_bits, int zero_bits, float zero_step,
+                            float zero_default) {
+  return fmt::format(
+      "const W_GROUP = {}u;\nconst W_SCALE_BITS = {}u;\nconst W_ZERO_BITS = {}u;\n"
+      "const W_ZERO_STEP = {};\nconst W_ZERO_DEFAULT = {};\n",
+      group, scale_bits, zero_bits, f32_literal(zero_step), f32_literal(zero_default));
+}
+
+// The numbers that four codes stand for, chosen bit by bit: an array would lie in memory.
+std::string codebook_function(const CodebookEncoding& encoding) {
+  std::vector<std::string> level;
+  for (const float value : encoding.values)
+    level.push_back(fmt::format("vec4<f32>({})", f32_literal(value)));
+  std::string text = "fn codebook_numbers(codes: vec4<u32>) -> vec4<f32> {\n";
+  for (int bit = 0; level.size() > 1; ++bit) {
+    text +=
+        fmt::format("  let bit{0} = (codes & vec4<u32>({1}u)) != vec4<u32>();\n", bit, 1 << bit);
+    std::vector<std::string> next;
+    for (std::size_t i = 0; i < level.size(); i += 2) {
+      next.push_back(fmt::format("n{}_{}", bit, i / 2));
+      text += fmt::format("  let {} = select({}, {}, bit{});\n", next.back(), level[i],
+                          level[i + 1], bit);
+    }
+    level = std::move(next);
+  }
+  return text + fmt::format("  return {};\n}}\n", level.front());
 }
 
 std::string constants(const StoredWeight& stored) {
   std::string text = fmt::format("const W_ROWS_OF_VEC4 = {};\n", stored.layout.values / 4 % 4 == 0);
   if (const auto* e = std::get_if<AffineEncoding>(&stored.encoding)) {
-    text += fmt::format("const W_GROUP = {}u;\nconst W_ZERO_BITS = {}u;\n", e->group, e->zero_bits);
-    text += fmt::format("const W_ZERO_STEP = {};\nconst W_ZERO_DEFAULT = {};\n",
-                        f32_literal(e->zero_step), f32_literal(e->zero_default));
+    text += group_constants(e->group, e->scale_bits, e->zero_bits, e->zero_step, e->zero_default);
+  }
+  if (const auto* e = std::get_if<CodebookEncoding>(&stored.encoding)) {
+    text += group_constants(e->group, e->scale_bits, 0, 1, 0);
+    text += codebook_function(*e);
   }
   return text;
 }
@@ -114,7 +146,7 @@ std::string absent_parts(const StoredWeight& stored) {
 std::vector<std::string_view> reader_files(const StoredWeight& stored) {
   std::vector<std::string_view> files{"octet"};
   const std::string_view values = values_file(stored);
-  if (std::holds_alternative<AffineEncoding>(stored.encoding)) files.emplace_back("weights_affine");
+  if (stored.layout.scales > 0) files.emplace_back("weights_affine");
   if (values == "weights_f16") files.emplace_back("half");
   files.push_back(values);
   return files;

@@ -30,6 +30,13 @@ float get_half(const std::byte* from) {
   return half_to_float(half);
 }
 
+float get_scale(const std::byte* scales, std::size_t i, int bits) {
+  if (bits == 16) return get_half(scales + 2 * i);
+  float scale = 0;
+  std::memcpy(&scale, scales + 4 * i, sizeof(scale));
+  return scale;
+}
+
 // One row of an affine matrix, read from its bytes.
 struct AffineRow {
   std::vector<std::uint8_t> codes;
@@ -44,7 +51,7 @@ struct AffineRow {
     unpack_bits(matrix.values.data() + row * layout.values, codes.size(), encoding.bits,
                 codes.data());
     for (std::size_t g = 0; g < scales.size(); ++g) {
-      scales[g] = get_half(matrix.scales.data() + row * layout.scales + 2 * g);
+      scales[g] = get_scale(matrix.scales.data() + row * layout.scales, g, encoding.scale_bits);
     }
     if (encoding.zero_bits > 0) {
       unpack_bits(matrix.zero_points.data() + row * layout.zero_points, zeros.size(),
@@ -97,6 +104,23 @@ Distortion pack_block(const float* values, std::int64_t rows, std::int64_t k,
 Distortion pack_block(const float*, std::int64_t, std::int64_t, const IntegerEncoding&, ScaleSearch,
                       const BlockOutput&) {
   return {};
+}
+
+// No floats are encoded so; what arrived with its codes is packed by pack_arrived().
+Distortion pack_block(const float*, std::int64_t, std::int64_t, const CodebookEncoding&,
+                      ScaleSearch, const BlockOutput&) {
+  return {};
+}
+
+void unpack_row(const CodebookEncoding& encoding, const PackedMatrix& matrix,
+                const RowLayout& layout, std::int64_t row, float* out) {
+  std::vector<std::uint8_t> codes(size_of(matrix.k));
+  unpack_bits(matrix.values.data() + row * layout.values, codes.size(), encoding.bits,
+              codes.data());
+  const std::byte* const scales = matrix.scales.data() + row * layout.scales;
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    out[i] = get_scale(scales, i / size_of(encoding.group), encoding.scale_bits) *
+             encoding.values[codes[i]];
 }
 
 PackedMatrix allocate(std::int64_t rows, std::int64_t k, const Encoding& encoding) {
@@ -192,6 +216,9 @@ void unpack(const PackedMatrix& matrix, std::int64_t first_row, std::int64_t row
       row.read(*affine, matrix, layout, first_row + r);
       row.decode(*affine, matrix.k, out + r * matrix.k);
     }
+  } else if (const auto* codebook = std::get_if<CodebookEncoding>(&matrix.encoding)) {
+    for (std::int64_t r = 0; r < row_count; ++r)
+      unpack_row(*codebook, matrix, layout, first_row + r, out + r * matrix.k);
   } else if (const auto* floats = std::get_if<FloatEncoding>(&matrix.encoding)) {
     for (std::int64_t r = 0; r < row_count; ++r) {
       const std::byte* const from = matrix.values.data() + (first_row + r) * layout.values;

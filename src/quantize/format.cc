@@ -8,7 +8,7 @@ std::int64_t words(std::int64_t bits) { return (bits + 31) / 32 * 4; }
 RowLayout layout(const AffineEncoding& encoding, std::int64_t k) {
   const std::int64_t groups = groups_in_row(encoding, k);
   return {.values = words(k * encoding.bits),
-          .scales = groups * 2,
+          .scales = groups * (encoding.scale_bits / 8),
           .zero_points = (groups * encoding.zero_bits + 7) / 8};
 }
 
@@ -20,6 +20,11 @@ RowLayout layout(const IntegerEncoding& encoding, std::int64_t k) {
   return {.values = words(k * encoding.bits)};
 }
 
+RowLayout layout(const CodebookEncoding& encoding, std::int64_t k) {
+  return {.values = words(k * encoding.bits),
+          .scales = groups_in_row(encoding, k) * (encoding.scale_bits / 8)};
+}
+
 }  // namespace
 
 RowLayout row_layout(const Encoding& encoding, std::int64_t k) {
@@ -27,6 +32,10 @@ RowLayout row_layout(const Encoding& encoding, std::int64_t k) {
 }
 
 std::int64_t groups_in_row(const AffineEncoding& encoding, std::int64_t k) {
+  return (k + encoding.group - 1) / encoding.group;
+}
+
+std::int64_t groups_in_row(const CodebookEncoding& encoding, std::int64_t k) {
   return (k + encoding.group - 1) / encoding.group;
 }
 

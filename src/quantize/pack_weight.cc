@@ -3,12 +3,15 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "quantize/arrived.h"
 
 namespace subbyte {
 
 Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& stored) {
   const Value& value = model.main().values[stored.value];
   if (const auto* chosen = std::get_if<ChosenNumbers>(&stored.source)) return *chosen->matrix;
+  if (std::holds_alternative<CodesOfGrid>(stored.source))
+    return pack_arrived(*value.constant, stored);
   if (std::holds_alternative<IntegerEncoding>(stored.encoding)) {
     return pack_integers(*value.constant, stored.rows, stored.k, quoted(value.name));
   }

@@ -27,9 +27,13 @@ struct ChosenNumbers {
   friend bool operator==(const ChosenNumbers&, const ChosenNumbers&) = default;
 };
 
-// Where the packed numbers come from. Codes on a grid that arrived in the model, with its scales
-// and zero points, are a further alternative.
-using StoredSource = std::variant<ElementsOfConstant, ChosenNumbers>;
+// The codes, scales and zero points that the constant arrived with (graph/grid.h), as they are.
+struct CodesOfGrid {
+  friend bool operator==(const CodesOfGrid&, const CodesOfGrid&) = default;
+};
+
+// Where the packed numbers come from.
+using StoredSource = std::variant<ElementsOfConstant, ChosenNumbers, CodesOfGrid>;
 
 // A matrix of rows by k in some encoding.
 struct StoredWeight {

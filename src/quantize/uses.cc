@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "graph/grid.h"
 #include "graph/ops.h"
 #include "graph/recurrence.h"
 #include "quantize/name_structure.h"
@@ -138,6 +139,8 @@ class Finder {
   // Whether the use is of a trained operand, and of which kind where it is no matrix.
   void judge(WeightUse& use, NodeId reader) const {
     if (is_matrix(use.kind)) {
+      // Whoever quantized it took it for a weight.
+      if (has_grid(*graph_.values[use.value].constant)) return;
       if (!trained_.trains_matrix(use.value, reader)) use.kind = WeightUseKind::other;
       return;
     }

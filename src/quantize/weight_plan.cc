@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "base/threads.h"
+#include "graph/grid.h"
+#include "quantize/arrived.h"
 #include "quantize/choose_encoding.h"
 #include "quantize/flow.h"
 #include "quantize/mixed.h"
@@ -105,10 +107,49 @@ std::string model_type(const std::vector<WeightUse>& uses) {
   return type;
 }
 
-StoredWeight stored_weight(const WeightUse& use, const Assignment& assignment) {
-  ElementsOfConstant source;
-  if (const auto* affine = std::get_if<AffineEncoding>(&assignment.encoding)) {
-    source.search = scale_search(affine->bits, use.kind);
+// Weights that arrived quantized stay on their grid where they may have as many bits. Marks them.
+std::vector<bool> keep_arrived(const Model& model, const std::vector<WeightUse>& uses,
+                               std::vector<Assignment>& assignments,
+                               std::vector<std::string>& requantized) {
+  std::vector<bool> kept(uses.size(), false);
+  std::map<std::pair<int, int>, std::vector<std::size_t>> narrower;
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const Value& value = model.main().values[uses[i].value];
+    if (!has_grid(*value.constant)) continue;
+    const int bits = value_bits(assignments[i].encoding);
+    auto arrived = arrived_encoding(*value.constant, uses[i].order);
+    if (!arrived) {
+      // What is no matrix is stored as the floats that it is, where it is not one that is large.
+      if (bits < 16 || is_matrix(uses[i].kind))
+        requantized.push_back(fmt::format("weight {} arrived quantized, but {}: it is stored anew",
+                                          quoted(value.name), arrived.error().message));
+    } else if (const int own = value_bits(*arrived); own <= bits) {
+      assignments[i] = {*arrived, ""};
+      kept[i] = true;
+    } else {
+      narrower[{own, bits}].push_back(i);
+    }
+  }
+  for (const auto& [widths, which] : narrower) {
+    requantized.push_back(fmt::format(
+        "{} arrived at {} bits and {} quantized anew at {}, from the numbers that the codes stand "
+        "for",
+        which.size() == 1
+            ? fmt::format("weight {}", quoted(model.main().values[uses[which[0]].value].name))
+            : fmt::format("{} weights", which.size()),
+        widths.first, which.size() == 1 ? "is" : "are", widths.second));
+  }
+  return kept;
+}
+
+StoredWeight stored_weight(const WeightUse& use, const Assignment& assignment, bool arrived) {
+  StoredSource source = CodesOfGrid{};
+  if (!arrived) {
+    ElementsOfConstant elements;
+    if (const auto* affine = std::get_if<AffineEncoding>(&assignment.encoding)) {
+      elements.search = scale_search(affine->bits, use.kind);
+    }
+    source = elements;
   }
   return {.value = use.value,
           .encoding = assignment.encoding,
@@ -159,8 +200,11 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
   for_marked(plan.uses, narrow, plan.assignments,
              [](const auto& some, auto& theirs) { narrow_others(some, theirs); });
   widen(plan.uses, policy, precisions, named, plan.assignments);
+  const std::vector<bool> arrived =
+      keep_arrived(model, plan.uses, plan.assignments, plan.requantized);
   for (std::size_t i = 0; i < plan.uses.size(); ++i) {
-    plan.stored.emplace(plan.uses[i].value, stored_weight(plan.uses[i], plan.assignments[i]));
+    plan.stored.emplace(plan.uses[i].value,
+                        stored_weight(plan.uses[i], plan.assignments[i], arrived[i]));
   }
   plan.model_type = model_type(plan.uses);
   if (policy.precision) plan.broken = broken_promise(plan, *policy.precision, named);

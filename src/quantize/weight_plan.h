@@ -40,6 +40,8 @@ struct WeightPlan {
   std::map<ValueId, StoredWeight> stored;
   std::string model_type;  // transformer, convolutional, or other
   std::optional<BrokenPromise> broken;
+  // What became of weights that arrived quantized and do not stay on their grid; sentences.
+  std::vector<std::string> requantized;
 };
 
 // Of a model in standard operators, every shape known. Errors are those of the rules, and of

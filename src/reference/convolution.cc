@@ -1,8 +1,10 @@
 #include "reference/convolution.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "graph/infer/window.h"
+#include "graph/node_form.h"
 
 namespace subbyte::reference {
 namespace {
@@ -72,13 +74,22 @@ Result reference_convolution(const Call& call, bool transposed) {
   SUBBYTE_TRY(const Convolution c, convolution_of(call, transposed));
   Dims dims{c.batch, c.groups * c.out_channels};
   dims.insert(dims.end(), c.out.begin(), c.out.end());
-  SUBBYTE_TRY(const std::size_t bytes, output_bytes(call, dtype, dims));
-  if (bytes == 0) return one(make_tensor(dtype, std::move(dims), {}));
+  const DType sums = sums_integers(call.node) ? DType::int32 : dtype;
+  SUBBYTE_TRY(const std::size_t bytes, output_bytes(call, sums, dims));
+  if (bytes == 0) return one(make_tensor(sums, std::move(dims), {}));
   std::vector<double> result = convolve(c, call.input(0), call.input(1));
   if (call.has(2)) {
     const std::vector<double> bias = read_doubles(call.input(2));
     const auto size = static_cast<std::size_t>(c.out_size());
     for (std::size_t i = 0; i < result.size(); ++i) result[i] += bias[i / size % bias.size()];
+  }
+  if (sums_integers(call.node)) {
+    // Modulo 2^32, each the nearest whole number.
+    std::vector<std::byte> integers(bytes);
+    for (std::size_t i = 0; i < result.size(); ++i)
+      elements_of<std::int32_t>(integers)[i] =
+          static_cast<std::int32_t>(saturate<std::int64_t>(std::nearbyint(result[i])));
+    return one(make_tensor(DType::int32, std::move(dims), std::move(integers)));
   }
   SUBBYTE_TRY(Tensor made, make_floats(call, dtype, std::move(dims), result));
   return one(std::move(made));

@@ -121,6 +121,8 @@ bool with_floats(DType dtype, F&& f) {
 template <typename F>
 bool with_integers(DType dtype, F&& f) {
   switch (dtype) {
+    case DType::int2:
+    case DType::int4:
     case DType::int8:
       return f(std::int8_t{}), true;
     case DType::int16:
@@ -129,6 +131,8 @@ bool with_integers(DType dtype, F&& f) {
       return f(std::int32_t{}), true;
     case DType::int64:
       return f(std::int64_t{}), true;
+    case DType::uint2:
+    case DType::uint4:
     case DType::uint8:
       return f(std::uint8_t{}), true;
     case DType::uint16:

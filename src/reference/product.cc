@@ -1,5 +1,9 @@
 #include "reference/product.h"
 
+#include <cmath>
+
+#include "graph/node_form.h"
+
 namespace subbyte::reference {
 namespace {
 
@@ -52,6 +56,15 @@ void store(std::vector<std::byte>& bytes, std::int64_t first, std::span<const do
     elements_of<T>(bytes)[static_cast<std::size_t>(first) + i] = narrow<T>(values[i]);
 }
 
+// Sums of whole numbers as int32, modulo 2^32; where weights have been rounded to other numbers,
+// the nearest whole ones.
+void store_integers(std::vector<std::byte>& bytes, std::int64_t first,
+                    std::span<const double> values) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    elements_of<std::int32_t>(bytes)[static_cast<std::size_t>(first) + i] =
+        static_cast<std::int32_t>(saturate<std::int64_t>(std::nearbyint(values[i])));
+}
+
 Expected<void> check_dtypes(const Call& call) {
   for (std::size_t i = 1; i < call.inputs.size(); ++i) {
     if (call.has(i) && call.input(i).dtype != call.input(0).dtype)
@@ -100,7 +113,9 @@ Result reference_matmul(const Call& call) {
   Dims dims = batch;
   if (!left_is_vector) dims.push_back(m);
   if (!right_is_vector) dims.push_back(n);
-  SUBBYTE_TRY(auto bytes, allocate(call, dtype, dims));
+  const bool integer = sums_integers(call.node);
+  const DType sums = integer ? DType::int32 : dtype;
+  SUBBYTE_TRY(auto bytes, allocate(call, sums, dims));
   const std::int64_t matrices = bytes.empty() ? 0 : product(batch, 0, batch.size());
   bool known = with_floats(dtype, [](auto) {}) || with_integers(dtype, [](auto) {});
   if (!known) return wrong_dtype(call, dtype);
@@ -108,13 +123,19 @@ Result reference_matmul(const Call& call) {
     const Matrix left{call.input(0), m, k, k, 1, matrix_offset(a, batch, i)};
     const Matrix right{call.input(1), k, n, n, 1, matrix_offset(b, batch, i)};
     const std::int64_t first = i * m * n;
-    with_floats(dtype, [&]<typename T>(T) { store<T>(bytes, first, multiply(left, right)); });
+    with_floats(dtype, [&]<typename T>(T) {
+      if (integer) {
+        store_integers(bytes, first, multiply(left, right));
+      } else {
+        store<T>(bytes, first, multiply(left, right));
+      }
+    });
     with_integers(dtype, [&]<typename T>(T) {
       for (std::int64_t e = 0; e < m * n; ++e)
         elements_of<T>(bytes)[first + e] = integer_dot<T>(left, right, e / n, e % n);
     });
   }
-  return one(make_tensor(dtype, std::move(dims), std::move(bytes)));
+  return one(make_tensor(sums, std::move(dims), std::move(bytes)));
 }
 
 // alpha * A' * B' + beta * C, rounded once; A' is A or, with transA, its transpose. C broadcasts to

@@ -108,6 +108,7 @@ fn weight_word(i: u32) -> u32 { return w_values[${narrow ? 'i' : 'i >> 2u][i & 3
   code += `@group(0) @binding(${binding + 1}) var<storage, read> w_scales: array<u32>;
 fn scale_bytes() -> u32 { return ${w.groups * 2}u; }
 const W_GROUP: u32 = ${w.group}u;
+const W_SCALE_BITS: u32 = 16u;
 const W_ZERO_BITS: u32 = ${w.zeroBits}u;
 fn zero_bytes() -> u32 { return ${w.zeroBytes}u; }
 const W_ZERO_STEP: f32 = ${literal(w.zeroStep)};

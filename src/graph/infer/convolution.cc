@@ -1,6 +1,7 @@
 // Convolutions and pools.
 #include "graph/infer/node_infer.h"
 #include "graph/infer/window.h"
+#include "graph/node_form.h"
 #include "graph/ops.h"
 
 namespace subbyte {
@@ -51,11 +52,8 @@ std::string channels_message(NodeInfer& c, Expr expected) {
       c.text(*c.shape(0)), c.text(*c.shape(1)), c.node.int_or("group", 1), c.exprs.text(expected));
 }
 
-}  // namespace
-
 // Weights [output channels, input channels / group, kernel...].
-Expected<void> infer_conv(NodeInfer& c) {
-  SUBBYTE_TRY(const DType dtype, c.same_dtype(0, 3));
+Expected<void> set_convolution(NodeInfer& c, DType dtype, bool has_bias) {
   c.set(0, dtype, std::nullopt);
   SUBBYTE_TRY(const auto window, window_of(c.exprs, c.graph(), c.node));
   SUBBYTE_TRY(const Expr groups, groups_of(c));
@@ -65,11 +63,21 @@ Expected<void> infer_conv(NodeInfer& c) {
   SUBBYTE_TRY(const Expr depth, per_group(c, input[1], groups, "input channels"));
   SUBBYTE_CHECK_OK(per_group(c, weights[0], groups, "output channels"));
   SUBBYTE_CHECK_OK(c.unify(depth, weights[1], channels_message(c, depth)));
-  SUBBYTE_CHECK_OK(check_bias(c, weights[0]));
+  if (has_bias) SUBBYTE_CHECK_OK(check_bias(c, weights[0]));
   SUBBYTE_CHECK_OK(check_sizes(c, window->out));
   c.set(0, dtype, with_batch(input[0], weights[0], window->out));
   return {};
 }
+
+}  // namespace
+
+Expected<void> infer_conv(NodeInfer& c) {
+  SUBBYTE_TRY(const DType dtype, c.same_dtype(0, 3));
+  return set_convolution(c, sums_integers(c.node) ? DType::int32 : dtype, true);
+}
+
+// Inputs 2 and 3 are zero points.
+Expected<void> infer_conv_integer(NodeInfer& c) { return set_convolution(c, DType::int32, false); }
 
 // Weights [input channels, output channels / group, kernel...].
 Expected<void> infer_conv_transpose(NodeInfer& c) {

@@ -1,5 +1,6 @@
 // Matrix products.
 #include "graph/infer/node_infer.h"
+#include "graph/node_form.h"
 
 namespace subbyte {
 namespace {
@@ -11,10 +12,8 @@ Expected<Expr> shared_depth(NodeInfer& c, Expr a, Expr b, const Shape& left, con
                   c.text(left), c.text(right), c.exprs.text(a), c.exprs.text(b)));
 }
 
-}  // namespace
-
-Expected<void> infer_matmul(NodeInfer& c) {
-  SUBBYTE_TRY(const DType dtype, c.same_dtype(0, 2));
+// Sets output 0: the product of inputs 0 and 1.
+Expected<void> set_product(NodeInfer& c, DType dtype) {
   c.set(0, dtype, std::nullopt);
   if (c.shape(0) == nullptr || c.shape(1) == nullptr) return {};
   Shape a = *c.shape(0), b = *c.shape(1);
@@ -35,6 +34,15 @@ Expected<void> infer_matmul(NodeInfer& c) {
   c.set(0, dtype, std::move(result));
   return {};
 }
+
+}  // namespace
+
+Expected<void> infer_matmul(NodeInfer& c) {
+  SUBBYTE_TRY(const DType dtype, c.same_dtype(0, 2));
+  return set_product(c, sums_integers(c.node) ? DType::int32 : dtype);
+}
+
+Expected<void> infer_matmul_integer(NodeInfer& c) { return set_product(c, DType::int32); }
 
 Expected<void> infer_gemm(NodeInfer& c) {
   SUBBYTE_TRY(const DType dtype, c.same_dtype(0, 3));

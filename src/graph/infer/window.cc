@@ -213,7 +213,7 @@ Expected<void> check_scalar(const std::vector<Expr>& input, const std::vector<Ex
 Expected<std::optional<Window>> window_of(ExprPool& exprs, const Graph& graph, const Node& node) {
   const auto& input = graph.values[node.inputs[0]].shape;
   if (!input) return std::nullopt;
-  if (node.op != Op::Conv) {
+  if (node.op != Op::Conv && node.op != Op::ConvInteger) {
     SUBBYTE_TRY(Window window, window_of(exprs, node, *input, {}));
     return window;
   }

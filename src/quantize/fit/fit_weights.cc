@@ -152,6 +152,8 @@ class Fitting {
       const auto stored = v == kNone ? plan_.stored.end() : plan_.stored.find(v);
       if (stored == plan_.stored.end() || uses_.count(v) != 1) continue;
       if (!std::holds_alternative<AffineEncoding>(stored->second.encoding)) continue;
+      // What arrived quantized stays as it is.
+      if (!std::holds_alternative<ElementsOfConstant>(stored->second.source)) continue;
       const WeightUse& use = *use_of_.at(v);
       const auto inputs = ProductInputs::of(graph_, use, n);
       if (!inputs) continue;
