@@ -41,6 +41,7 @@ class FormCheck {
       case Op::ScatterElements:
       case Op::Softmax:
       case Op::Split:
+      case Op::TopK:
         return axis_below(rank);
       case Op::Flatten:
       case Op::OneHot:

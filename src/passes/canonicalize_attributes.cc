@@ -67,10 +67,19 @@ Expected<void> pad_to_inputs(ConstantMaker& make, Node& node) {
   return {};
 }
 
+Expected<void> top_k_to_input(ConstantMaker& make, Node& node) {
+  if (node.find("k") == nullptr) return fail("its attribute 'k' is missing");
+  const std::int64_t k = node.int_or("k", 0);
+  set_input(node, 1, make.add_int64s(node, "k", std::span(&k, 1)));
+  remove_attribute(node, "k");
+  return {};
+}
+
 Expected<void> canonicalize_node(ConstantMaker& make, Node& node, std::int64_t opset) {
   if (opset < axes_are_input_since(node.op_type)) return axes_to_input(make, node);
   if (node.op_type == "Slice" && opset < 10) return slice_to_inputs(make, node);
   if (node.op_type == "Split" && opset < 18) split_to_input(make, node);
+  if (node.op_type == "TopK" && opset < 10) return top_k_to_input(make, node);
   if (node.op_type == "Dropout" && opset < 12) dropout_to_input(make, node);
   if (node.op_type == "Pad" && opset < 11) return pad_to_inputs(make, node);
   if (node.op_type == "Scatter") {

@@ -154,6 +154,26 @@ std::string check_batch_normalization(const Graph& graph, const Node& node) {
   return "";
 }
 
+std::string check_bit_shift(const Graph&, const Node& node) {
+  const std::string_view direction = node.string_or("direction", "");
+  if (direction == "LEFT" || direction == "RIGHT") return "";
+  return fmt::format("its direction is {}; it must be 'LEFT' or 'RIGHT'", quoted(direction));
+}
+
+std::string check_grid_sample(const Graph&, const Node& node) {
+  static constexpr std::string_view kKnown[] = {"linear", "bilinear", "nearest", "cubic",
+                                                "bicubic"};
+  static constexpr std::string_view kPaddings[] = {"zeros", "border", "reflection"};
+  const std::string_view mode = node.string_or("mode", "linear");
+  if (std::ranges::find(kKnown, mode) == std::end(kKnown))
+    return fmt::format("its mode is {}; it must be 'linear', 'nearest' or 'cubic'", quoted(mode));
+  const std::string_view padding = node.string_or("padding_mode", "zeros");
+  if (std::ranges::find(kPaddings, padding) == std::end(kPaddings))
+    return fmt::format("its padding_mode is {}; it must be 'zeros', 'border' or 'reflection'",
+                       quoted(padding));
+  return "";
+}
+
 std::string check_eye_like(const Graph&, const Node& node) {
   if (node.find("dtype") == nullptr) return "";
   const std::int64_t number = node.int_or("dtype", 0);
@@ -176,11 +196,13 @@ struct Mode {
 };
 constexpr Mode kModes[] = {
     {Op::BatchNormalization, check_batch_normalization},
+    {Op::BitShift, check_bit_shift},
     {Op::Cast, check_cast},
     {Op::ConstantOfShape, check_constant_of_shape},
     {Op::Dropout, check_dropout},
     {Op::EyeLike, check_eye_like},
     {Op::Gelu, check_gelu},
+    {Op::GridSample, check_grid_sample},
     {Op::GroupNormalization, check_stash_type},
     {Op::LayerNormalization, check_stash_type},
     {Op::RMSNormalization, check_stash_type},
@@ -211,6 +233,8 @@ std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& nod
     return fmt::format("input {} is {}; supported are {}", i, dtype_name(dtype),
                        class_text(info.dtypes));
   }
+  if (node.op == Op::BitwiseNot && dtype_of(dtypes, node, 0) == DType::uint64)
+    return "its input is uint64, of which the bits beyond 32 would be set";
   for (const Mode& mode : kModes)
     if (mode.op == node.op)
       if (std::string reason = mode.check(graph, node); !reason.empty()) return reason;

@@ -200,6 +200,14 @@ class Sweep {
         return from.is_finite() ? ValueRange{std::trunc(from.least), std::trunc(from.most)}
                                 : ValueRange{};
       }
+      case Op::BitShift:
+        if (node.string_or("direction", "") == "LEFT") return {};
+        [[fallthrough]];
+      case Op::BitwiseAnd:
+      case Op::BitwiseNot:
+      case Op::BitwiseOr:
+      case Op::BitwiseXor:
+        return range_of(dtype);
       case Op::Div:
         return divide_integers(in(node, 0), in(node, 1));
       case Op::Mod:
@@ -290,8 +298,11 @@ class Sweep {
       }
       case Op::MaxPool:
         return v == node.outputs[0] ? in(node, 0) : ValueRange{0, kMostElements};
+      case Op::NonMaxSuppression:
       case Op::NonZero:
         return {0, static_cast<double>(kMostElements)};
+      case Op::TopK:
+        return v == node.outputs[0] ? in(node, 0) : ValueRange{0, kMostElements};
       case Op::ReduceMax:
       case Op::ReduceMin:
         return in(node, 0);

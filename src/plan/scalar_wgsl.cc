@@ -161,6 +161,8 @@ std::optional<Typed> unary(const Node& node, const Typed& x) {
                  ? Typed{fmt::format("maximum_f32({}, 0.0f)", x.text), x.type}
                  : Typed{fmt::format("max({}, {})", x.text, x.type == GpuType::i32 ? "0i" : "0u"),
                          x.type};
+    case Op::BitwiseNot:
+      return Typed{fmt::format("~({})", x.text), x.type};
     case Op::Sign:
       if (x.type == GpuType::u32) return Typed{fmt::format("min({}, 1u)", x.text), x.type};
       return Typed{fmt::format("{}({})", x.type == GpuType::f32 ? "sign_f32" : "sign", x.text),
@@ -215,6 +217,15 @@ Typed integer_power(const Typed& base, const Typed& exponent) {
       base.type};
 }
 
+// By 32 bits or more nothing is left, of a negative number the sign.
+Typed shifted(const Node& node, const Typed& a, const Typed& b) {
+  const bool left = node.string_or("direction", "") == "LEFT";
+  const std::string bits = fmt::format("u32({})", b.text);
+  const std::string shift = fmt::format("({}) {} min({}, 31u)", a.text, left ? "<<" : ">>", bits);
+  if (!left && a.type == GpuType::i32) return {shift, a.type};
+  return {fmt::format("select({0}(0), {1}, {2} < 32u)", wgsl_name(a.type), shift, bits), a.type};
+}
+
 std::optional<Typed> binary(const Node& node, const ScalarArgument& first,
                             const ScalarArgument& second) {
   const Typed &a = first.typed, &b = second.typed;
@@ -236,9 +247,15 @@ std::optional<Typed> binary(const Node& node, const ScalarArgument& first,
         return Typed{fmt::format("resample_quotient({}, {})", a.text, b.text), a.type};
       return infix("/");
     case Op::And:
+    case Op::BitwiseAnd:
       return infix("&");
     case Op::Or:
+    case Op::BitwiseOr:
       return infix("|");
+    case Op::BitwiseXor:
+      return infix("^");
+    case Op::BitShift:
+      return shifted(node, a, b);
     case Op::Mod:
       if (a.type == GpuType::f32) {
         return Typed{fmt::format("{}({}, {})", node.int_or("fmod", 0) != 0 ? "fmod_f32" : "mod_f32",

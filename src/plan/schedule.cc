@@ -12,6 +12,12 @@ namespace subbyte {
 
 namespace {
 
+// What sizes depend on is known when its kernels have run.
+bool counts_elements(const Graph& graph, const Node& node) {
+  return node.op == Op::NonZero || node.op == Op::NonMaxSuppression || node.op == Op::Decide ||
+         (node.op == Op::TopK && !graph.values[node.inputs[1]].content);
+}
+
 void need(Scheduling& s, ValueId v) {
   std::vector<ValueId> work{v};
   while (!work.empty()) {
@@ -87,7 +93,7 @@ void find_live(Scheduling& s) {
   }
   for (const Node& node : graph.nodes) {
     // What it counts or decides is a size of others, even where nothing reads what it finds.
-    if ((node.op != Op::NonZero && node.op != Op::Decide) || s.is_source(node.outputs[0])) continue;
+    if (!counts_elements(graph, node) || s.is_source(node.outputs[0])) continue;
     s.result.materialized[node.outputs[0]] = true;
     need(s, node.outputs[0]);
   }

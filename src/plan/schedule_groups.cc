@@ -19,7 +19,13 @@ class Group {
         looked_at_(looked_at),
         anchor_(anchor),
         count_(elements(s.graph.nodes[anchor].outputs[0])),
-        members_{s.graph.nodes[anchor].outputs[0]} {}
+        members_{s.graph.nodes[anchor].outputs[0]} {
+    for (const ValueId other : s.graph.nodes[anchor].outputs) {
+      if (other == kNone || other == members_.front() || !s.result.needed[other]) continue;
+      for (const NodeId reader : s.readers[other])
+        first_of_others_ = std::min(first_of_others_, reader);
+    }
+  }
 
   // The values from the anchor's own to the last at which the group may end.
   std::vector<ValueId> grow() {
@@ -50,7 +56,7 @@ class Group {
         if (!is_taken(reader)) next = std::min(next, reader);
       }
     }
-    if (next == kNone) return false;
+    if (next == kNone || next > first_of_others_) return false;
     const Node& node = s_.graph.nodes[next];
     const ValueId out = node.outputs[0];
     // The kernel's value must be read in place, not broadcast or as data of a different order.
@@ -106,6 +112,9 @@ class Group {
   std::vector<NodeId> taken_;
   std::vector<ValueId> leaves_;
   std::size_t bindings_ = 0;
+  // The first node that reads another output of the anchor: the kernel, which stands where its last
+  // member does, must run before it.
+  NodeId first_of_others_ = kNone;
 };
 
 // By value: what it is a view of; kNone where nothing that has a tensor is read for it.

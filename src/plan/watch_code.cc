@@ -46,6 +46,14 @@ std::string scalar_leaves(const Node& node, GpuType type,
     case Op::Neg:
       return type == GpuType::i32 ? fmt::format("{} == {}", a.text, i32_literal(INT32_MIN))
                                   : fmt::format("{} != 0u", a.text);
+    case Op::BitShift: {
+      // To the left: to the right nothing leaves.
+      const std::string& bits = arguments[1]->typed.text;
+      return fmt::format(
+          "(({0}) << min(u32({1}), 31u)) >> min(u32({1}), 31u) != {0} || (u32({1}) > 31u && {0} != "
+          "{2}(0))",
+          a.text, bits, wgsl_name(type));
+    }
     case Op::Cast:
       return cast_leaves(a.type, type, a.text);
     default:

@@ -16,7 +16,7 @@ KINDS = ["node", "simple", "pytorch-operator", "pytorch-converted"]
 # ONNX Runtime and PyTorch.
 LEFT_OUT = {"resize_downsample_scales_cubic_align_corners", "resize_downsample_scales_linear_align_corners"}
 # What they expect is written down with four digits.
-FOUR_DIGITS = {"averagepool_2d_ceil_last_window_starts_on_pad"}
+FOUR_DIGITS = {"averagepool_2d_ceil_last_window_starts_on_pad", "gridsample_bicubic"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -72,7 +72,7 @@ def with_constants(case: Case) -> Case | None:
     kept = [value for value in model.graph.input if value.name not in others]
     del model.graph.input[:]
     model.graph.input.extend(kept)
-    return Case(f"{case.name}.constants", model, case.operators, [({first: inputs[first]}, outputs)])
+    return Case(f"{case.name}.constants", model, case.operators, [({first: inputs[first]}, outputs)], case.atol)
 
 
 def operators_of(graph):

@@ -129,6 +129,11 @@ Expected<Expr> NodeInfer::size(Expr e, std::string_view what) {
   return e;
 }
 
+Expr NodeInfer::counted(Expr most) {
+  return result_symbol(fmt::format("count({})", graph_.values[node.outputs[0]].name),
+                       exprs.upper(most));
+}
+
 Expected<std::size_t> NodeInfer::axis(std::int64_t axis, std::size_t rank) const {
   const auto count = static_cast<std::int64_t>(rank);
   if (axis < -count || axis >= count) {

@@ -84,6 +84,8 @@ class NodeInfer {
   Expected<void> require_elements(std::span<const Expr> axes, std::span<const Expr> picked);
   // A size read from a tensor: not negative.
   Expected<Expr> size(Expr e, std::string_view what);
+  // A size that a kernel of this node counts, called after its first output: `most` at most.
+  Expr counted(Expr most);
   // An axis in [0, rank) from one in [-rank, rank).
   Expected<std::size_t> axis(std::int64_t axis, std::size_t rank) const;
   // Axes in the same way, each at most once.

@@ -69,11 +69,8 @@ Expected<void> infer_nonzero(NodeInfer& c) {
   if (shape->empty()) {
     return fail("its input is a scalar, which has no axes; reshape it to [1] before the node");
   }
-  const Expr count =
-      c.result_symbol(fmt::format("count({})", c.graph().values[c.node.outputs[0]].name),
-                      c.exprs.upper(c.exprs.product(*shape)));
   const auto rank = static_cast<std::int64_t>(shape->size());
-  c.set(0, DType::int64, Shape{c.exprs.constant(rank), count});
+  c.set(0, DType::int64, Shape{c.exprs.constant(rank), c.counted(c.exprs.product(*shape))});
   return {};
 }
 
