@@ -77,10 +77,7 @@ Expected<void> remove_identities(Model& model) {
     if (uses.outputs[to] == 0) {
       replaced.by[to] = from;
       keep_values[to] = false;
-    } else if (graph.values[from].constant && uses.count(from) > 1) {
-      // It is stored once, and the output copied from it.
-      continue;
-    } else if (graph.values[from].constant) {
+    } else if (graph.values[from].constant && uses.count(from) == 1) {
       graph.values[to].constant = graph.values[from].constant;
       graph.values[to].producer = kNone;
     } else if (graph.values[from].producer != kNone && uses.outputs[from] == 0 &&
@@ -89,6 +86,7 @@ Expected<void> remove_identities(Model& model) {
       replaced.by[from] = to;
       keep_values[from] = false;
     } else {
+      // A constant of several readers is stored once, and the output copied from it.
       continue;
     }
     keep_nodes[n] = false;
