@@ -12,6 +12,9 @@ constexpr std::int64_t kFewRows = 4;
 // The same where K is long: few small tiles would each walk all of it.
 constexpr std::int64_t kFewRowsLongDepth = 32;
 constexpr std::int64_t kLongDepth = 1024;
+// Bytes of kernels/matmul_vector_subgroup.wgsl in workgroup memory: what its sums take, and a
+// counter.
+constexpr std::int64_t kTicketedStorage = 16384 + 16;
 // The workgroups from which on a tile of that size keeps the GPU busy.
 constexpr std::int64_t kFullGrid128 = 192, kFullGrid64 = 128, kFullGrid32 = 192;
 // Columns below which no number of rows that is common makes the largest tile the best.
@@ -80,7 +83,11 @@ std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr 
       {{{"matmul_direct"}, {}, {}, {}, {{"isFallbackAdapter", 1}}},
        always,
        ceil_div(e, grid(4), 64)},
-      {{{"matmul_vector_sums", "matmul_vector_subgroup"}, {"subgroups"}, {"subgroups"}, {}, {}},
+      {{{"matmul_vector_sums", "matmul_vector_subgroup"},
+        {"subgroups"},
+        {"subgroups"},
+        {},
+        {{"maxComputeWorkgroupStorageSize", kTicketedStorage}}},
        few,
        vector_groups},
       {{{"matmul_vector_sums", "matmul_vector"}, {}, {}, {}, {}}, few, vector_groups},
