@@ -24,6 +24,7 @@ constexpr int kFailed = 1, kWrongCommand = 2;
 struct LogOptions {
   std::string level = "info";
   std::string file;
+  bool quiet = false, verbose = false;
 };
 
 LogLevel log_level(const std::string& name) {
@@ -89,9 +90,9 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
       ->check(one_of({"onnx"}));
   verb->add_option("--target-format", o.target_format, "What to write")
       ->check(one_of({"webgpu", "onnx"}));
-  verb->add_option("--precision", o.precision, "How weights are stored (default 8bit)")
+  verb->add_option("-p,--precision", o.precision, "How weights are stored (default 8bit)")
       ->check(one_of(precisions()));
-  verb->add_option("--output", o.output, "File to write; by default a name beside the source")
+  verb->add_option("-o,--output", o.output, "File to write; by default a name beside the source")
       ->check(a_name());
   verb->add_option("--activations", o.activations,
                    "How activations that the model rounds are computed: as it says (model, the "
@@ -120,8 +121,13 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
       ->excludes(without);
   verb->add_flag("--force", o.force,
                  "Replace files that subbyte did not write, the log file included");
-  verb->add_option("--log-level", log.level, "How much is told on stderr")
-      ->check(one_of({"error", "warning", "info", "debug"}));
+  auto* level = verb->add_option("--log-level", log.level, "How much is told on stderr")
+                    ->check(one_of({"error", "warning", "info", "debug"}));
+  auto* quiet = verb->add_flag("-q,--quiet", log.quiet, "Only errors: --log-level error");
+  verb->add_flag("-v,--verbose", log.verbose, "Everything: --log-level debug")
+      ->excludes(level)
+      ->excludes(quiet);
+  quiet->excludes(level);
   verb->add_option("--log-file", log.file, "Write the log to this file too")->check(a_name());
   return verb;
 }
@@ -175,7 +181,9 @@ struct CommandLine {
 };
 
 Expected<void> run_convert(CommandLine& c, Log& log) {
-  log.set_level(log_level(c.log.level));
+  log.set_level(c.log.quiet     ? LogLevel::error
+                : c.log.verbose ? LogLevel::debug
+                                : log_level(c.log.level));
   c.convert.log_file = c.log.file;
   c.convert.check = !c.no_check;
   return convert(disk(), c.convert, log);
@@ -195,13 +203,14 @@ std::string unknown_option(const CLI::App& verb, int argc, char** argv,
                            std::vector<std::string>& known) {
   for (const CLI::Option* option : verb.get_options()) {
     for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+    for (const auto& name : option->get_snames()) known.push_back("-" + name);
   }
   for (int i = 2; i < argc; ++i) {
     const std::string_view argument(argv[i]);
     if (argument == "--") break;
     std::string name(argument.substr(0, argument.find('=')));
     const bool is_option = name.starts_with("-") && name.size() > 1;
-    if (is_option && std::find(known.begin(), known.end(), name) == known.end() && name != "-h") {
+    if (is_option && std::find(known.begin(), known.end(), name) == known.end()) {
       return name;
     }
   }
@@ -210,24 +219,10 @@ std::string unknown_option(const CLI::App& verb, int argc, char** argv,
 
 // What the documentation of subbyte names and this version has not: better said so than taken for a
 // typing error.
-constexpr std::string_view kComingVerbs[] = {"quantize", "session", "generate",
-                                             "tune",     "profile", "help"};
-constexpr std::string_view kComingOptions[] = {"--data",
-                                               "--target-size",
-                                               "--target-bits",
-                                               "--max-loss",
-                                               "--checkpoint",
-                                               "--report",
-                                               "--state",
-                                               "--rename",
-                                               "--activations",
-                                               "--qdq",
-                                               "--json",
-                                               "-o",
-                                               "-p",
-                                               "-q",
-                                               "-v",
-                                               "-V"};
+constexpr std::string_view kComingVerbs[] = {"quantize", "session", "generate", "tune", "profile"};
+constexpr std::string_view kComingOptions[] = {
+    "--data",   "--target-size", "--target-bits", "--max-loss", "--checkpoint",
+    "--report", "--state",       "--rename",      "--qdq",      "--json"};
 
 bool is_coming(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -275,6 +270,19 @@ int parse_error(Log& log, const CLI::App& app, const CLI::ParseError& error, int
                        fmt::format("{}; see subbyte {} --help", error.what(), verb.get_name()));
 }
 
+// The help of a verb, or of the program where none is named.
+int help(const CLI::App& app, const std::string& name, Log& log) {
+  std::vector<std::string> verbs;
+  for (const auto* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+  if (!name.empty() && std::find(verbs.begin(), verbs.end(), name) == verbs.end()) {
+    return wrong_command(log,
+                         fmt::format("{} is not a verb of subbyte{}; there are {}", quoted(name),
+                                     suggestion(nearest(name, verbs)), fmt::join(verbs, ", ")));
+  }
+  fmt::print("{}", name.empty() ? app.help() : app.get_subcommand(name)->help());
+  return 0;
+}
+
 void add_example(CLI::App* verb, const std::string& example) {
   verb->footer(fmt::format("Example:\n  {}", example));
 }
@@ -282,7 +290,7 @@ void add_example(CLI::App* verb, const std::string& example) {
 int run(int argc, char** argv) {
   Log log;
   CLI::App app("Runs trained models in the browser at 8, 4, 3 and 2 bits.", "subbyte");
-  app.set_version_flag("--version", fmt::format("subbyte {}", kVersion));
+  app.set_version_flag("-V,--version", fmt::format("subbyte {}", kVersion));
   app.require_subcommand(1);
   CommandLine c;
   auto* convert_verb = add_convert(app, c.convert, c.log, c.shard, c.no_check);
@@ -309,7 +317,11 @@ int run(int argc, char** argv) {
   find_verb->add_option("--directory", c.file.file, "The folder")->excludes(folder);
   add_format(find_verb, c.format);
 
-  app.footer("subbyte VERB --help tells more, with an example.");
+  std::string helped;
+  auto* help_verb = app.add_subcommand("help", "What a verb does, and its options");
+  help_verb->add_option("VERB", helped, "The verb; all of them if absent");
+
+  app.footer("subbyte help VERB tells more, with an example.");
   add_example(convert_verb,
               "subbyte convert model.onnx --precision 4bit --output web/model.webgpu.js");
   add_example(inspect_verb, "subbyte inspect model.onnx --format json");
@@ -326,6 +338,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return parse_error(log, app, error, argc, argv);
   }
+  if (*help_verb) return help(app, helped, log);
   c.inspect.json = c.evaluate.json = c.list.json = c.file.json = c.format == "json";
   const auto needs = [](const std::string& value) { return value.empty(); };
   if (*convert_verb && needs(c.convert.source))

@@ -1,17 +1,22 @@
 """What is not there yet, and what contradicts itself, is refused: no option is ignored."""
 
+import json
+
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from harness import run
 
-VERBS = "convert, inspect, verify, evaluate, list, detect, find"
+VERBS = "convert, inspect, verify, evaluate, list, detect, find, help"
 
 
 def version() -> str:
     return run("--version").stdout.split()[-1]
 
 
-@pytest.mark.parametrize("verb", ["quantize", "session", "generate", "tune", "profile", "help"])
+@pytest.mark.parametrize("verb", ["quantize", "session", "generate", "tune", "profile"])
 def test_verbs_to_come(tmp_path, verb):
     done = run(verb, "m.onnx", check=False, cwd=tmp_path)
     message = f"error: subbyte {version()} has no verb '{verb}' yet; there are {VERBS}\n"
@@ -21,8 +26,8 @@ def test_verbs_to_come(tmp_path, verb):
 @pytest.mark.parametrize(
     "option",
     [
-        *("--state", "--activations", "--target-size", "--target-bits", "--max-loss"),
-        *("--checkpoint", "--report", "--dim", "--input", "--rename", "--qdq", "--json", "-o", "-p", "-q", "-v"),
+        *("--state", "--target-size", "--target-bits", "--max-loss"),
+        *("--checkpoint", "--report", "--rename", "--qdq", "--json"),
     ],
 )
 @pytest.mark.parametrize("spelling", ["{} int8", "{}=int8"])
@@ -33,6 +38,41 @@ def test_options_to_come(tmp_path, option, spelling):
         "--help for those that there are\n"
     )
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+def one_product() -> bytes:
+    weight = np.random.default_rng(1).standard_normal((64, 32)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "m",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 32])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def test_help_of_a_verb():
+    assert run("help", "convert").stdout == run("convert", "--help").stdout
+    assert run("help").stdout == run("--help").stdout
+    done = run("help", "inspct", check=False)
+    message = f"error: 'inspct' is not a verb of subbyte (did you mean inspect?); there are {VERBS}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+def test_short_options(tmp_path):
+    assert run("-V").stdout == run("--version").stdout
+    (tmp_path / "m.onnx").write_bytes(one_product())
+    done = run("convert", "m.onnx", "-q", "-p", "4bit", "-o", "short.webgpu.js", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("", "")
+    run("convert", "m.onnx", "--precision", "4bit", "--output", "long.webgpu.js", cwd=tmp_path)
+    short, long = (json.loads((tmp_path / f"{n}.webgpu.json").read_text()) for n in ("short", "long"))
+    assert short["precision"] == "4bit"
+    assert short["weights"] == long["weights"]
+    assert "lowering" in run("convert", "m.onnx", "-v", "--force", cwd=tmp_path).stderr
+    assert run("convert", "m.onnx", "-q", "-v", check=False, cwd=tmp_path).returncode == 2
 
 
 @pytest.mark.parametrize(
