@@ -121,6 +121,7 @@ class Batch {
       SUBBYTE_TRY(computed, evaluate_node(calls, machine_));
     }
     std::vector<Outputs> results;
+    results.reserve(taken.size());
     std::size_t next = 0;
     for (const bool is_computed : taken)
       results.push_back(is_computed ? std::move(computed[next++]) : Outputs(node.outputs.size()));

@@ -279,7 +279,10 @@ int help(const CLI::App& app, const std::string& name, Log& log) {
                          fmt::format("{} is not a verb of subbyte{}; there are {}", quoted(name),
                                      suggestion(nearest(name, verbs)), fmt::join(verbs, ", ")));
   }
-  fmt::print("{}", name.empty() ? app.help() : app.get_subcommand(name)->help());
+  // app.help() would be that of the verb which was parsed.
+  const CLI::App* shown = name.empty() ? &app : app.get_subcommand(name);
+  const std::string called = name.empty() ? app.get_name() : app.get_name() + " " + name;
+  fmt::print("{}", app.get_formatter()->make_help(shown, called, CLI::AppFormatMode::Normal));
   return 0;
 }
 
