@@ -31,7 +31,11 @@ class Classifier {
     input_ = &graph_.values[id];
     if (!input_->shape) return {};
     readers_ = first_readers(graph_, uses_, id);
-    return is_float(input_->dtype) ? of_floats() : of_integers();
+    if (!is_float(input_->dtype)) return of_integers();
+    InputContent found = of_floats();
+    if (found.content == Content::numbers || found.content == Content::series)
+      found.standardised = find_standardisation(graph_, uses_, id);
+    return found;
   }
 
  private:

@@ -32,7 +32,8 @@ class Maker {
       const std::vector<std::int64_t> numbers = integers(content, dims);
       return tensor_of(input.dtype, std::move(dims), numbers);
     }
-    const std::vector<float> numbers = floats(content, dims);
+    std::vector<float> numbers = floats(content, dims);
+    content.standardised.undo(numbers, dims);
     if (is_float(input.dtype)) return tensor_of(input.dtype, std::move(dims), numbers);
     std::vector<std::int64_t> rounded(numbers.size());
     std::ranges::transform(numbers, rounded.begin(),

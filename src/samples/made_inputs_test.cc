@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "calibrate/executor.h"
@@ -144,6 +145,51 @@ graph "main" {
   const auto samples = made_for(model);
   EXPECT_THAT(*integer_values(samples[0][0]), testing::Each(0));
   EXPECT_THAT(*integer_values(samples[0][1]), testing::Each(1));
+}
+
+// Features of a table as far from 0 and from each other as what the model takes off them says.
+TEST(MadeInputs, NumbersThatAModelStandardises) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %x : float32 [200, 3]
+  value %means : float32 [3] = {60001, -3, 0}
+  value %deviations : float32 [3] = {100, 0.25, 0}
+  %centred = Sub(%x, %means)
+  %y = Div(%centred, %deviations)
+  output %y
+})");
+  const Tensor x = made_for(model)[0][0];
+  std::vector<float> numbers(600);
+  read_floats(x, 0, 600, numbers.data());
+  for (std::size_t row = 0; row < 200; ++row) {
+    EXPECT_NEAR(numbers[3 * row], 60001, 600);
+    EXPECT_NEAR(numbers[3 * row + 1], -3, 1.5);
+    EXPECT_NEAR(numbers[3 * row + 2], 0, 6);
+  }
+  EXPECT_GT(*std::ranges::max_element(numbers), 60101);
+}
+
+// The axis need not be the last, and what is scaled first may be moved later.
+TEST(MadeInputs, SeriesThatAModelStandardises) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %x : float32 [1, 2, 100]
+  value %scale : float32 [2, 1] = {0.001, -10}
+  value %offset : float32 [1, 2, 1] = {-7, 50}
+  value %half : float32 [] = {0.5}
+  %scaled = Mul(%x, %scale)
+  %moved = Add(%scaled, %offset)
+  %y = Mul(%half, %moved)
+  output %y
+})");
+  const Tensor x = made_for(model)[0][0];
+  std::vector<float> numbers(200);
+  read_floats(x, 0, 200, numbers.data());
+  for (std::size_t i = 0; i < 100; ++i) {
+    EXPECT_NEAR(numbers[i], 7000, 14000);
+    EXPECT_NEAR(numbers[100 + i], 5, 1.4);
+  }
+  EXPECT_GT(*std::ranges::max_element(numbers), 1000);
 }
 
 // A length that masks share with what is encoded is that, whatever is in the cache.
