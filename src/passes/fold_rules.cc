@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "graph/families.h"
+#include "graph/grid.h"
 #include "graph/op_info.h"
 #include "graph/ops.h"
 
@@ -103,6 +104,8 @@ struct Sets {
 void FoldedRules::add(const Graph& graph, NodeId node) {
   const Node& n = graph.nodes[node];
   if (n.outputs.empty() || !is_rule(graph, n)) return;
+  // Codes that became numbers are stored as codes.
+  if (has_grid(*graph.values[n.outputs[0]].constant)) return;
   nodes_.push_back(node);
   for (const ValueId output : n.outputs) maker_[output] = node;
 }

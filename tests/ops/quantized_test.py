@@ -363,6 +363,25 @@ def test_files_of_4_bits_stay_their_size(name, tmp_path):
     assert after <= 1.02 * before + 256 * len(model.graph.initializer)
 
 
+def test_a_table_of_codes_is_stored_as_codes(tmp_path):
+    """A Gather of codes whose rows are dequantized, beside a product that reads the same table across."""
+    rng = random("table")
+    codes = rng.integers(0, 256, (160, 64)).astype(np.uint8)
+    point = {"s": np.float32(0.021), "z": np.array(121, np.uint8)}
+    nodes = [
+        helper.make_node("Gather", ["t", "i"], ["rows"]), helper.make_node("DequantizeLinear", ["rows", "s", "z"], ["x"]),
+        helper.make_node("Transpose", ["t"], ["across"]), helper.make_node("DequantizeLinear", ["across", "s", "z"], ["w"]),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]  # fmt: skip
+    inputs = {"i": np.array([[3, 0, 159]], np.int64)}
+    model = model_of("table", nodes, inputs, {"y": TensorProto.FLOAT}, {"t": codes, **point})
+    onnx.save(model, tmp_path / "m.onnx")
+    harness.convert(tmp_path / "m.onnx", tmp_path / "m.webgpu.js", "--no-check")
+    (found,) = read_weights(tmp_path / "m.webgpu.json").values()
+    np.testing.assert_array_equal(found, (codes.astype(np.float32) - 121) * point["s"])
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.bin")) <= codes.size + 4 * len(codes) + 512
+
+
 def test_fewer_bits_are_quantized_anew_and_said(tmp_path):
     model, _, weights = nbits("narrower", 8, k=256, n=200)
     onnx.save(model, tmp_path / "m.onnx")
