@@ -69,7 +69,7 @@ struct Value {
   std::optional<std::vector<Expr>> content{};
   NodeId producer = kNone;
   // Of a constant: the names in the source of others that it stands for, for their elements are the
-  // same.
+  // same, whatever their shape, order or type of floats.
   std::vector<std::string> aliases{};
 };
 

@@ -64,6 +64,35 @@ void set_constant(ExprPool& exprs, Value& value, Tensor tensor) {
   value.producer = kNone;
 }
 
+// Whether the result holds the elements of input 0, in another shape, order or type of floats.
+bool keeps_elements(const Graph& graph, const Node& node) {
+  switch (node.op) {
+    case Op::Cast:
+      return is_float(graph.values[node.inputs[0]].dtype) &&
+             is_float(graph.values[node.outputs[0]].dtype);
+    case Op::Flatten:
+    case Op::Identity:
+    case Op::Reshape:
+    case Op::Squeeze:
+    case Op::Transpose:
+    case Op::Unsqueeze:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// A weight that is folded through such a node is still found by the name that the source gave it.
+void keep_name(Graph& graph, const Node& node, bool input_was_folded) {
+  const Value& from = graph.values[node.inputs[0]];
+  std::vector<std::string> names = from.aliases;
+  if (!input_was_folded) names.insert(names.begin(), from.name);
+  Value& to = graph.values[node.outputs[0]];
+  for (std::string& name : names)
+    if (name != to.name && std::ranges::find(to.aliases, name) == to.aliases.end())
+      to.aliases.push_back(std::move(name));
+}
+
 bool can_fold(const Graph& graph, const Node& node) {
   // The transpose of a weight that arrived quantized is a view of it.
   const bool keeps_grid = node.op == Op::Transpose && graph.constant(node.inputs[0]) != nullptr &&
@@ -223,6 +252,7 @@ Expected<void> fold_known(Model& model, std::int64_t& budget) {
   const Guards guards(graph);
   ConstantReaders readers(model);
   FoldedRules rules(graph.values.size());
+  std::vector<bool> folded(graph.values.size(), false);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& node = graph.nodes[n];
     if (keep[n] && can_fold(graph, node)) {
@@ -236,6 +266,8 @@ Expected<void> fold_known(Model& model, std::int64_t& budget) {
         set_constant(model.exprs, graph.values[node.outputs[i]], std::move((*outputs)[i]));
       }
       keep[n] = false;
+      if (keeps_elements(graph, node)) keep_name(graph, node, folded[node.inputs[0]]);
+      for (const ValueId output : node.outputs) folded[output] = true;
       rules.add(graph, static_cast<NodeId>(n));
     }
     if (!keep[n]) readers.release(graph, node, rules);
