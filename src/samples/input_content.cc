@@ -33,7 +33,8 @@ class Classifier {
     readers_ = first_readers(graph_, uses_, id);
     if (!is_float(input_->dtype)) return of_integers();
     InputContent found = of_floats();
-    if (found.content == Content::numbers || found.content == Content::series)
+    if (found.content == Content::numbers || found.content == Content::series ||
+        found.content == Content::field)
       found.standardised = find_standardisation(graph_, uses_, id);
     return found;
   }

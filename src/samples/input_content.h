@@ -46,7 +46,7 @@ struct InputContent {
   std::int64_t constant = 0;
   // Lowest and highest value of an image, where what the model does with it first says so.
   std::optional<std::pair<float, float>> range{};
-  Standardisation standardised{};  // numbers and series
+  Standardisation standardised{};  // numbers, series and fields
 };
 
 // One for each input of the main graph, in their order.

@@ -192,6 +192,30 @@ graph "main" {
   EXPECT_GT(*std::ranges::max_element(numbers), 1000);
 }
 
+// Bands of a satellite's camera, for example.
+TEST(MadeInputs, FieldsThatAModelStandardises) {
+  const Model model = model_of(R"(model "m"
+graph "main" {
+  input %x : float32 [1, 2, 16, 16]
+  value %means : float32 [2, 1, 1] = {3000, 100}
+  value %deviations : float32 [1, 2, 1, 1] = {500, 2}
+  value %kernel : float32 [1, 2, 1, 1] = {1, 2}
+  %centred = Sub(%x, %means)
+  %bands = Div(%centred, %deviations)
+  %y = Conv(%bands, %kernel) {kernel_shape = [1, 1], strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1}
+  output %y
+})");
+  EXPECT_EQ(input_contents(model)[0].content, Content::field);
+  const Tensor x = made_for(model)[0][0];
+  std::vector<float> numbers(512);
+  read_floats(x, 0, 512, numbers.data());
+  for (std::size_t i = 0; i < 256; ++i) {
+    EXPECT_NEAR(numbers[i], 3000, 3000);
+    EXPECT_NEAR(numbers[256 + i], 100, 12);
+  }
+  EXPECT_GT(*std::ranges::max_element(numbers), 3050);
+}
+
 // A length that masks share with what is encoded is that, whatever is in the cache.
 TEST(MadeInputs, AMaskOfTheEncoderSpansWhatIsEncoded) {
   const Model model = model_of(R"(model "m"
