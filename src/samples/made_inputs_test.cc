@@ -156,7 +156,9 @@ graph "main" {
   value %deviations : float32 [3] = {100, 0.25, 0}
   %centred = Sub(%x, %means)
   %y = Div(%centred, %deviations)
+  %largest = Exp(%x)
   output %y
+  output %largest
 })");
   const Tensor x = made_for(model)[0][0];
   std::vector<float> numbers(600);

@@ -87,15 +87,15 @@ Standardisation find_standardisation(const Graph& graph, const Uses& uses, Value
   Standardisation known;
   for (ValueId at = input; at != kNone;) {
     const std::vector<NodeId>& readers = uses.readers[at];
-    if (readers.empty() ||
-        std::ranges::count(readers, readers.front()) != static_cast<std::ptrdiff_t>(readers.size()))
-      return known;
-    const Node& node = graph.nodes[readers.front()];
-    const bool is_same =
-        node.op == Op::Identity || (node.op == Op::Cast && node.outputs[0] != kNone &&
-                                    is_float(graph.values[node.outputs[0]].dtype));
-    if (!is_same && !take(graph, node, at, known)) return known;
-    at = node.outputs[0];
+    const auto next = std::ranges::find_if(readers, [&](NodeId reader) {
+      const Node& node = graph.nodes[reader];
+      const bool is_same =
+          node.op == Op::Identity || (node.op == Op::Cast && node.outputs[0] != kNone &&
+                                      is_float(graph.values[node.outputs[0]].dtype));
+      return is_same || take(graph, node, at, known);
+    });
+    if (next == readers.end()) return known;
+    at = graph.nodes[*next].outputs[0];
   }
   return known;
 }

@@ -21,7 +21,7 @@ struct Standardisation {
   void undo(std::span<float> numbers, std::span<const std::int64_t> dims) const;
 };
 
-// What constants do first to an input that nothing else reads: {1}, {0} where there is nothing.
+// What constants do first to an input, whatever else reads it: {1}, {0} where there is nothing.
 Standardisation find_standardisation(const Graph& graph, const Uses& uses, ValueId input);
 
 }  // namespace subbyte
