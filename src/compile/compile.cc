@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -69,6 +71,12 @@ class Compilation {
     SUBBYTE_CHECK_OK(resolve_control_flow(model));
     SUBBYTE_CHECK_OK(check_supported(model));
     model.rounds_activations = options_.rounds_activations;
+    image_scales_ = find_image_scales(model);
+    for (const auto& [name, scale] : image_scales_)
+      detail([&, name = name, scale = scale] {
+        return fmt::format("input {} takes pictures as {}, say the statistics of its normalisation",
+                           quoted(name), text_of(scale));
+      });
     auto done = run_passes(model, standard_passes(), dumps());
     if (!done) return within(quoted(source_.path), std::move(done.error()));
     return {};
@@ -123,6 +131,7 @@ class Compilation {
   Expected<SampleSet> samples_of(const Model& model, SampleOptions options) {
     if (given_) return *given_;
     options.cancelled = [&] { return observer_.cancelled(); };
+    options.image_scales = image_scales_;
     return make_samples(model, options);
   }
 
@@ -347,6 +356,7 @@ class Compilation {
   }
 
   std::int64_t source_bytes() const { return static_cast<std::int64_t>(source_.bytes.size()); }
+  std::map<std::string, ImageScale> image_scales_;  // for samples that are made
   std::optional<SampleSet> given_;
   const Source& source_;
   const CompileOptions& options_;

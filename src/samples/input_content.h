@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "samples/image_scale.h"
 #include "samples/standardised.h"
 
 namespace subbyte {
@@ -47,6 +48,8 @@ struct InputContent {
   // Lowest and highest value of an image, where what the model does with it first says so.
   std::optional<std::pair<float, float>> range{};
   Standardisation standardised{};  // numbers, series and fields
+  // Of an image without a range, where the model as it was imported says it.
+  std::optional<ImageScale> scale{};
 };
 
 // One for each input of the main graph, in their order.

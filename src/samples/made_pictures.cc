@@ -12,23 +12,15 @@ namespace subbyte {
 
 namespace {
 
-// Of the images of ImageNet, by channel.
-constexpr float kMeans[] = {0.485f, 0.456f, 0.406f}, kDeviations[] = {0.229f, 0.224f, 0.225f};
 constexpr std::int64_t kFilmStep = 2;  // pixels from one picture of a film to the next
 
 void rescale(Picture& picture, const InputContent& content, std::size_t index) {
-  const auto to = [&](float low, float high) {
+  if (content.range) {
+    const auto [low, high] = *content.range;
     for (float& value : picture.values) value = low + (high - low) * value;
-  };
-  if (content.range) return to(content.range->first, content.range->second);
-  if (index % 3 == 0) return to(-1, 1);
-  if (index % 3 == 2) return to(0, 1);
-  for (std::int64_t c = 0; c < picture.channels; ++c) {
-    const std::size_t colour = picture.channels == 3 ? static_cast<std::size_t>(c) : 1;
-    for (std::int64_t y = 0; y < picture.height; ++y)
-      for (std::int64_t x = 0; x < picture.width; ++x)
-        picture.at(c, y, x) = (picture.at(c, y, x) - kMeans[colour]) / kDeviations[colour];
+    return;
   }
+  apply(content.scale.value_or(kImageScales[index % std::size(kImageScales)]), picture);
 }
 
 Picture image(const InputContent& content, const Picture& blank, std::size_t index,

@@ -63,7 +63,13 @@ const char* name_of(Content content) {
 class Making {
  public:
   Making(const Model& model, const SampleOptions& options)
-      : model_(model), options_(options), contents_(input_contents(model)) {}
+      : model_(model), options_(options), contents_(input_contents(model)) {
+    for (std::size_t i = 0; i < contents_.size(); ++i) {
+      const auto scale =
+          options.image_scales.find(model.main().values[model.main().inputs[i]].name);
+      if (scale != options.image_scales.end()) contents_[i].scale = scale->second;
+    }
+  }
 
   Expected<SampleSet> run() {
     SUBBYTE_CHECK_OK(find_sizes());

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "calibrate/executor.h"
 #include "graph/graph.h"
+#include "samples/image_scale.h"
 
 namespace subbyte {
 
@@ -22,6 +24,8 @@ struct SampleOptions {
   // The most multiply-adds (work.h) that one run over all samples may take; fewer samples are made
   // where they would take more, at least one of each that is wanted.
   double work = 1e18;
+  // Of images whose range the model does not say (find_image_scales).
+  std::map<std::string, ImageScale> image_scales{};
   unsigned threads = 0;  // 0: as many as the machine has cores
   std::function<bool()> cancelled{};
 };
