@@ -35,6 +35,23 @@ constexpr std::int64_t kMemoryOfStream = std::int64_t{1} << 29;
 // Three streams over the tuning samples, four runs over the others.
 constexpr double kStreams = 3, kRuns = 4;
 
+// The most samples that an effort is worth: fewer see too little of what made inputs differ in,
+// more buy little. Made pictures repeat their kinds and ranges after twelve.
+struct SampleCounts {
+  std::size_t tuning = 0, held_out = 0;
+};
+SampleCounts most_samples(Effort effort) {
+  switch (effort) {
+    case Effort::fast:
+      return {12, 12};
+    case Effort::good:
+      return {96, 48};
+    case Effort::best:
+      return {192, 96};
+  }
+  return {};
+}
+
 // Choosing the codes of all products.
 double choosing_work(const WeightPlan& plan) {
   double work = 0;
@@ -252,10 +269,12 @@ std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort) 
   if (rest <= 0) return std::nullopt;
   SampleOptions options;
   options.seed = 2;  // the check has the first
-  options.tuning = effort == Effort::fast ? 8 : effort == Effort::good ? 32 : 96;
-  options.held_out = options.tuning / 2;
-  // Half as many are held out as tuned on.
-  options.work = rest / (kStreams * 2 / 3 + kRuns / 3);
+  const auto [tuning, held_out] = most_samples(effort);
+  options.tuning = tuning;
+  options.held_out = held_out;
+  // Of one run over all samples.
+  options.work = rest * static_cast<double>(tuning + held_out) /
+                 (kStreams * static_cast<double>(tuning) + kRuns * static_cast<double>(held_out));
   return options;
 }
 
