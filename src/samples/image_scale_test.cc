@@ -16,6 +16,7 @@ namespace subbyte {
 namespace {
 
 constexpr std::size_t kChannels = 4;
+constexpr std::int64_t kSide = 48, kPlaces = kSide * kSide;
 // Sums, differences of colours, and one channel alone.
 constexpr std::array<std::array<float, 3>, kChannels> kKernel = {
     {{0.5f, 0.25f, 0.5f}, {-0.3f, -0.6f, 0.2f}, {1, 0, 0}, {0.4f, 0.7f, -0.2f}}};
@@ -50,15 +51,15 @@ std::string trained(ImageScale scale) {
   double count = 0;
   Random random(77);
   for (int i = 0; i < 8; ++i) {
-    Picture picture =
-        i % 2 == 0 ? lettered_page(3, 48, 48, random) : natural_picture(3, 48, 48, random);
+    Picture picture = i % 2 == 0 ? lettered_page(3, kSide, kSide, random)
+                                 : natural_picture(3, kSide, kSide, random);
     apply(scale, picture);
-    for (std::int64_t place = 0; place < 48 * 48; ++place, ++count) {
+    for (std::int64_t place = 0; place < kPlaces; ++place, ++count) {
       for (std::size_t c = 0; c < kChannels; ++c) {
         double result = 3;
         for (std::int64_t k = 0; k < 3; ++k)
           result += kKernel[c][static_cast<std::size_t>(k)] *
-                    picture.values[static_cast<std::size_t>(k * 48 * 48 + place)];
+                    picture.values[static_cast<std::size_t>(k * kPlaces + place)];
         means[c] += result;
         variances[c] += result * result;
       }
