@@ -198,6 +198,7 @@ void print_table(const Evaluation& evaluation) {
 Expected<void> evaluate(FileSystem& files, const EvaluateVerbOptions& options, Log& log) {
   EvaluateOptions chosen;
   chosen.metrics = options.metrics;
+  chosen.data = options.data;
   if (!options.report.empty()) {
     SUBBYTE_CHECK_OK(check_replaceable_report(files, options.report));
     chosen.histograms = kHistograms;

@@ -137,6 +137,10 @@ CLI::App* add_evaluate(CLI::App& app, EvaluateVerbOptions& o, std::string& forma
       "evaluate", "Compare a converted module with its source, and find where it goes wrong");
   add_file(verb, "--model", o.model, "The module that convert wrote, or its manifest");
   verb->add_option("--source", o.source, "The model that it was converted from")->check(a_name());
+  verb->add_option("--data", o.data,
+                   "Samples: .npz (with an array labels, too), or a folder of .npz, .npy, pictures "
+                   "or sounds; made up if absent")
+      ->check(a_name());
   verb->add_option("--metric", o.metrics,
                    "accuracy, cer, cosine, recall@K or miou, alone or as METRIC:OUTPUT; several by "
                    "repeating it");
@@ -220,9 +224,9 @@ std::string unknown_option(const CLI::App& verb, int argc, char** argv,
 // What the documentation of subbyte names and this version has not: better said so than taken for a
 // typing error.
 constexpr std::string_view kComingVerbs[] = {"quantize", "session", "generate", "tune", "profile"};
-constexpr std::string_view kComingOptions[] = {
-    "--data",   "--target-size", "--target-bits", "--max-loss", "--checkpoint",
-    "--report", "--state",       "--rename",      "--qdq",      "--json"};
+constexpr std::string_view kComingOptions[] = {"--target-size", "--target-bits", "--max-loss",
+                                               "--checkpoint",  "--report",      "--state",
+                                               "--rename",      "--qdq",         "--json"};
 
 bool is_coming(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();

@@ -44,6 +44,7 @@ Expected<void> inspect(FileSystem& files, const InspectOptions& options);
 struct EvaluateVerbOptions {
   std::string model;   // the module, or its manifest
   std::string source;  // what it was converted from
+  std::string data;  // a file or folder of samples, or "" for made ones
   std::vector<std::string> metrics;
   std::string runtime = "cpp";  // or node
   std::string report;           // path of a page to write, or ""

@@ -14,6 +14,7 @@
 #include "compile/made_biases.h"
 #include "compile/module_weights.h"
 #include "compile/whole.h"
+#include "data/load_samples.h"
 #include "passes/passes.h"
 #include "samples/made_samples.h"
 
@@ -115,10 +116,13 @@ class Evaluating {
   }
 
   Expected<void> find_samples() {
-    samples_ = options_.samples;
-    result_.samples_are = options_.samples_are;
-    if (samples_.empty()) {
-      observer_.stage("samples");
+    observer_.stage("samples");
+    if (!options_.data.empty()) {
+      SUBBYTE_TRY(JudgingData given, load_judging_data(files_, options_.data, model_));
+      samples_ = std::move(given.samples);
+      labels_ = std::move(given.labels);
+      result_.samples_are = "of " + quoted(options_.data);
+    } else {
       SampleOptions wanted;
       wanted.tuning = 1;
       wanted.held_out = kMadeSamples;
@@ -269,7 +273,7 @@ class Evaluating {
       std::vector<Answer> answers;
       for (std::size_t s = 0; s < samples_.size(); ++s) {
         Answer answer{source_outputs_[s][output], module_outputs_[s][output], std::nullopt};
-        if (!options_.labels.empty()) answer.label = options_.labels[s];
+        if (!labels_.empty()) answer.label = labels_[s];
         answers.push_back(std::move(answer));
       }
       SUBBYTE_TRY(auto figure, task_figure(metric, output_name(output), answers));
@@ -302,6 +306,7 @@ class Evaluating {
   std::unordered_map<ValueId, const ModuleWeight*> stored_;
   std::vector<std::pair<std::string, std::size_t>> tasks_;  // metric, output
   std::vector<Sample> samples_;
+  std::vector<Tensor> labels_;
   std::vector<std::vector<Tensor>> source_outputs_, module_outputs_;
   Evaluation result_;
 };

@@ -27,11 +27,9 @@ struct EvaluateOptions {
   // Runs the module. Nothing: the executor, with the module's weights in place of the source's,
   // which also tells the error of each layer.
   ModuleRunner runner{};
-  // What to run on, and what is right for each sample; none: inputs that are made up, which no
+  // What to run on, as load_judging_data() reads it; "": inputs that are made up, which no
   // conversion tunes on.
-  std::vector<Sample> samples{};
-  std::vector<Tensor> labels{};
-  std::string samples_are{};   // "made up: lettered pages", for who reads the result
+  std::string data{};
   std::size_t histograms = 0;  // of how many weights
 };
 

@@ -44,7 +44,9 @@ bool is_media(Kind kind) { return kind == Kind::png || kind == Kind::jpeg || kin
 
 class Loader {
  public:
-  Loader(FileSystem& files, const Model& model) : files_(files), model_(model) {}
+  // `labels`: where those of each sample go, if the data may have any.
+  Loader(FileSystem& files, const Model& model, std::vector<Tensor>* labels = nullptr)
+      : files_(files), model_(model), labels_(labels) {}
 
   Expected<void> read_recipe(const std::string& path) {
     SUBBYTE_TRY(const auto content, files_.map(path));
@@ -70,8 +72,11 @@ class Loader {
                                              const std::shared_ptr<const FileContent>& content) {
     const Bytes bytes = content->bytes();
     if (kind == Kind::npz) {
-      SUBBYTE_TRY(Sample arrays, from_npz(bytes));
-      return in_ones(std::move(arrays));
+      std::optional<Tensor> labels;
+      SUBBYTE_TRY(Sample arrays, from_npz(bytes, labels));
+      auto samples = in_ones(std::move(arrays));
+      if (labels) SUBBYTE_CHECK_OK(take_labels(*labels, samples.size()));
+      return samples;
     }
     if (kind == Kind::npy) {
       if (model_.main().inputs.size() != 1)
@@ -98,7 +103,24 @@ class Loader {
     return names;
   }
 
-  Expected<Sample> from_npz(Bytes bytes) const {
+  // A row of the labels for each sample; of one sample all.
+  Expected<void> take_labels(const Tensor& labels, std::size_t count) {
+    if (count == 1) {
+      labels_->push_back(labels);
+      return {};
+    }
+    if (labels.dims.empty() || labels.dims.front() % static_cast<std::int64_t>(count) != 0) {
+      return fail("array {} has no row for each of {} samples", quoted(kLabelsName), count);
+    }
+    std::vector<std::int64_t> dims = labels.dims;
+    dims.front() /= static_cast<std::int64_t>(count);
+    const std::size_t bytes = labels.data.size() / count;
+    for (std::size_t s = 0; s < count; ++s)
+      labels_->push_back({labels.dtype, dims, labels.data.subspan(s * bytes, bytes), labels.owner});
+    return {};
+  }
+
+  Expected<Sample> from_npz(Bytes bytes, std::optional<Tensor>& labels) const {
     SUBBYTE_TRY(const auto members, read_archive(bytes, kMostBytes));
     std::map<std::string, Tensor> arrays;
     const Graph& graph = model_.main();
@@ -108,6 +130,12 @@ class Loader {
                                    : member.name;
       const bool known = std::ranges::any_of(
           graph.inputs, [&](ValueId v) { return graph.values[v].name == name; });
+      if (!known && labels_ != nullptr && name == kLabelsName) {
+        auto array = read_npy(*member.content, member.content);
+        if (!array) return within(quoted(kLabelsName), std::move(array.error()));
+        labels = std::move(*array);
+        continue;
+      }
       if (!known)
         return fail("it has an array {}, and the model has no input of that name; there are {}",
                     quoted(name), input_names());
@@ -185,6 +213,7 @@ class Loader {
 
   FileSystem& files_;
   const Model& model_;
+  std::vector<Tensor>* labels_;
   Recipe recipe_;
 };
 
@@ -196,25 +225,42 @@ void shuffle(std::vector<T>& items, Random& random) {
 }
 
 // Which of the files are data, all of one kind.
-Expected<std::vector<std::string>> data_files(const std::string& path,
+Expected<std::vector<std::string>> data_files(const std::string& option, const std::string& path,
                                               const std::vector<std::string>& all) {
   std::vector<std::string> data;
   for (const std::string& file : all)
     if (kind_of(file) != Kind::other) data.push_back(file);
   if (data.empty()) {
     return fail(
-        "--calibration {}: there is nothing that is read: .npz or .npy files, or .png, .jpg or "
+        "{} {}: there is nothing that is read: .npz or .npy files, or .png, .jpg or "
         ".wav files with {} beside them",
-        quoted(path), kRecipeName);
+        option, quoted(path), kRecipeName);
   }
   const auto group = [](Kind kind) { return kind == Kind::jpeg ? Kind::png : kind; };
   const auto other = std::ranges::find_if(data, [&](const std::string& file) {
     return group(kind_of(file)) != group(kind_of(data.front()));
   });
   if (other == data.end()) return data;
-  return fail(
-      "--calibration {}: {} and {} are of different kinds; put each kind into a folder of its own",
-      quoted(path), quoted(base_name_of(data.front())), quoted(base_name_of(*other)));
+  return fail("{} {}: {} and {} are of different kinds; put each kind into a folder of its own",
+              option, quoted(path), quoted(base_name_of(data.front())),
+              quoted(base_name_of(*other)));
+}
+
+// Pictures and sounds come with a recipe.
+Expected<void> find_recipe(Loader& loader, const std::string& context,
+                           const std::vector<std::string>& data,
+                           const std::vector<std::string>& all) {
+  if (!is_media(kind_of(data.front()))) return {};
+  const auto recipe = std::ranges::find_if(
+      all, [](const std::string& file) { return base_name_of(file) == kRecipeName; });
+  if (recipe == all.end()) {
+    return fail(
+        "{}: pictures and sounds need {} beside them, which says how they become inputs, such "
+        "as {{\"size\": [224, 224], \"mean\": 0.5, \"std\": 0.5}} or {{\"sample_rate\": 16000}}",
+        context, kRecipeName);
+  }
+  SUBBYTE_CHECK_OK(loader.read_recipe(*recipe));
+  return {};
 }
 
 // The model's symbols at the sizes of a sample; what the model counts is 1.
@@ -253,19 +299,9 @@ Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, con
                                  const SampleOptions& options) {
   const auto context = [&] { return fmt::format("--calibration {}", quoted(path)); };
   SUBBYTE_TRY(const std::vector<std::string> all, sample_files(files, path));
-  SUBBYTE_TRY(std::vector<std::string> data, data_files(path, all));
+  SUBBYTE_TRY(std::vector<std::string> data, data_files("--calibration", path, all));
   Loader loader(files, model);
-  if (is_media(kind_of(data.front()))) {
-    const auto recipe = std::ranges::find_if(
-        all, [](const std::string& file) { return base_name_of(file) == kRecipeName; });
-    if (recipe == all.end()) {
-      return fail(
-          "{}: pictures and sounds need {} beside them, which says how they become inputs, such "
-          "as {{\"size\": [224, 224], \"mean\": 0.5, \"std\": 0.5}} or {{\"sample_rate\": 16000}}",
-          context(), kRecipeName);
-    }
-    SUBBYTE_CHECK_OK(loader.read_recipe(*recipe));
-  }
+  SUBBYTE_CHECK_OK(find_recipe(loader, context(), data, all));
   Random random(options.seed);
   shuffle(data, random);
   const std::size_t wanted = options.tuning + options.held_out + options.judging;
@@ -307,6 +343,31 @@ Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, con
   }
   set.made_of = fmt::format("samples of {}", quoted(path));
   return set;
+}
+
+Expected<JudgingData> load_judging_data(FileSystem& files, const std::string& path,
+                                        const Model& model) {
+  const std::string context = fmt::format("--data {}", quoted(path));
+  const FileStatus::Kind kind = files.status(path).kind;
+  if (kind != FileStatus::Kind::regular && kind != FileStatus::Kind::folder)
+    return fail_as(ErrorKind::io, "{}: there is no such file or folder", context);
+  SUBBYTE_TRY(std::vector<std::string> all, sample_files(files, path));
+  std::ranges::sort(all);
+  SUBBYTE_TRY(const std::vector<std::string> data, data_files("--data", path, all));
+  JudgingData result;
+  Loader loader(files, model, &result.labels);
+  SUBBYTE_CHECK_OK(find_recipe(loader, context, data, all));
+  for (const std::string& file : data) {
+    auto found = loader.read(file);
+    if (!found) return within("--data", std::move(found.error()));
+    std::ranges::move(*found, std::back_inserter(result.samples));
+  }
+  if (!result.labels.empty() && result.labels.size() != result.samples.size()) {
+    return fail("{}: {} samples have labels and the others none; there are {} in all", context,
+                result.labels.size(), result.samples.size());
+  }
+  if (result.samples.empty()) return fail("{}: it holds no sample", context);
+  return result;
 }
 
 }  // namespace subbyte

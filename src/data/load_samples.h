@@ -27,7 +27,17 @@ Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::st
 Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, const Model& model,
                                  const SampleOptions& options);
 
+// All samples of such data, in the order of the files' names, for who judges a model by them. An
+// .npz may have an array called "labels" besides, with a row for each sample: what is right for it.
+struct JudgingData {
+  std::vector<Sample> samples{};
+  std::vector<Tensor> labels{};  // one for each sample, or none
+};
+Expected<JudgingData> load_judging_data(FileSystem& files, const std::string& path,
+                                        const Model& model);
+
 inline constexpr std::size_t kFewestSamples = 4;
 inline constexpr std::string_view kRecipeName = "inputs.json";
+inline constexpr std::string_view kLabelsName = "labels";
 
 }  // namespace subbyte

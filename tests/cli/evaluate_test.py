@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from harness import ROOT, run
+from read_weights import read_weights
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +134,58 @@ def test_the_report_is_one_page_that_holds_its_data(folder, tmp_path):
     done = run("evaluate", *arguments, check=False, cwd=folder)
     assert done.returncode == 1 and "a file that is no report of subbyte is there; name another" in done.stderr
     assert mine.read_text() == "mine"
+
+
+def reference(folder, name, x):
+    """Softmax of two products with the weights of the module, read from docs/format.md alone, or the source's."""
+    if name == "source":
+        weights = {one.name: numpy_helper.to_array(one) for one in onnx.load(str(folder / "m.onnx")).graph.initializer}
+    else:
+        weights = read_weights(folder / "m.webgpu.json")
+    z = np.maximum(x @ weights["w"], 0) @ weights["v"]
+    exponentials = np.exp(z - z.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)
+
+
+def test_data_and_labels_are_those_given(folder, tmp_path):
+    random = np.random.default_rng(1)
+    x = random.normal(size=(40, 64)).astype(np.float32)
+    labels = random.integers(0, 10, 40)
+    np.savez(tmp_path / "data.npz", x=x, labels=labels)
+    told = evaluated(folder, "--data", tmp_path / "data.npz", "--metric", "accuracy", "--metric", "cosine")
+    ours, theirs = reference(folder, "source", x), reference(folder, "module", x)
+    (output,), (accuracy, cosine) = told["outputs"], told["metrics"]
+    assert told["samples"]["count"] == 40
+    assert output["relative_l2"] == pytest.approx(np.linalg.norm(theirs - ours) / np.linalg.norm(ours), rel=1e-4)
+    assert output["kl"] == pytest.approx((ours * np.log(ours / theirs)).sum(-1).mean(), rel=1e-3)
+    assert output["flips"] == pytest.approx((ours.argmax(-1) != theirs.argmax(-1)).mean())
+    assert accuracy["against"] == "labels"
+    assert accuracy["source"] == pytest.approx((ours.argmax(-1) == labels).mean())
+    assert accuracy["module"] == pytest.approx((theirs.argmax(-1) == labels).mean())
+    low, high = accuracy["difference_interval"]
+    assert low <= accuracy["difference"] <= high
+    norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    assert cosine["module"] == pytest.approx(((ours * theirs).sum(1) / norms).mean(), rel=1e-5)
+
+
+DATA = [
+    ({"q": np.zeros((4, 64), np.float32)}, "it has an array 'q', and the model has no input of that name"),
+    ({"x": np.zeros((4, 63), np.float32)}, "63"),
+    ({"x": np.zeros((4, 64), np.float64)}, "float64"),
+    ({"x": np.full((4, 64), np.nan, np.float32)}, "NaN"),
+    ({"x": np.zeros((4, 64), np.float32), "labels": np.zeros(7, int)}, "array 'labels' has no row for each of 4 samples"),
+]
+
+
+@pytest.mark.parametrize("arrays, message", DATA)
+def test_wrong_data(folder, tmp_path, arrays, message):
+    np.savez(tmp_path / "data.npz", **arrays)
+    arguments = ("m.webgpu.js", "--source", "m.onnx", "--data", tmp_path / "data.npz", "--metric", "accuracy")
+    done = run("evaluate", *arguments, check=False, cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "") and message in done.stderr
+    assert done.stderr.count("error: ") == 1
+
+
+def test_data_that_is_not_there(folder):
+    done = run("evaluate", "m.webgpu.js", "--source", "m.onnx", "--data", "gone", check=False, cwd=folder)
+    assert done.returncode == 1 and "--data 'gone': there is no such file or folder" in done.stderr
