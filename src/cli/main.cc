@@ -144,6 +144,9 @@ CLI::App* add_evaluate(CLI::App& app, EvaluateVerbOptions& o, std::string& forma
   verb->add_option("--metric", o.metrics,
                    "accuracy, cer, cosine, recall@K or miou, alone or as METRIC:OUTPUT; several by "
                    "repeating it");
+  add_fixed(verb, o.dims, o.inputs);
+  verb->add_option("--activations", o.activations, "As the module was converted with")
+      ->check(one_of({"model", "float32"}));
   verb->add_option(
           "--runtime", o.runtime,
           "What runs the module: the program itself, layer by layer (cpp), or Node on a GPU")

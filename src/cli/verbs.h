@@ -42,9 +42,11 @@ struct InspectOptions {
 Expected<void> inspect(FileSystem& files, const InspectOptions& options);
 
 struct EvaluateVerbOptions {
-  std::string model;   // the module, or its manifest
-  std::string source;  // what it was converted from
-  std::string data;  // a file or folder of samples, or "" for made ones
+  std::string model;                      // the module, or its manifest
+  std::string source;                     // what it was converted from
+  std::vector<std::string> dims, inputs;  // as of convert
+  std::string activations = "model";      // as of convert
+  std::string data;                       // a file or folder of samples, or "" for made ones
   std::vector<std::string> metrics;
   std::string runtime = "cpp";  // or node
   std::string report;           // path of a page to write, or ""

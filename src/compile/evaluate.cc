@@ -89,7 +89,10 @@ class Evaluating {
   Expected<void> prepare() {
     SUBBYTE_TRY(model_, read_model(source_, observer_));
     observer_.stage("passes");
+    SUBBYTE_CHECK_OK(fix_inputs(model_, options_.fixed));
+    SUBBYTE_CHECK_OK(resolve_control_flow(model_));
     SUBBYTE_CHECK_OK(check_supported(model_));
+    model_.rounds_activations = options_.rounds_activations;
     auto done = run_passes(model_, standard_passes());
     if (!done) return within(quoted(source_.path), std::move(done.error()));
     std::unordered_map<std::string, ValueId> named;

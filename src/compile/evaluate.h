@@ -27,6 +27,9 @@ struct EvaluateOptions {
   // Runs the module. Nothing: the executor, with the module's weights in place of the source's,
   // which also tells the error of each layer.
   ModuleRunner runner{};
+  // As it was converted: what was fixed, and whether activations are rounded (CompileOptions).
+  Fixed fixed{};
+  bool rounds_activations = true;
   // What to run on, as load_judging_data() reads it; "": inputs that are made up, which no
   // conversion tunes on.
   std::string data{};
