@@ -31,17 +31,17 @@ struct CompileOptions {
   // The text of a mixed-precision file, and what errors call it.
   std::optional<std::string> mixed_rules{};
   std::string mixed_rules_name = "the mixed-precision rules";
-  std::string model_type{};          // for the manifest; "" for what the graph looks like
-  bool single_file = false;          // the weights inside the module
-  std::int64_t shard_bytes = 0;      // the largest file of weights; 0: one file
-  bool check = true;                 // the quantized model is compared with the float one
+  std::string model_type{};      // for the manifest; "" for what the graph looks like
+  bool single_file = false;      // the weights inside the module
+  std::int64_t shard_bytes = 0;  // the largest file of weights; 0: one file
+  bool check = true;             // the quantized model is compared with the float one
   // Where the user's own samples are (data/load_samples.h); "": samples are made.
   std::string samples{};
   bool check_whatever_size = false;  // also one of more than kMaxCheckedParameters
   // Codes, scales and biases are chosen by running the model on made inputs; nullopt: numbers are
   // rounded as they are.
   std::optional<Effort> calibration = Effort::good;
-  Fixed fixed{};                     // inputs and dimensions that become constants
+  Fixed fixed{};  // inputs and dimensions that become constants
 };
 
 // A model, as the bytes of its file and what lies beside it.

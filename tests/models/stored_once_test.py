@@ -215,26 +215,6 @@ def test_the_other_names_are_kept(folder):
     assert (weight["name"], weight["also_named"], weight["bits"]) == ("a", ["b"], 2)
 
 
-@pytest.mark.parametrize(
-    "op, attributes, value, constants",
-    [
-        ("Identity w", {}, SQUARE, {}),
-        ("Transpose w", {"perm": [1, 0]}, SQUARE, {}),
-        ("Cast w", {"to": FLOAT}, SQUARE.astype(np.float16), {}),
-        ("Reshape w s", {}, SQUARE.reshape(64, 4, 16), {"s": np.array([64, 64])}),
-    ],
-)
-def test_a_folded_weight_is_found_by_its_name(folder, op, attributes, value, constants):
-    op, inputs = op.split(" ", 1)
-    made = model([node(op, inputs, "f", **attributes), node("MatMul", "x f", "y")], X, ["y"], {"w": value, **constants})
-    source = saved(folder, made, f"named_{op}")
-    rules = folder / "folded.json"
-    rules.write_text('{"tensors": {"w": "2bit"}}')
-    module = convert(source, folder / f"{op}.webgpu.js", "--precision", "8bit", "--mixed-precision-config", rules)
-    (weight,) = manifest_of(module)["weights"]
-    assert "w" in [weight["name"], *weight.get("also_named", [])] and weight["bits"] == 2
-
-
 def test_a_reader_along_the_other_axis_is_named(folder):
     """x w sums over the first axis of w, x w' over the second: one is stored, and the other said."""
     made = model(
