@@ -30,6 +30,7 @@ enum class DTypeSource : std::uint8_t {
   dtype,
   value,
   stash_type,
+  output_datatype,
   unknown
 };
 struct RuleInfo {

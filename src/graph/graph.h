@@ -71,6 +71,9 @@ struct Value {
   // Of a constant: the names in the source of others that it stands for, for their elements are the
   // same, whatever their shape, order or type of floats.
   std::vector<std::string> aliases{};
+  // Of a constant: an operator's definition gives its elements (waves, windows, bands), so that it
+  // is no trained weight and is stored as it is.
+  bool is_defined = false;
 };
 
 struct Node {

@@ -93,6 +93,12 @@ void keep_name(Graph& graph, const Node& node, bool input_was_folded) {
       to.aliases.push_back(std::move(name));
 }
 
+// Whether one of the tables that a node reads is defined by an operator.
+bool reads_defined(const Graph& graph, const Node& node) {
+  return std::ranges::any_of(
+      node.inputs, [&](ValueId input) { return input != kNone && graph.values[input].is_defined; });
+}
+
 bool can_fold(const Graph& graph, const Node& node) {
   // The transpose of a weight that arrived quantized is a view of it.
   const bool keeps_grid = node.op == Op::Transpose && graph.constant(node.inputs[0]) != nullptr &&
@@ -259,7 +265,9 @@ Expected<void> fold_known(Model& model, std::int64_t& budget) {
       const bool is_guarded = !guards.of_node(static_cast<NodeId>(n)).empty();
       SUBBYTE_TRY(auto outputs, fold(model, static_cast<NodeId>(n), budget, is_guarded));
       if (!outputs) continue;
+      const bool is_defined = reads_defined(graph, node);
       for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+        graph.values[node.outputs[i]].is_defined = is_defined;
         // The steps from codes to floats are few, and each is as large as the one before.
         if ((*outputs)[i].grid == nullptr)
           budget -= static_cast<std::int64_t>((*outputs)[i].data.size());

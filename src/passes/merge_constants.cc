@@ -100,6 +100,7 @@ class Merger {
       Value& kept = graph_.values[first];
       if (are_equal(*kept.constant, *value.constant)) {
         take_names(kept, value);
+        kept.is_defined = kept.is_defined || value.is_defined;
         return first;
       }
       if (are_transposes(*kept.constant, *value.constant)) {

@@ -79,6 +79,7 @@ Expected<void> remove_identities(Model& model) {
       keep_values[to] = false;
     } else if (graph.values[from].constant && uses.count(from) == 1) {
       graph.values[to].constant = graph.values[from].constant;
+      graph.values[to].is_defined = graph.values[from].is_defined;
       graph.values[to].producer = kNone;
     } else if (graph.values[from].producer != kNone && uses.outputs[from] == 0 &&
                replaced.by[from] == from) {

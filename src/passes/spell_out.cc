@@ -42,7 +42,7 @@ Node Speller::made(Op op, std::vector<ValueId> inputs, std::vector<Attribute> at
 
 void Speller::append(Node node) {
   const NodeId id = graph_.add_node(std::move(node));
-  if (inference_ != nullptr && status_) status_ = inference_->next(id);
+  if (context_.inference != nullptr && status_) status_ = context_.inference->next(id);
 }
 
 ValueId Speller::add(Op op, std::string_view what, std::vector<ValueId> inputs,
@@ -125,6 +125,15 @@ std::optional<std::vector<std::int64_t>> Speller::numbers(ValueId id) const {
   return elements;
 }
 
+const std::vector<ValueId>* Speller::sequence(ValueId value) const {
+  const auto found = context_.sequences.find(value);
+  return found == context_.sequences.end() ? nullptr : &found->second;
+}
+
+void Speller::finish_sequence(std::vector<ValueId> tensors) {
+  context_.sequences.insert_or_assign(node_.outputs[0], std::move(tensors));
+}
+
 ValueId Speller::int64s(std::string_view what, std::span<const std::int64_t> values) {
   return constants_.add_int64s(node_, what, values);
 }
@@ -137,6 +146,12 @@ Tensor Speller::ones(DType dtype) {
 ValueId Speller::floats(std::string_view what, std::vector<std::int64_t> dims,
                         std::span<const double> values) {
   return constants_.add(node_, what, reference::tensor_from(dtype(), std::move(dims), values));
+}
+
+ValueId Speller::defined(std::string_view what, Tensor tensor) {
+  const ValueId id = constant(what, std::move(tensor));
+  graph_.values[id].is_defined = true;
+  return id;
 }
 
 ValueId Speller::number(std::string_view what, double value) {
@@ -241,9 +256,13 @@ namespace {
 
 // The outputs that the nodes from `first` on do not compute have no producer any more.
 Expected<void> release_outputs(Graph& graph, const Node& node, std::size_t first,
-                               const std::vector<bool>& is_read) {
+                               const std::vector<bool>& is_read, const SpellContext& context) {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     const ValueId output = node.outputs[i];
+    if (context.sequences.contains(output)) {
+      graph.values[output].producer = kNone;
+      continue;
+    }
     const bool computed = std::any_of(
         graph.nodes.begin() + static_cast<std::ptrdiff_t>(first), graph.nodes.end(),
         [&](const Node& added) { return std::ranges::count(added.outputs, output) > 0; });
@@ -272,10 +291,11 @@ Expected<bool> spell_out(Model& model, const SpellOut& spell, Inference* inferen
   ConstantMaker constants(model.exprs, graph);
   const std::vector<bool> is_read = find_read(graph);
   const std::vector<Node> nodes = std::exchange(graph.nodes, {});
+  SpellContext context{nodes, inference};
   bool any = false;
   for (std::size_t n = 0; n < nodes.size(); ++n) {
     const std::size_t first = graph.nodes.size();
-    Speller speller(model, constants, nodes[n], inference);
+    Speller speller(model, constants, nodes[n], context);
     const auto status = [&]() -> Expected<void> {
       SUBBYTE_TRY(const bool done, spell(speller));
       if (!done) {
@@ -284,7 +304,7 @@ Expected<bool> spell_out(Model& model, const SpellOut& spell, Inference* inferen
       }
       any = true;
       SUBBYTE_CHECK_OK(speller.status());
-      return release_outputs(graph, nodes[n], first, is_read);
+      return release_outputs(graph, nodes[n], first, is_read, context);
     }();
     if (status) continue;
     graph.nodes = nodes;

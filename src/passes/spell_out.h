@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -27,20 +29,30 @@ struct Size {
 };
 inline Size size_of(std::int64_t number) { return {number, {}}; }
 
+// What is the same for all nodes of a graph that is being spelled out.
+struct SpellContext {
+  std::span<const Node> nodes;  // as they were
+  Inference* inference = nullptr;
+  // The tensors that a sequence holds, by the value that it is.
+  std::map<ValueId, std::vector<ValueId>> sequences{};
+};
+
 // The nodes that stand for one node: they are appended to the graph, from which that node has been
 // taken, and compute its outputs. Where inference goes along (spell_operators()), the dtypes and
 // shapes of what was added are known at once.
 class Speller {
  public:
-  Speller(Model& model, ConstantMaker& constants, const Node& node, Inference* inference)
+  Speller(Model& model, ConstantMaker& constants, const Node& node, SpellContext& context)
       : model_(model),
         graph_(model.main()),
         constants_(constants),
         node_(node),
-        inference_(inference) {}
+        context_(context) {}
 
   const Node& node() const { return node_; }
   const Graph& graph() const { return graph_; }
+  // All nodes as they were, also those that come later.
+  std::span<const Node> nodes() const { return context_.nodes; }
   std::int64_t opset() const { return model_.opset; }
   bool has(std::size_t i) const { return node_.has_input(i); }
   // An error names the first of these inputs that is absent.
@@ -75,6 +87,11 @@ class Speller {
   // Output i is this value.
   void finish(std::size_t i, ValueId value);
 
+  // The tensors of the sequence that a value is; nullptr where it is none that is known.
+  const std::vector<ValueId>* sequence(ValueId value) const;
+  // The first output is a sequence, of which no node is left.
+  void finish_sequence(std::vector<ValueId> tensors);
+
   ValueId int64s(std::string_view what, std::span<const std::int64_t> values);
   ValueId int64s(std::string_view what, std::initializer_list<std::int64_t> values) {
     return int64s(what, std::span(values.begin(), values.size()));
@@ -83,6 +100,8 @@ class Speller {
   // Floats of the first input's dtype, each rounded once.
   ValueId floats(std::string_view what, std::vector<std::int64_t> dims,
                  std::span<const double> values);
+  // A constant whose elements the operator defines: not a weight, which could be narrowed.
+  ValueId defined(std::string_view what, Tensor tensor);
   ValueId number(std::string_view what, double value);  // of rank 0
   ValueId number(std::string_view what, DType dtype, double value);
   // The value reshaped to numbers only: a constant where it is one.
@@ -134,7 +153,7 @@ class Speller {
   Graph& graph_;
   ConstantMaker& constants_;
   const Node& node_;
-  Inference* inference_;
+  SpellContext& context_;
   Expected<void> status_;
 };
 

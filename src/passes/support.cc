@@ -49,6 +49,8 @@ DType output_dtype(const DTypes& dtypes, const Node& node, std::size_t output) {
     }
     case DTypeSource::stash_type:
       return dtype_number(node.int_or("stash_type", 1));
+    case DTypeSource::output_datatype:
+      return dtype_number(node.int_or("output_datatype", 1));
     case DTypeSource::unknown:
       break;
   }

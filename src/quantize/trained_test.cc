@@ -110,5 +110,15 @@ TEST(TrainedOperands, Tables) {
   EXPECT_EQ(kind({4, 8}, "  %a = Add(%x, %c)\n  %y = MatMul(%a, %w)\n"), WeightUseKind::other);
 }
 
+TEST(TrainedOperands, WhatADefinitionGivesIsNotTrained) {
+  auto model = parse_model("model \"m\"\ngraph \"main\" {\n  input %x : float32 [4, 8]\n" +
+                           weight("c", {8, 8}) + "  %y = MatMul(%x, %c)\n  output %y\n}\n");
+  ASSERT_TRUE(model) << model.error().message;
+  ASSERT_TRUE(infer(*model));
+  EXPECT_EQ(find_weight_uses(*model).at(0).kind, WeightUseKind::matmul);
+  for (Value& value : model->main().values) value.is_defined = value.constant.has_value();
+  EXPECT_EQ(find_weight_uses(*model).at(0).kind, WeightUseKind::other);
+}
+
 }  // namespace
 }  // namespace subbyte

@@ -138,6 +138,10 @@ class Finder {
 
   // Whether the use is of a trained operand, and of which kind where it is no matrix.
   void judge(WeightUse& use, NodeId reader) const {
+    if (graph_.values[use.value].is_defined) {
+      use.kind = WeightUseKind::other;
+      return;
+    }
     if (is_matrix(use.kind)) {
       // Whoever quantized it took it for a weight.
       if (has_grid(*graph_.values[use.value].constant)) return;

@@ -153,6 +153,11 @@ def products(m: Maker) -> None:
         m.case(f"gemm_{activation}", "FusedGemm", [m.normal(3, 4), m.normal(5, 4), m.normal(5)], activation=activation, transB=1, alpha=0.5, **given)
 
 
+def inverses(m: Maker) -> None:
+    for n in (1, 2, 3, 4):
+        m.case(f"inverse_{n}", "Inverse", [m.normal(2, n, n) + 3 * np.eye(n, dtype=np.float32)])
+
+
 def rotary(m: Maker) -> None:
     cosines, sines = m.normal(12, 4), m.normal(12, 4)
     places = m.random.integers(0, 12, (2, 3)).astype(np.int64)
@@ -301,6 +306,6 @@ def equation_cases(m: Maker, equation: str, inputs: list, suffix: str = "") -> N
 
 def all_cases() -> list[Case]:
     maker = Maker()
-    for family in (activations, norms, products, rotary, attention, multi_head, grouped, einsum):
+    for family in (activations, norms, products, inverses, rotary, attention, multi_head, grouped, einsum):
         family(maker)
     return maker.cases

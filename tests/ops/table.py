@@ -14,7 +14,7 @@ sys.path[:0] = [str(FOLDER), str(ROOT / "tests" / "models")]
 
 import onnx  # noqa: E402
 
-from onnx_cases import LEFT_OUT, Case, all_cases, known_operators  # noqa: E402
+from onnx_cases import DRAWN, LEFT_OUT, Case, all_cases, known_operators  # noqa: E402
 from run_cases import NODE, Outcome, run_cases  # noqa: E402
 
 PAGE = ROOT / "docs" / "operators.md"
@@ -41,7 +41,8 @@ converting, with a message that names the operator, dtype or mode; none is wrong
 
 * {other} have an operator that is not in the table below.
 * Left out are {left_out} that differ from the text of ONNX:
-  {left_out_names}.
+  {left_out_names};
+  and {drawn} whose random numbers another generator drew: {drawn_names}.
 * Floats must agree within 1e-4 of the value or 1e-6 (half floats 2e-3, bfloat16 1e-2), everything else exactly.
 
 `./dev bench operators` writes this section.
@@ -84,6 +85,8 @@ def section(cases: list[Case], outcomes: dict[str, Outcome]) -> str:
         other=other,
         left_out=len(LEFT_OUT),
         left_out_names=",\n  ".join(f"`{name}`" for name in sorted(LEFT_OUT)),
+        drawn=len(DRAWN),
+        drawn_names=", ".join(f"`{name}`" for name in sorted(DRAWN)),
     )
     for operator in sorted(known):
         reasons = refused[operator]

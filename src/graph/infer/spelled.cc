@@ -6,6 +6,10 @@ namespace subbyte {
 #define SPELLED_RULE(name) \
   Expected<void> infer_##name(NodeInfer&) { return {}; }
 
+SPELLED_RULE(carried)
+SPELLED_RULE(carried_to_bool)
+SPELLED_RULE(carried_to_int64)
+SPELLED_RULE(drawn)
 SPELLED_RULE(spelled)
 SPELLED_RULE(spelled_like_1)
 SPELLED_RULE(spelled_like_2)
@@ -13,6 +17,8 @@ SPELLED_RULE(spelled_by_0)
 SPELLED_RULE(spelled_sized_1)
 SPELLED_RULE(spelled_sized_1_2)
 SPELLED_RULE(spelled_sized_6)
+SPELLED_RULE(spelled_stft)
+SPELLED_RULE(window)
 
 #undef SPELLED_RULE
 

@@ -23,7 +23,7 @@ SpellOut spelling_of(Op op) {
 Expected<bool> spell(Speller& s) {
   const SpellOut spelling = spelling_of(s.node().op);
   if (spelling == nullptr || !s.wants(0)) return false;
-  if (s.has(0) && s.dtype() == DType::undefined) return false;
+  if (s.has(0) && s.dtype() == DType::undefined && s.sequence(s.input(0)) == nullptr) return false;
   return spelling(s);
 }
 
