@@ -149,7 +149,7 @@ def test_a_wrong_command_line_is_2(model, tmp_path, arguments, words):
             2,
             "'--zzz' is not an option of inspect; see subbyte inspect --help\n",
         ),
-        ([], 2, "subbyte needs a verb; there are convert, inspect, verify, list, detect, find; see subbyte --help\n"),
+        ([], 2, "subbyte needs a verb; there are convert, inspect, verify, evaluate, list, detect, find, help; see subbyte --help\n"),
         (["convert"], 2, "convert needs a model: FILE or --source FILE\n"),
         (
             ["convert", "small.onnx", "--precision", "5bit"],
@@ -361,7 +361,7 @@ def test_a_dumb_terminal_has_plain_lines(model):
     assert status == DONE and "quantizing: 2 of 2" in text and "\x1b" not in text
 
 
-@pytest.mark.parametrize("verb", ["convert", "inspect", "verify", "list", "detect", "find"])
+@pytest.mark.parametrize("verb", ["convert", "inspect", "verify", "evaluate", "list", "detect", "find"])
 def test_help_has_an_example(verb):
     done = run(verb, "--help")
     assert f"Example:\n  subbyte {verb} " in done.stdout and done.stderr == ""

@@ -96,8 +96,8 @@ def test_halves_start_rows_on_words_and_integers_are_words(tmp_path):
 
 
 def test_unknown_encodings_are_errors(tmp_path):
-    described = weight([1], 1, 1, 4, {"kind": "codebook", "layout": "row"}, ([], [0]))
-    with pytest.raises(ValueError, match="codebook"):
+    described = weight([1], 1, 1, 4, {"kind": "trellis", "layout": "row"}, ([], [0]))
+    with pytest.raises(ValueError, match="trellis"):
         read_one(tmp_path, described, {"values": (4, bytes(4))})
     described["encoding"] = {**affine(4, 8), "layout": "tile"}
     with pytest.raises(ValueError, match="tile"):

@@ -108,8 +108,8 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
   verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
   verb->add_option(
           "--calibration", o.calibration,
-          "Inputs by which codes and biases are chosen: an .npz file or a folder "
-          "(docs/calibration.md), by default made ones; none: round the weights as they are")
+          "Inputs to calibrate on, an .npz file or a folder (docs/calibration.md), else made ones; "
+          "none rounds weights as they are")
       ->check(a_name());
   verb->add_option("--effort", o.effort,
                    "How much work calibration may do: fast, good (the default) or best")

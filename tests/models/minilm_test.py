@@ -57,7 +57,10 @@ def test_same_input_same_bytes(converted, tmp_path):
     one = tmp_path / "one" / module.name
     one.parent.mkdir()
     subprocess.run(
-        ["taskset", "-c", "0", SUBBYTE, "convert", SOURCE, "--precision", "4bit", "--output", one],
+        [
+            *("taskset", "-c", "0", SUBBYTE, "convert", SOURCE, "--precision", "4bit", "--calibration", "none"),
+            *("--output", one),
+        ],
         check=True,
         capture_output=True,
     )

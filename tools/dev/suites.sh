@@ -32,8 +32,25 @@ suite_check() {
   verb_check --recent
 }
 
-# The C++ tests again, built to find wrong addresses and undefined behaviour, and with the verifier after each pass.
-suite_addresses() { sanitized sanitizers; }
+# The C++ tests again, built to find wrong addresses and undefined behaviour, and with the verifier after each pass: with
+# --all every program of them, else as many as the time of a change's tests has room for.
+readonly most_programs=4
+suite_addresses() {
+  if [[ -n ${SUBBYTE_ALL:-} ]]; then
+    sanitized sanitizers
+    return
+  fi
+  load check
+  local folder=$build/sanitizers programs=() program
+  mapfile -t programs < <(grep -rhoE '^subbyte_test\(\w+' src | cut -d'(' -f2 | sort | shard "$most_programs")
+  [[ ${#programs[@]} -eq $most_programs ]] || die "there are fewer than $most_programs programs of tests"
+  echo "${programs[*]}"
+  configure sanitizers "$folder"
+  compile "$folder" "${programs[@]}"
+  for program in "${programs[@]}"; do
+    "$(find "$folder/src" -type f -name "$program")" --gtest_brief=1
+  done
+}
 
 # The same for data races.
 suite_races() { sanitized thread-sanitizer; }
