@@ -140,8 +140,12 @@ def of_integers(dtype, values) -> list[Case]:
     cases = [
         case(f"unary_{name}", with_oracle([*((op, ["x"], {}) for op in unary), *clips]), {"x": x}),
         case(f"binary_{name}", with_oracle(pairs), grid(x)),
+        case(f"bits_{name}", [("BitwiseNot", ["x"], {}), *((op, ["x", "y"], {}) for op in ["BitwiseAnd", "BitwiseOr", "BitwiseXor"])], grid(x)),
         case(f"divide_{name}", [("Div", ["x", "y"], {}), ("Mod", ["x", "y"], {}), ("Mod", ["x", "y"], {"fmod": 1})], {**grid(x), "y": divisors[None]}),
     ]
+    if dtype in (np.uint8, np.uint32):  # what ONNX Runtime shifts
+        shifts = np.array([[0, 1, 8 * x.itemsize - 1]], dtype)
+        cases.append(case(f"shift_{name}", [("BitShift", ["x", "y"], {"direction": way}) for way in ["LEFT", "RIGHT"]], {**grid(x), "y": shifts}))
     if dtype == np.int32:  # the one narrow integer whose powers ONNX has
         base, exponent = np.array([[0], [1], [-1], [2], [-2], [3], [-7], [46340], [16777217]], dtype), np.array([[0, 1, 2, 3]], dtype)
         cases.append(case("pow_int32", [("Pow", ["x", "y"], {})], {"x": base[:-2], "y": exponent}))
