@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "calibrate/executor.h"
-#include "compile/bootstrap.h"
 #include "compile/compile.h"
 #include "compile/task_metrics.h"
 #include "compile/weight_histograms.h"
+#include "samples/bootstrap.h"
 #include "samples/output_loss.h"
 
 namespace subbyte {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "compile/bootstrap.h"
 #include "graph/graph.h"
+#include "samples/bootstrap.h"
 
 namespace subbyte {
 

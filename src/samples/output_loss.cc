@@ -4,16 +4,15 @@
 #include <cmath>
 #include <limits>
 
-#include "calibrate/random.h"
 #include "calibrate/scalar_math.h"
 #include "graph/ops.h"
+#include "samples/bootstrap.h"
 #include "samples/number_tensor.h"
 
 namespace subbyte {
 
 namespace {
 
-constexpr std::size_t kResamples = 1000;
 // A probability that is 0 counts as this much, so that a divergence is finite.
 constexpr double kLeastProbability = 1e-9;
 
@@ -29,30 +28,16 @@ double ratio(double part, double whole) {
   return std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
 }
 
-// `finish` makes the figure of the sums.
-template <typename Finish>
-Estimate estimate(std::span<const Share> shares, Finish finish) {
-  const auto of = [&](auto index) {
-    double part = 0, whole = 0;
-    for (std::size_t i = 0; i < shares.size(); ++i) {
-      const Share& share = shares[index(i)];
-      part += share.part;
-      whole += share.whole;
-    }
-    return finish(ratio(part, whole));
+// `finish` makes the figure of the share that all samples lose together.
+Estimate estimate(std::span<const Share> shares, double (*finish)(double)) {
+  std::vector<std::vector<double>> items;
+  items.reserve(shares.size());
+  for (const Share& share : shares) items.push_back({share.part, share.whole});
+  const auto figure = [finish](std::span<const double> sums) {
+    return finish(ratio(sums[0], sums[1]));
   };
-  Estimate result;
-  result.value = of([](std::size_t i) { return i; });
-  Random random(1);
-  std::vector<double> figures;
-  const auto count = static_cast<std::int64_t>(shares.size());
-  for (std::size_t i = 0; i < kResamples; ++i)
-    figures.push_back(
-        of([&](std::size_t) { return static_cast<std::size_t>(random.below(count)); }));
-  std::ranges::sort(figures);
-  result.low = figures[kResamples / 40];
-  result.high = figures[kResamples - 1 - kResamples / 40];
-  return result;
+  const Interval interval = bootstrap(items, figure);
+  return {figure_of(items, figure), interval.low, interval.high};
 }
 
 Share difference(std::span<const float> a, std::span<const float> b) {
@@ -190,8 +175,8 @@ OutputLoss output_loss(const OutputContent& content, std::span<const Tensor> exp
     kl.push_back(decided.kl);
   }
   OutputLoss loss;
-  loss.relative_l2 = floats ? estimate(differences, [](double share) { return std::sqrt(share); })
-                            : estimate(differences, itself);
+  const auto root = [](double share) { return std::sqrt(share); };
+  loss.relative_l2 = floats ? estimate(differences, root) : estimate(differences, itself);
   if (!same.empty()) loss.top1_agreement = estimate(same, itself);
   if (!flips.empty()) loss.flips = estimate(flips, itself);
   if (!kl.empty()) loss.kl = estimate(kl, itself);

@@ -11,8 +11,7 @@
 
 namespace subbyte {
 
-// A figure over all samples, and where 95 of 100 sets of as many samples would have it: percentiles
-// of 1000 samples drawn with replacement (the bootstrap; Efron 1979), the same each time.
+// A figure over all samples, and the interval of bootstrap().
 struct Estimate {
   double value = 0, low = 0, high = 0;
 };

@@ -1,4 +1,4 @@
-#include "compile/bootstrap.h"
+#include "samples/bootstrap.h"
 
 #include <algorithm>
 
