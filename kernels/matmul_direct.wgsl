@@ -1,22 +1,23 @@
 // C without workgroup memory: each of 64 invocations computes 4 rows by 4 columns from what it loads itself. For very
-// small products, and for WebGPU on a CPU, where workgroup memory is slow to use and slower still to compile.
+// small products, for sums of whole numbers, and for WebGPU on a CPU, where workgroup memory is slow to use and slower still
+// to compile. Follows sums_float or sums_integer.
 // Workgroups: ceil(batches() * ceil(rows() / 4) * ceil(chunk_cols() / 4) / 64).
 
 // sums over the columns += a . each of w0..w3
-fn multiply(sums: vec4<f32>, a: vec4<f32>, w0: vec4<f32>, w1: vec4<f32>, w2: vec4<f32>, w3: vec4<f32>) -> vec4<f32> {
-  return sums + vec4<f32>(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
+fn multiply(sums: Sums, a: vec4<f32>, w0: vec4<f32>, w1: vec4<f32>, w2: vec4<f32>, w3: vec4<f32>) -> Sums {
+  return with_products(sums, vec4<f32>(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3)));
 }
 
-fn store_row(b: u32, m: u32, n: u32, sums: vec4<f32>) {
-  store(b, m, first_col() + n, sums.x);
+fn store_row(b: u32, m: u32, n: u32, sums: Sums) {
+  store_sum(b, m, first_col() + n, sums.x);
   if (n + 1u < chunk_cols()) {
-    store(b, m, first_col() + n + 1u, sums.y);
+    store_sum(b, m, first_col() + n + 1u, sums.y);
   }
   if (n + 2u < chunk_cols()) {
-    store(b, m, first_col() + n + 2u, sums.z);
+    store_sum(b, m, first_col() + n + 2u, sums.z);
   }
   if (n + 3u < chunk_cols()) {
-    store(b, m, first_col() + n + 3u, sums.w);
+    store_sum(b, m, first_col() + n + 3u, sums.w);
   }
 }
 
@@ -37,10 +38,10 @@ fn main(
   let b = tile / (col_tiles * row_tiles);
   let last = chunk_cols() - 1u;
 
-  var sums0 = vec4<f32>();
-  var sums1 = vec4<f32>();
-  var sums2 = vec4<f32>();
-  var sums3 = vec4<f32>();
+  var sums0 = Sums();
+  var sums1 = Sums();
+  var sums2 = Sums();
+  var sums3 = Sums();
   for (var k = 0u; k < depth(); k += 8u) {
     let w0 = unpack_octet(fetch_octet(b, n, k / 8u));
     let w1 = unpack_octet(fetch_octet(b, min(n + 1u, last), k / 8u));

@@ -80,7 +80,7 @@ std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr 
   }
   std::vector<SizedForm> forms{
       // WebGPU on a CPU, where workgroup memory and barriers cost more than they save.
-      {{{"matmul_direct"}, {}, {}, {}, {{"isFallbackAdapter", 1}}},
+      {{{"sums_float", "matmul_direct"}, {}, {}, {}, {{"isFallbackAdapter", 1}}},
        always,
        ceil_div(e, grid(4), 64)},
       {{{"matmul_vector_sums", "matmul_vector_subgroup"},
@@ -120,7 +120,8 @@ std::vector<SizedForm> product_forms(ExprPool& e, Expr batches, Expr rows, Expr 
 
 std::vector<SizedForm> integer_product_forms(ExprPool& e, Expr batches, Expr rows, Expr cols) {
   const Expr tiles = e.mul(batches, e.mul(ceil_div(e, cols, 4), ceil_div(e, rows, 4)));
-  return {{{{"matmul_integer"}, {}, {}, {}, {}}, e.constant(1), ceil_div(e, tiles, 64)}};
+  return {
+      {{{"sums_integer", "matmul_direct"}, {}, {}, {}, {}}, e.constant(1), ceil_div(e, tiles, 64)}};
 }
 
 Expr row_workgroups(ExprPool& e, Expr rows, Expr cols) {

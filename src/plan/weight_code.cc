@@ -75,7 +75,7 @@ std::string_view values_file(const StoredWeight& stored) {
         return "weights_q2";
     }
   }
-  if (std::holds_alternative<CodebookEncoding>(stored.encoding)) return "weights_codebook";
+  if (std::holds_alternative<CodebookEncoding>(stored.encoding)) return "weights_q4";
   return std::get<FloatEncoding>(stored.encoding).bits == 16 ? "weights_f16" : "weights_f32";
 }
 
@@ -146,7 +146,10 @@ std::string absent_parts(const StoredWeight& stored) {
 std::vector<std::string_view> reader_files(const StoredWeight& stored) {
   std::vector<std::string_view> files{"octet"};
   const std::string_view values = values_file(stored);
-  if (stored.layout.scales > 0) files.emplace_back("weights_affine");
+  if (stored.layout.scales > 0) {
+    const bool grid = std::holds_alternative<AffineEncoding>(stored.encoding);
+    files.insert(files.end(), {"weights_groups", grid ? "weights_affine" : "weights_codebook"});
+  }
   if (values == "weights_f16") files.emplace_back("half");
   files.push_back(values);
   return files;

@@ -14,7 +14,7 @@ const vector = {
 };
 const tiled = { libraries: ['matmul_tiles'] };
 const BODIES = {
-  matmul_direct: { workgroups: (m, n) => tiles(m, n, 4) / 64 },
+  matmul_direct: { libraries: ['sums_float'], workgroups: (m, n) => tiles(m, n, 4) / 64 },
   matmul_element: { workgroups: (m, n) => (m * n) / 256 },
   matmul_vector: vector,
   matmul_vector_subgroup: { ...vector, feature: 'subgroups', prologue: 'enable subgroups;\n' },

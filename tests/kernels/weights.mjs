@@ -122,5 +122,5 @@ fn zero_word(i: u32) -> u32 { return w_zeros[i]; }\n`;
   } else {
     code += 'fn zero_word(i: u32) -> u32 { return 0u; }\n';
   }
-  return { code, buffers, libraries: ['weights_affine', `weights_q${w.bits}`] };
+  return { code, buffers, libraries: ['weights_groups', 'weights_affine', `weights_q${w.bits}`] };
 }
