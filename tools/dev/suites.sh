@@ -11,8 +11,11 @@ suite_node() {
   node_test "${files[@]}"
 }
 
-# Whole models against ONNX Runtime, the command line, the Python package.
-suite_python() { python -m pytest -q -ra --durations=10 -p no:cacheprovider tests python; }
+# Whole models against ONNX Runtime, the command line, the Python package. A file of tests stays in one process: what it
+# makes once for all its tests is made once.
+suite_python() {
+  python -m pytest -q -ra --durations=10 -p no:cacheprovider --numprocesses "$(jobs)" --dist loadfile tests python
+}
 
 # The same modules, and the example page, in headless Chromium.
 suite_browser() {
