@@ -12,28 +12,45 @@ const OWN = `
   launch launches lentBy mostIdle need onCpu outside outsideGroups owned paramBytes places program ranges readbacks reads
   region regions serves settle slices slots spec staging take totals unconfirmed uploads written`;
 
+/** Where Node stops at an error that nobody catches, it shows the whole line above the message. */
+const LONGEST_LINE = 240;
+
 const root = fileURLToPath(new URL('../', import.meta.url));
 const output = process.argv[2] ?? `${root}build/runtime/runtime.js`;
-const result = await build({
+const bundled = await build({
   absWorkingDir: root,
   entryPoints: ['runtime/src/main.ts'],
   bundle: true,
-  minify: true,
+  minifySyntax: true,
   mangleProps: new RegExp(`^(${OWN.trim().split(/\s+/).join('|')})$`),
-  format: 'iife',
-  globalName: 'subbyte_runtime',
+  format: 'esm',
   target: 'es2022',
   charset: 'utf8',
   legalComments: 'none',
   write: false,
 });
-const { code } = await minify(result.outputFiles[0].text, {
+// As a module it has no helpers that define exports; what it exports is the value of one function.
+const { text: module } = bundled.outputFiles[0];
+const [list, names] = module.match(/export \{([^}]*)\};\s*$/) ?? [];
+if (!list) throw new Error('the bundle must end with its exports');
+const script = `var subbyte_runtime = (() => { ${module.slice(0, -list.length)} return {${names}}; })();`;
+const { code } = await minify(script, {
   ecma: 2022,
-  compress: { passes: 4, ecma: 2022 },
+  compress: {
+    passes: 4,
+    ecma: 2022,
+    keep_fargs: false,
+    pure_getters: true,
+    unsafe_arrows: true,
+    unsafe_methods: true,
+    keep_classnames: /^SubbyteError$/,
+  },
+  mangle: { keep_classnames: /^SubbyteError$/, reserved: ['SubbyteError'] },
+  format: { semicolons: false, max_line_len: LONGEST_LINE },
 });
 // The comments that keep webpack and Vite from resolving the import of what only Node has are gone by now.
 const comments = '/* webpackIgnore: true *//* @vite-ignore */';
 const text = code.replace(/\bimport\((?=\w+\))/g, `import(${comments}`);
 if (text.split(comments).length !== 2) throw new Error('the runtime must have one dynamic import');
 mkdirSync(dirname(output), { recursive: true });
-writeFileSync(output, text);
+writeFileSync(output, `${text}\n`);

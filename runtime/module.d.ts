@@ -78,6 +78,7 @@ export interface InputTensor<Type extends DType, Dims extends readonly (number |
  * dtype: floats of any width as f32, signed integers as i32, unsigned ones and bool as u32. The buffer has the usage
  * COPY_SRC, belongs to the model's device and stays the caller's. With the usage STORAGE too, at an offset that is a multiple
  * of 256, and with room for the values in whole units of 16 bytes, it is read where it lies; else it is copied first.
+ * Its values are not checked: an id that a table has not reads the nearest row.
  */
 export interface GpuInputTensor<Type extends DType, Dims extends readonly (number | string)[]> {
   buffer: GPUBufferType;
@@ -122,6 +123,25 @@ export type InputsOf<List extends readonly TensorInfo[]> = {
     InputTensor<Info['dtype'], Info['dims']> | GpuInputTensor<Info['dtype'], Info['dims']>;
 };
 
+/** The same with dims of any rank and size: `[]` makes those that are written out a tuple. */
+type LooseInputsOf<List extends readonly TensorInfo[]> = {
+  [Info in List[number] as Info['name']]: (
+    Omit<InputTensor<Info['dtype'], []>, 'dims'> | Omit<GpuInputTensor<Info['dtype'], []>, 'dims'>
+  ) & { dims: readonly number[] | [] };
+};
+
+/**
+ * What is still wrong with inputs of this type: dims of a known rank must be the model's, a `number[]` is checked by `run`. A
+ * name that the model has not may not be there.
+ */
+type Checked<List extends readonly TensorInfo[], Given> = {
+  [Info in List[number] as Info['name']]: Info['name'] extends keyof Given
+    ? Given[Info['name']] extends { dims: infer Dims extends readonly number[] }
+      ? { dims: number extends Dims['length'] ? readonly number[] : Readonly<Sizes<Info['dims']>> }
+      : unknown
+    : unknown;
+} & { [Name in Exclude<keyof Given, List[number]['name']>]: never };
+
 /** For each name of a list of TensorInfo, what comes back: on the GPU for the names kept. */
 export type OutputsOf<List extends readonly TensorInfo[], Keep extends string = never> = {
   [Info in List[number] as Info['name']]: Info['name'] extends Keep
@@ -164,6 +184,13 @@ export interface LoadOptions {
     | undefined;
   /** For the fetch of the weights: headers, credentials, cache. */
   requestInit?: RequestInit | undefined;
+  /**
+   * Keeps weights that are fetched in Cache Storage, under the name "subbyte" and by their hash, and takes them from there when
+   * the model is loaded again; what is there is checked like any weights, and fetched anew where it is damaged. Without effect
+   * where weights are not fetched, where there is no Cache Storage (Node, pages that are not secure), and where it has no
+   * room. Weights of models that are no longer used stay until `caches.delete('subbyte')`.
+   */
+  cache?: boolean | undefined;
   /**
    * The sizes that the first run will have, by the names of dims: `load` waits for the kernels that they use, the others are
    * compiled after it, or when a run needs one, which then waits for it. A size that is not given counts as 1 for the
@@ -242,8 +269,8 @@ export interface Model<
    * Runs may overlap. The inputs are read before `run` returns its promise, so their arrays and buffers may be reused at once.
    * An output that is kept and given to a later run as an input is not copied: a state goes round on the GPU.
    */
-  run<Keep extends Outputs[number]['name'] = never>(
-    inputs: InputsOf<Inputs>,
+  run<Given extends LooseInputsOf<Inputs>, Keep extends Outputs[number]['name'] = never>(
+    inputs: Given & Checked<Inputs, Given>,
     options?: RunOptions<Outputs, Keep>,
   ): Promise<OutputsOf<Outputs, Keep>>;
   /** Frees everything once the runs under way have ended; later runs reject with the code `disposed`. */

@@ -5,7 +5,7 @@ import type { Source } from './sources.js';
 export interface Sink {
   /** Takes verified bytes of a file; the array is only lent. */
   write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Counts bytes as they arrive. */
+  /** Counts bytes as they arrive; fewer than none where some must come again. */
   arrived(bytes: number): void;
 }
 
@@ -144,17 +144,36 @@ async function copyStream(
   }
 }
 
-/** Reads a file from its source; every 4 MiB reach the sink only after their SHA-256 has been checked. */
+/**
+ * Reads a file from its source; every 4 MiB reach the sink only after their SHA-256 has been checked. A copy that was kept and
+ * is damaged is read again from where it came.
+ */
 export async function copyFile(
   file: PlanFile,
   source: Source,
   sink: Sink,
   signal: AbortSignal,
 ): Promise<void> {
-  if (source.kind === 'stream') return copyStream(file, source, sink, signal);
+  let counted = 0;
+  let whole = false;
+  const counting: Sink = {
+    write: sink.write,
+    arrived(bytes) {
+      counted += bytes;
+      sink.arrived(bytes);
+    },
+  };
   try {
-    await copyRanges(file, source, sink, signal);
+    await (source.kind === 'stream'
+      ? copyStream(file, source, counting, signal)
+      : copyRanges(file, source, counting, signal));
+    whole = true;
+  } catch (error) {
+    const again = source.kind === 'stream' && source.again;
+    if (!again || signal.aborted) throw error;
+    sink.arrived(-counted);
+    await copyFile(file, await again(), sink, signal);
   } finally {
-    await source.close?.();
+    await source.close?.(whole);
   }
 }

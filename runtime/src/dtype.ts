@@ -17,21 +17,32 @@ export type Data =
   | BigInt64Array
   | BigUint64Array;
 
-/** The typed arrays taken for each dtype, by the name that they give themselves (also across realms). */
-const TAKEN: Record<DType, string[]> = {
-  float32: ['Float32Array'],
-  float16: ['Float16Array', 'Uint16Array'],
-  bfloat16: ['Uint16Array'],
-  float64: ['Float64Array'],
-  int64: ['BigInt64Array', 'Int32Array'],
-  int32: ['Int32Array'],
-  int16: ['Int16Array'],
-  int8: ['Int8Array'],
-  uint64: ['BigUint64Array', 'Uint32Array'],
-  uint32: ['Uint32Array'],
-  uint16: ['Uint16Array'],
-  uint8: ['Uint8Array', 'Uint8ClampedArray'],
-  bool: ['Uint8Array', 'Int8Array'],
+type DataType = {
+  readonly name: string;
+  new (data: ArrayBuffer | ArrayLike<number> | ArrayLike<bigint>): Data;
+  new (buffer: ArrayBuffer, offset: number, length: number): Data;
+  BYTES_PER_ELEMENT: number;
+};
+type WordType = Float32ArrayConstructor | Int32ArrayConstructor | Uint32ArrayConstructor;
+
+/**
+ * For each dtype the typed array that outputs have (half bits as Uint16Array, bool as bytes), that of the words that the GPU
+ * computes with, and the name of another that inputs may have, as it names itself (also across realms).
+ */
+const TYPES: Record<DType, readonly [DataType, WordType, string?]> = {
+  float32: [Float32Array, Float32Array],
+  float16: [Uint16Array, Float32Array, 'Float16Array'],
+  bfloat16: [Uint16Array, Float32Array],
+  float64: [Float64Array, Float32Array],
+  int64: [BigInt64Array, Int32Array, 'Int32Array'],
+  int32: [Int32Array, Int32Array],
+  int16: [Int16Array, Int32Array],
+  int8: [Int8Array, Int32Array],
+  uint64: [BigUint64Array, Uint32Array, 'Uint32Array'],
+  uint32: [Uint32Array, Uint32Array],
+  uint16: [Uint16Array, Uint32Array],
+  uint8: [Uint8Array, Uint32Array, 'Uint8ClampedArray'],
+  bool: [Uint8Array, Uint32Array, 'Int8Array'],
 };
 
 /** The name of a typed array's type, or of anything else for a message. */
@@ -42,11 +53,12 @@ export function typeName(value: unknown): string {
 
 /** Checks that `data` is a typed array that `dtype` takes, and returns it with Float16Array seen as half bits. */
 export function checkData(dtype: DType, data: unknown, label: string): Data {
+  const [given, , other] = TYPES[dtype];
   const name = typeName(data);
-  if (!TAKEN[dtype].includes(name)) {
+  if (name !== given.name && name !== other) {
     throw new SubbyteError(
       'bad-dtype',
-      `${label} is ${dtype}: its data must be ${TAKEN[dtype].join(' or ')}, not ${name}`,
+      `${label} is ${dtype}: its data must be ${given.name}${other ? ` or ${other}` : ''}, not ${name}`,
     );
   }
   if (name !== 'Float16Array') return data as Data;
@@ -54,32 +66,9 @@ export function checkData(dtype: DType, data: unknown, label: string): Data {
   return new Uint16Array(half.buffer, half.byteOffset, half.length);
 }
 
-type DataType = {
-  new (length: number): Data;
-  new (buffer: ArrayBuffer, offset?: number, length?: number): Data;
-  BYTES_PER_ELEMENT: number;
-};
-
-/** The typed array that outputs of each dtype have: half bits as Uint16Array, bool as bytes. */
-const GIVEN: Record<DType, DataType> = {
-  float32: Float32Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  float64: Float64Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int16: Int16Array,
-  int8: Int8Array,
-  uint64: BigUint64Array,
-  uint32: Uint32Array,
-  uint16: Uint16Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-};
-
 /** Checks that `array` is of the type that outputs of this dtype have. */
 export function checkTarget(dtype: DType, array: unknown, label: string): Data {
-  const wanted = GIVEN[dtype].name;
+  const wanted = TYPES[dtype][0].name;
   const name = typeName(array);
   if (name === wanted) return array as Data;
   throw new SubbyteError(
@@ -98,20 +87,13 @@ function doesNotFit(label: string, index: number, value: bigint | number, range:
 /** The low words of 64-bit integers, each of which must be the whole value. */
 function narrow(data: BigInt64Array | BigUint64Array, signed: boolean, label: string): Int32Array {
   const pairs = new Int32Array(data.buffer, data.byteOffset, data.length * 2);
-  const words = new Int32Array(data.length);
-  for (let i = 0; i < words.length; ++i) {
+  return new Int32Array(data.length).map((_, i) => {
     const low = pairs[2 * i]!;
-    const high = pairs[2 * i + 1]!;
-    if (high !== (signed ? low >> 31 : 0)) {
+    if (pairs[2 * i + 1] !== (signed ? low >> 31 : 0)) {
       doesNotFit(label, i, data[i]!, signed ? '-2147483648 to 2147483647' : '0 to 4294967295');
     }
-    words[i] = low;
-  }
-  return words;
-}
-
-function fromBfloat16(data: Uint16Array): Uint32Array {
-  return new Uint32Array(data).map((bits) => bits << 16);
+    return low;
+  });
 }
 
 /** Round to nearest even; NaN stays NaN. */
@@ -121,10 +103,10 @@ function toBfloat16(words: Uint32Array): Uint16Array {
   return new Uint16Array(words.map(round));
 }
 
-/** The bytes of a tensor whose elements are `width` bytes wide. */
-function checkWidth(dtype: DType, width: number): 'words' | 'own' {
-  if (width === WORD) return 'words';
-  if (width === GIVEN[dtype].BYTES_PER_ELEMENT) return 'own';
+/** Whether elements of `width` bytes are the dtype's own, and not 32-bit words. */
+function isOwnWidth(dtype: DType, width: number): boolean {
+  if (width === WORD) return false;
+  if (width === TYPES[dtype][0].BYTES_PER_ELEMENT) return true;
   throw new SubbyteError('internal', `the plan has ${dtype} in elements of ${width} bytes`);
 }
 
@@ -134,12 +116,15 @@ function bytesOf(data: Data): Uint8Array<ArrayBuffer> {
   return new Uint8Array(own.buffer as ArrayBuffer, own.byteOffset, own.byteLength);
 }
 
+const truths = (data: Data, type: WordType | Uint8ArrayConstructor): Data =>
+  new type(data as Uint8Array).map((value) => (value ? 1 : 0));
+
 /** Elements as wide as their dtype, in whole words for `writeBuffer`. */
 function encodeOwn(dtype: DType, data: Data): Uint8Array<ArrayBuffer> {
   const exact =
     dtype === 'bool'
-      ? new Uint8Array(data as Uint8Array).map((value) => (value ? 1 : 0))
-      : data.BYTES_PER_ELEMENT === GIVEN[dtype].BYTES_PER_ELEMENT
+      ? truths(data, Uint8Array)
+      : data.BYTES_PER_ELEMENT === TYPES[dtype][0].BYTES_PER_ELEMENT
         ? data
         : copyExact(dtype, data);
   const bytes = bytesOf(exact);
@@ -147,6 +132,18 @@ function encodeOwn(dtype: DType, data: Data): Uint8Array<ArrayBuffer> {
   const padded = new Uint8Array(roundUp(bytes.length, 4));
   padded.set(bytes);
   return padded;
+}
+
+/** One word for each value. */
+function wordsOf(dtype: DType, data: Data, label: string): Data {
+  const [, word] = TYPES[dtype];
+  if (dtype === 'float16') return halfToFloat(data as Uint16Array);
+  if (dtype === 'bfloat16') return new Uint32Array(data as Uint16Array).map((bits) => bits << 16);
+  if (dtype === 'bool') return truths(data, word);
+  if (data.BYTES_PER_ELEMENT === WORD) return data;
+  return dtype.endsWith('int64')
+    ? narrow(data as BigInt64Array, word === Int32Array, label)
+    : new word(data as Uint8Array);
 }
 
 /**
@@ -159,92 +156,27 @@ export function encode(
   label: string,
   width = WORD,
 ): Uint8Array<ArrayBuffer> {
-  if (checkWidth(dtype, width) === 'own') return encodeOwn(dtype, data);
-  let words: Float32Array | Int32Array | Uint32Array;
-  switch (dtype) {
-    case 'float16':
-      words = halfToFloat(data as Uint16Array);
-      break;
-    case 'bfloat16':
-      words = fromBfloat16(data as Uint16Array);
-      break;
-    case 'float64':
-      words = new Float32Array(data as Float64Array);
-      break;
-    case 'int64':
-      words =
-        typeName(data) === 'Int32Array'
-          ? (data as Int32Array)
-          : narrow(data as BigInt64Array, true, label);
-      break;
-    case 'uint64':
-      words =
-        typeName(data) === 'Uint32Array'
-          ? (data as Uint32Array)
-          : narrow(data as BigUint64Array, false, label);
-      break;
-    case 'int16':
-    case 'int8':
-      words = new Int32Array(data as Int16Array);
-      break;
-    case 'uint16':
-    case 'uint8':
-      words = new Uint32Array(data as Uint16Array);
-      break;
-    case 'bool':
-      words = new Uint32Array(data as Uint8Array).map((value) => (value ? 1 : 0));
-      break;
-    default:
-      words = data as Float32Array | Int32Array | Uint32Array;
-  }
-  return bytesOf(words);
+  return isOwnWidth(dtype, width) ? encodeOwn(dtype, data) : bytesOf(wordsOf(dtype, data, label));
 }
 
 /** The values of `bytes`, which hold one element of `width` bytes each and become the result's own. */
 export function decode(dtype: DType, bytes: ArrayBuffer, width = WORD): Data {
-  if (checkWidth(dtype, width) === 'own') return new GIVEN[dtype](bytes);
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(bytes);
-    case 'float16':
-      return floatToHalf(new Float32Array(bytes));
-    case 'bfloat16':
-      return toBfloat16(new Uint32Array(bytes));
-    case 'float64':
-      return new Float64Array(new Float32Array(bytes));
-    case 'int64': {
-      const words = new Int32Array(bytes);
-      const pairs = new Int32Array(words.length * 2);
-      for (let i = 0; i < words.length; ++i) {
-        pairs[2 * i] = words[i]!;
-        pairs[2 * i + 1] = words[i]! >> 31;
-      }
-      return new BigInt64Array(pairs.buffer);
-    }
-    case 'uint64': {
-      const words = new Uint32Array(bytes);
-      const pairs = new Uint32Array(words.length * 2);
-      for (let i = 0; i < words.length; ++i) pairs[2 * i] = words[i]!;
-      return new BigUint64Array(pairs.buffer);
-    }
-    case 'int32':
-      return new Int32Array(bytes);
-    case 'int16':
-      return new Int16Array(new Int32Array(bytes));
-    case 'int8':
-      return new Int8Array(new Int32Array(bytes));
-    case 'uint32':
-      return new Uint32Array(bytes);
-    case 'uint16':
-      return new Uint16Array(new Uint32Array(bytes));
-    case 'uint8':
-      return new Uint8Array(new Uint32Array(bytes));
-    case 'bool':
-      return new Uint8Array(new Uint32Array(bytes).map((value) => (value ? 1 : 0)));
-  }
+  const [given, word] = TYPES[dtype];
+  if (isOwnWidth(dtype, width) || (given as unknown) === word) return new given(bytes);
+  if (dtype === 'float16') return floatToHalf(new Float32Array(bytes));
+  if (dtype === 'bfloat16') return toBfloat16(new Uint32Array(bytes));
+  if (dtype === 'bool') return truths(new Uint32Array(bytes), Uint8Array);
+  const words = new word(bytes);
+  if (!dtype.endsWith('int64')) return new given(words);
+  const pairs = new Int32Array(words.length * 2);
+  words.forEach((low, i) => {
+    pairs[2 * i] = low;
+    pairs[2 * i + 1] = word === Int32Array ? low >> 31 : 0;
+  });
+  return new given(pairs.buffer);
 }
 
-/** Writes the values of `bytes` at `offset`, memory that is mapped, into `target`, of the type that outputs have. */
+/** The same into the array `target`, of the type that outputs have. */
 export function decodeInto(
   dtype: DType,
   bytes: ArrayBuffer,
@@ -252,7 +184,7 @@ export function decodeInto(
   target: Data,
   width: number,
 ): void {
-  const type = GIVEN[dtype];
+  const [type] = TYPES[dtype];
   const set = target.set as (this: Data, values: Data) => void;
   if (width === type.BYTES_PER_ELEMENT) set.call(target, new type(bytes, offset, target.length));
   else set.call(target, decode(dtype, bytes.slice(offset, offset + width * target.length), width));
@@ -260,21 +192,9 @@ export function decodeInto(
 
 /** A copy of an input's data, exact, as the type that outputs of this dtype have. */
 export function copyExact(dtype: DType, data: Data): Data {
-  switch (dtype) {
-    case 'int64':
-      return typeName(data) === 'Int32Array'
-        ? BigInt64Array.from(data as Int32Array, BigInt)
-        : new BigInt64Array(data as BigInt64Array);
-    case 'uint64':
-      return typeName(data) === 'Uint32Array'
-        ? BigUint64Array.from(data as Uint32Array, BigInt)
-        : new BigUint64Array(data as BigUint64Array);
-    case 'uint8':
-    case 'bool':
-      return new Uint8Array(data as Uint8Array);
-    default:
-      return data.slice() as Data;
-  }
+  const [given] = TYPES[dtype];
+  const widens = given.BYTES_PER_ELEMENT > data.BYTES_PER_ELEMENT;
+  return new given(widens ? Array.from(data as Int32Array, BigInt) : (data as Uint8Array));
 }
 
 /** Integers that expressions gave, as an output of this dtype. */
@@ -283,25 +203,15 @@ export function fromNumbers(
   values: readonly (number | bigint)[],
   label: string,
 ): Data {
-  switch (dtype) {
-    case 'float64':
-      return Float64Array.from(values, Number);
-    case 'float32':
-    case 'float16':
-    case 'bfloat16':
-      return decode(dtype, Float32Array.from(values, Number).buffer);
-    case 'int64':
-      return BigInt64Array.from(values, BigInt);
-    case 'uint64':
-      return BigUint64Array.from(values, BigInt);
-    default: {
-      const data = decode(dtype, Int32Array.from(values, Number).buffer);
-      values.forEach((value, i) => {
-        if (Number(data[i]) !== Number(value)) doesNotFit(label, i, value, dtype);
-      });
-      return data;
-    }
-  }
+  const [given, word] = TYPES[dtype];
+  if (dtype === 'float64') return Float64Array.from(values, Number);
+  if (dtype.endsWith('int64')) return new given(values.map(BigInt));
+  const data = decode(dtype, (word as Int32ArrayConstructor).from(values, Number).buffer);
+  if (word === Float32Array) return data;
+  values.forEach((value, i) => {
+    if (Number(data[i]) !== Number(value)) doesNotFit(label, i, value, dtype);
+  });
+  return data;
 }
 
 /** One integer of an input that sizes depend on. */

@@ -6,10 +6,13 @@ export class SubbyteError extends Error {
 
   constructor(code: ErrorCode, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
-    this.name = code === 'aborted' ? 'AbortError' : 'SubbyteError';
+    if (code === 'aborted') this.name = 'AbortError';
     this.code = code;
   }
 }
+
+// On the prototype, so that the stack, which is written before the constructor's body runs, begins with it.
+SubbyteError.prototype.name = 'SubbyteError';
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {

@@ -60,7 +60,7 @@ function checkDims(spec: PlanInput, dims: unknown): number[] {
   return list as number[];
 }
 
-/** What the proof that integers stay within 32 bits assumes of an input. */
+/** What a table that is looked up, or a proof that integers stay within 32 bits, takes of an input. */
 function checkRange(spec: PlanInput, data: Data): void {
   if (!spec.range) return;
   const [least, most] = spec.range;

@@ -10,7 +10,16 @@ import type { LoadOptions, RunOptions, TensorInfo } from './types.js';
 import { checkWarm, compileRest, likelyPipelines, likelySymbols } from './warm.js';
 import { loadWeights, type Weights } from './weights.js';
 
-const OPTIONS = ['device', 'onProgress', 'signal', 'weights', 'requestInit', 'warm', 'internal'];
+const OPTIONS = [
+  'device',
+  'onProgress',
+  'signal',
+  'weights',
+  'requestInit',
+  'warm',
+  'cache',
+  'internal',
+];
 
 export interface Model {
   readonly inputs: readonly TensorInfo[];
@@ -111,6 +120,7 @@ export function loader(
     signal?.addEventListener('abort', forward);
     let settled = false;
     let loading: Promise<Weights> | undefined;
+    let engine: Engine | undefined;
     void gpu.lost.then((info) => {
       if (!settled) controller.abort(lossError(info));
     });
@@ -125,8 +135,8 @@ export function loader(
       const all = Promise.all([loading, compiling]);
       const [weights] = await Promise.race([all, whenAborted(stop)]);
       throwIfAborted(stop);
-      const engine = createEngine(plan, device, pipelines, weights, internal);
-      await runOnce(engine);
+      engine = createEngine(plan, device, pipelines, weights, internal);
+      await Promise.race([runOnce(engine), whenAborted(stop)]);
       throwIfAborted(stop);
       void compileRest(engine);
       return modelOf(engine);
@@ -138,6 +148,7 @@ export function loader(
         () => {},
       );
       const reason = error instanceof SubbyteError ? error : await lossOr(gpu, error);
+      if (engine) disposeEngine(engine);
       if (device.owned) gpu.destroy();
       throw reason;
     } finally {

@@ -2,7 +2,7 @@
 import { createAllocation, destroyAllocation } from './allocation.js';
 import { alignedBytes } from './capacity.js';
 import { encodePass } from './encode.js';
-import type { Engine } from './engine.js';
+import { assertUsable, type Engine } from './engine.js';
 import { evaluate, valueAt } from './expr.js';
 import { COPY_DST, COPY_SRC, STORAGE } from './gpu.js';
 import { allSettled } from './outputs.js';
@@ -19,6 +19,8 @@ export async function runOnce(engine: Engine): Promise<void> {
   const values = evaluate(plan.exprs, []);
   const work = dispatchesOf(engine, { symbols: [], values, inputs: [] }, isOnce);
   await allSettled(work.dispatches.map(({ pipeline }) => engine.pipelines.need(pipeline)));
+  // Loading may have been aborted meanwhile.
+  assertUsable(engine);
   const kept = new Set(plan.outputs.map(({ tensor }) => tensor));
   plan.steps.forEach(({ bindings }, step) => {
     for (const binding of bindings) {

@@ -4,7 +4,7 @@ import { productOf } from './inputs.js';
 import type { Plan } from './plan.js';
 
 /** What is known by name but not part of this version. */
-const PLANNED = ['profile', 'tune', 'cache', 'session', 'generate'];
+const PLANNED = ['profile', 'tune', 'session', 'generate'];
 
 /** Checks that `options` is an object that has none but the options of `known`; what is undefined counts as absent. */
 export function checkOptions(call: string, options: unknown, known: readonly string[]): void {

@@ -62,7 +62,7 @@ export interface PlanInput {
   dims: (number | string)[];
   shape: number[];
   tensor?: number;
-  /** The least and the greatest value, where the proof that integers stay within 32 bits assumes them. */
+  /** The least and the greatest value that it may have, where that is known. */
   range?: [number, number];
 }
 

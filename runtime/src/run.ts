@@ -32,7 +32,7 @@ import { slotIn, slotsOf, type Slots } from './slots.js';
 import { prepareRounds } from './states.js';
 import type { GpuTensor } from './tensor.js';
 import type { RunOptions, Tensor } from './types.js';
-import { detachInputs, planUploads, writeInputs, type Upload } from './uploads.js';
+import { detachInputs, planUploads, refusedInput, writeInputs, type Upload } from './uploads.js';
 import { FLAG, checkFlag, clearFlag, wantedFlag } from './watch.js';
 
 export type Outputs = Record<string, Tensor | GpuTensor>;
@@ -442,21 +442,30 @@ function compileMissing(engine: Engine, work: Work): Promise<void> {
   return allSettled(missingPipelines(engine, work).map((index) => engine.pipelines.need(index)));
 }
 
+async function submitRequest(engine: Engine, request: Request): Promise<Outputs> {
+  const all = isWalked(engine.plan) ? executeInSegments : execute;
+  if (all === execute && missingPipelines(engine, request.sizes).length === 0) {
+    return execute(engine, request);
+  }
+  const detached = detachInputs(engine, request);
+  try {
+    await allSettled([detached.checks, compileMissing(engine, request.sizes)]);
+    return await all(engine, detached.request);
+  } finally {
+    detached.release();
+  }
+}
+
 /** One run of the model. All inputs are read before the first await, so the caller may reuse its arrays at once. */
 export function run(engine: Engine, inputs: unknown, options?: RunOptions): Promise<Outputs> {
   return guarded(engine, async () => {
     assertUsable(engine);
     const request = requestOf(engine, inputs, options);
-    const all = isWalked(engine.plan) ? executeInSegments : execute;
-    if (all === execute && missingPipelines(engine, request.sizes).length === 0) {
-      return execute(engine, request);
-    }
-    const detached = detachInputs(engine, request);
     try {
-      await allSettled([detached.checks, compileMissing(engine, request.sizes)]);
-      return await all(engine, detached.request);
-    } finally {
-      detached.release();
+      return await submitRequest(engine, request);
+    } catch (error) {
+      if (!hasForeign(engine, request)) throw error;
+      throw (await refusedInput(engine, request.given)) ?? error;
     }
   });
 }

@@ -1,3 +1,4 @@
+import { keptFile, type Kept } from './cache.js';
 import { typeName } from './dtype.js';
 import { SubbyteError, messageOf, quoted, throwIfAborted } from './errors.js';
 import { external, inNode } from './node.js';
@@ -18,6 +19,10 @@ export type Source =
       body: ReadableStream<Uint8Array>;
       /** What to add to an error: a page of HTML in place of weights is a frequent one. */
       note: string;
+      /** To be called at the end, with whether the file was whole. */
+      close?(whole: boolean): Promise<unknown>;
+      /** Of a copy that was kept: where the file itself comes from. */
+      again?(): Promise<Source>;
     };
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -82,7 +87,7 @@ function fromBase64(text: string): Source {
   };
 }
 
-function fromResponse(file: PlanFile, response: Response): Source {
+function fromResponse(file: PlanFile, response: Response): Source & { kind: 'stream' } {
   const where = response.url ? ` from ${response.url}` : '';
   if (!response.ok) {
     throw new SubbyteError(
@@ -140,16 +145,33 @@ function isPath(location: string): boolean {
 async function fromUrl(
   file: PlanFile,
   location: URL | string,
-  init: RequestInit | undefined,
+  options: LoadOptions,
   signal: AbortSignal,
 ): Promise<Source> {
   const text = String(location);
   if (inNode() && (text.startsWith('file:') || isPath(text))) {
     return fromDisk(file, text.startsWith('file:') ? new URL(text) : text);
   }
+  const kept = await keptFile(file, options);
+  const found = await kept?.match();
+  if (!found) return fetched(file, location, options, signal, kept);
+  return {
+    ...fromResponse(file, found),
+    again: () => fetched(file, location, options, signal, kept),
+  };
+}
+
+async function fetched(
+  file: PlanFile,
+  location: URL | string,
+  { requestInit }: LoadOptions,
+  signal: AbortSignal,
+  kept: Kept | undefined,
+): Promise<Source> {
+  const text = String(location);
   let response: Response;
   try {
-    response = await fetch(location, { ...init, signal });
+    response = await fetch(location, { ...requestInit, signal });
   } catch (error) {
     throwIfAborted(signal);
     throw new SubbyteError(
@@ -158,7 +180,15 @@ async function fromUrl(
       error,
     );
   }
-  return fromResponse(file, response);
+  if (!kept || !response.ok || !response.body) return fromResponse(file, response);
+  const stored = kept.put(response.clone());
+  return {
+    ...fromResponse(file, response),
+    close: async (whole) => {
+      await stored;
+      if (!whole) await kept.remove();
+    },
+  };
 }
 
 /** One file of a folder, where the model has several; else the location itself. */
@@ -170,15 +200,15 @@ function inFolder(file: PlanFile, location: URL | string): URL | string {
 function fromGiven(
   file: PlanFile,
   given: unknown,
-  init: RequestInit | undefined,
+  options: LoadOptions,
   signal: AbortSignal,
 ): Source | Promise<Source> {
-  if (typeof given === 'string') return fromUrl(file, inFolder(file, given), init, signal);
+  if (typeof given === 'string') return fromUrl(file, inFolder(file, given), options, signal);
   const bytes = asBytes(given);
   if (bytes) return fromBytes(bytes);
   if (isObject(given)) {
     if (typeof given.href === 'string') {
-      return fromUrl(file, inFolder(file, given as unknown as URL), init, signal);
+      return fromUrl(file, inFolder(file, given as unknown as URL), options, signal);
     }
     if (typeof given.arrayBuffer === 'function') {
       return typeof given.slice === 'function'
@@ -205,9 +235,7 @@ export async function openSource(
   const given = options.weights;
   if (given === undefined) {
     const text = inline?.[index];
-    return text === undefined
-      ? fromUrl(file, urls[index]!(), options.requestInit, signal)
-      : fromBase64(text);
+    return text === undefined ? fromUrl(file, urls[index]!(), options, signal) : fromBase64(text);
   }
   if (typeof given === 'function') return fromFunction(file, given);
   let one: unknown = given;
@@ -230,5 +258,5 @@ export async function openSource(
       `load({ weights }): the model has ${files.length} files of weights: give an array of as many, the URL of their folder (ending in "/"), or a function`,
     );
   }
-  return fromGiven(file, settled, options.requestInit, signal);
+  return fromGiven(file, settled, options, signal);
 }

@@ -1,6 +1,8 @@
 import { arenaSlot, type Allocation, type Slot } from './allocation.js';
 import type { Engine } from './engine.js';
-import { COPY_DST, COPY_SRC, STORAGE, bindingBytes, copyBytes } from './gpu.js';
+import { SubbyteError, messageOf } from './errors.js';
+import { COPY_DST, COPY_SRC, STORAGE, bindingBytes, copyBytes, scoped } from './gpu.js';
+import { labelOf, type Given } from './inputs.js';
 import { knownBuffers } from './outputs.js';
 import { giveMapped } from './pool.js';
 import type { Request } from './run.js';
@@ -51,6 +53,40 @@ export function writeInputs(
     staging.unmap();
     encoder.copyBufferToBuffer(staging, 0, target.buffer, target.offset, bytes);
   });
+}
+
+/**
+ * What is wrong where WebGPU refused a run, because of a buffer of the user's: whether one is of the model's device and may be
+ * read is not known before. Each is read alone.
+ */
+export async function refusedInput(
+  { device: { gpu } }: Engine,
+  given: readonly Given[],
+): Promise<SubbyteError | undefined> {
+  for (const { spec, gpu: source, count } of given) {
+    if (!source || count === 0 || knownBuffers.get(source.buffer) === gpu) continue;
+    const target = gpu.createBuffer({ size: 4, usage: COPY_DST });
+    let reason: string | undefined;
+    try {
+      const { errors } = scoped(gpu, () => {
+        const encoder = gpu.createCommandEncoder();
+        encoder.copyBufferToBuffer(source.buffer, source.offset, target, 0, 4);
+        gpu.queue.submit([encoder.finish()]);
+      });
+      reason = (await errors)?.message;
+    } catch (error) {
+      // An object of another implementation of WebGPU.
+      reason = messageOf(error);
+    }
+    target.destroy();
+    if (reason !== undefined) {
+      return new SubbyteError(
+        'bad-input',
+        `${labelOf(spec)}: its buffer must be made by model.device, and be neither destroyed nor mapped: ${reason}`,
+      );
+    }
+  }
+  return undefined;
 }
 
 /**

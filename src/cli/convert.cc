@@ -133,7 +133,7 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   result.check_whatever_size = options.check_whatever_size;
   result.calibration = effort_from_name(options.effort);
   if (options.calibration == "none") result.calibration.reset();
-  SUBBYTE_TRY(result.fixed, parse_fixed(options.dims, options.inputs));
+  SUBBYTE_TRY(result.fixed, parse_fixed(options.dims, options.inputs, options.renames));
   if (options.mixed_config.empty()) return result;
   SUBBYTE_TRY(const auto content, files.map(options.mixed_config));
   const Bytes bytes = content->bytes();
@@ -152,18 +152,20 @@ Expected<std::pair<std::string, std::string>> named_value(const char* option,
     return fail_as(ErrorKind::usage, "{} {}: write a name, = and a value", option, quoted(text));
   std::string name = text.substr(0, at);
   if (!seen.insert(name).second)
-    return fail_as(ErrorKind::usage, "{} {}: it is fixed twice", option, quoted(name));
+    return fail_as(ErrorKind::usage, "{} {}: it is {} twice", option, quoted(name),
+                   option == std::string_view("--rename") ? "renamed" : "fixed");
   return std::pair(std::move(name), text.substr(at + 1));
 }
 
 }  // namespace
 
 Expected<Fixed> parse_fixed(const std::vector<std::string>& dims,
-                            const std::vector<std::string>& inputs) {
+                            const std::vector<std::string>& inputs,
+                            const std::vector<std::string>& renames) {
   // No axis is longer than this (docs/plan.md).
   constexpr std::int64_t kMostSize = (std::int64_t{1} << 30) - 1;
   Fixed fixed;
-  std::set<std::string> seen_dims, seen_inputs;
+  std::set<std::string> seen_dims, seen_inputs, seen_ports;
   for (const std::string& text : dims) {
     SUBBYTE_TRY(auto dim, named_value("--dim", text, seen_dims));
     const std::string& digits = dim.second;
@@ -180,13 +182,17 @@ Expected<Fixed> parse_fixed(const std::vector<std::string>& dims,
     SUBBYTE_TRY(auto input, named_value("--input", text, seen_inputs));
     fixed.inputs.push_back(std::move(input));
   }
+  for (const std::string& text : renames) {
+    SUBBYTE_TRY(auto rename, named_value("--rename", text, seen_ports));
+    fixed.renames.push_back(std::move(rename));
+  }
   return fixed;
 }
 
 Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log) {
   const std::string output = options.output.empty() ? default_output(options) : options.output;
   SUBBYTE_CHECK_OK(check_combination(options, output));
-  SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs));
+  SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs, options.renames));
   FileClaims claims(files);
   SUBBYTE_CHECK_OK(claim_files(files, claims, options, output));
   if (!options.log_file.empty()) log.keep();

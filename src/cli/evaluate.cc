@@ -199,7 +199,7 @@ Expected<void> evaluate(FileSystem& files, const EvaluateVerbOptions& options, L
   EvaluateOptions chosen;
   chosen.metrics = options.metrics;
   chosen.data = options.data;
-  SUBBYTE_TRY(chosen.fixed, parse_fixed(options.dims, options.inputs));
+  SUBBYTE_TRY(chosen.fixed, parse_fixed(options.dims, options.inputs, options.renames));
   chosen.rounds_activations = options.activations != "float32";
   if (!options.report.empty()) {
     SUBBYTE_CHECK_OK(check_replaceable_report(files, options.report));

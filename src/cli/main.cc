@@ -76,6 +76,12 @@ void add_fixed(CLI::App* verb, std::vector<std::string>& dims, std::vector<std::
       ->take_all();
 }
 
+void add_renames(CLI::App* verb, std::vector<std::string>& renames) {
+  verb->add_option("--rename", renames, "OLD=NEW: an input or output that is called NEW")
+      ->expected(1)
+      ->take_all();
+}
+
 void add_format(CLI::App* verb, std::string& format) {
   verb->add_option("--format", format, "How the result is printed")
       ->check(one_of({"table", "json"}));
@@ -103,6 +109,7 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
       ->check(a_name());
   verb->add_option("--model-type", o.model_type, "Kind of model, for the manifest");
   add_fixed(verb, o.dims, o.inputs);
+  add_renames(verb, o.renames);
   verb->add_flag("--single-file", o.single_file,
                  "Put the weights inside the module (up to 100 MB)");
   verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
@@ -145,6 +152,7 @@ CLI::App* add_evaluate(CLI::App& app, EvaluateVerbOptions& o, std::string& forma
                    "accuracy, cer, cosine, recall@K or miou, alone or as METRIC:OUTPUT; several by "
                    "repeating it");
   add_fixed(verb, o.dims, o.inputs);
+  add_renames(verb, o.renames);
   verb->add_option("--activations", o.activations, "As the module was converted with")
       ->check(one_of({"model", "float32"}));
   verb->add_option(
@@ -229,7 +237,7 @@ std::string unknown_option(const CLI::App& verb, int argc, char** argv,
 constexpr std::string_view kComingVerbs[] = {"quantize", "session", "generate", "tune", "profile"};
 constexpr std::string_view kComingOptions[] = {"--target-size", "--target-bits", "--max-loss",
                                                "--checkpoint",  "--report",      "--state",
-                                               "--rename",      "--qdq",         "--json"};
+                                               "--qdq",         "--json"};
 
 bool is_coming(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();

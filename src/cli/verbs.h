@@ -24,6 +24,7 @@ struct ConvertOptions {
   std::string mixed_config;               // path of a mixed-precision file, or ""
   std::string log_file;                   // path of the log, or ""
   std::vector<std::string> dims, inputs;  // NAME=N and NAME=VALUE that are fixed
+  std::vector<std::string> renames;       // OLD=NEW, of inputs and outputs
   bool single_file = false;
   std::int64_t shard_bytes = 0;  // 0: one file
   std::string calibration;       // "" for made inputs, none, or where the user's samples are
@@ -42,11 +43,11 @@ struct InspectOptions {
 Expected<void> inspect(FileSystem& files, const InspectOptions& options);
 
 struct EvaluateVerbOptions {
-  std::string model;                      // the module, or its manifest
-  std::string source;                     // what it was converted from
-  std::vector<std::string> dims, inputs;  // as of convert
-  std::string activations = "model";      // as of convert
-  std::string data;                       // a file or folder of samples, or "" for made ones
+  std::string model;                               // the module, or its manifest
+  std::string source;                              // what it was converted from
+  std::vector<std::string> dims, inputs, renames;  // as of convert
+  std::string activations = "model";               // as of convert
+  std::string data;  // a file or folder of samples, or "" for made ones
   std::vector<std::string> metrics;
   std::string runtime = "cpp";  // or node
   std::string report;           // path of a page to write, or ""
@@ -71,6 +72,7 @@ Expected<void> find_models(FileSystem& files, const FileOptions& options);
 // What --dim and --input say; text that is not NAME=N or NAME=VALUE, and a name twice, are usage
 // errors.
 Expected<Fixed> parse_fixed(const std::vector<std::string>& dims,
-                            const std::vector<std::string>& inputs);
+                            const std::vector<std::string>& inputs,
+                            const std::vector<std::string>& renames = {});
 
 }  // namespace subbyte

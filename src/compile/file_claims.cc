@@ -111,7 +111,7 @@ Expected<void> FileClaims::writes_weights(const std::string& option, const std::
 Expected<void> claim_module(FileClaims& claims, const std::string& path) {
   const std::string option = "--output", stem = output_stem(path);
   SUBBYTE_CHECK_OK(claims.writes(option, path, "the module that --output names"));
-  SUBBYTE_CHECK_OK(claims.writes_beside(option, path, stem + ".d.ts", "the file of its types"));
+  SUBBYTE_CHECK_OK(claims.writes_beside(option, path, types_path(path), "the file of its types"));
   SUBBYTE_CHECK_OK(claims.writes_beside(option, path, stem + ".json", "its manifest"));
   return claims.writes_weights(option, path, stem);
 }

@@ -78,10 +78,11 @@ Expected<void> check_module(FileSystem& files, const std::string& path) {
   const bool is_manifest = path.ends_with(".json");
   const std::string stem = output_stem(path);
   const std::string manifest_path = is_manifest ? path : stem + ".json";
-  for (const auto& name : {manifest_path, stem + ".d.ts"}) {
-    if (!files.exists(name))
-      return fail("{} is missing; convert the model again", quoted(base_name_of(name)));
-  }
+  const auto is_there = [&](const std::string& name) -> Expected<void> {
+    if (files.exists(name)) return {};
+    return fail("{} is missing; convert the model again", quoted(base_name_of(name)));
+  };
+  SUBBYTE_CHECK_OK(is_there(manifest_path));
   SUBBYTE_TRY(const auto content, files.map(manifest_path));
   const Json manifest = parse_manifest(content->bytes());
   if (manifest.is_null())
@@ -91,8 +92,8 @@ Expected<void> check_module(FileSystem& files, const std::string& path) {
   // The user may have renamed the files, and ".mjs" is a module's name too.
   std::string module_path = path;
   if (is_manifest) module_path = stem + (module.name.ends_with(".mjs") ? ".mjs" : ".js");
-  if (!files.exists(module_path))
-    return fail("{} is missing; convert the model again", quoted(base_name_of(module_path)));
+  SUBBYTE_CHECK_OK(is_there(types_path(module_path)));
+  SUBBYTE_CHECK_OK(is_there(module_path));
   SUBBYTE_CHECK_OK(check_file(files, module_path, module));
   return check_weights(files, folder_of(path), manifest);
 }

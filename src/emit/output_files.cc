@@ -88,6 +88,10 @@ std::string output_stem(const std::string& module_path) {
   return module_path.substr(0, module_path.rfind('.'));
 }
 
+std::string types_path(const std::string& module_path) {
+  return output_stem(module_path) + (module_path.ends_with(".mjs") ? ".d.mts" : ".d.ts");
+}
+
 tl::unexpected<Error> not_ours(const std::string& path) {
   return fail_as(
       ErrorKind::io,
@@ -110,7 +114,7 @@ Expected<void> check_replaceable(FileSystem& files, const std::string& module_pa
   const std::string stem = output_stem(module_path);
   if (files.exists(module_path) && !starts_with(files, module_path, kModuleMark))
     return not_ours(module_path);
-  if (const auto types = stem + ".d.ts";
+  if (const auto types = types_path(module_path);
       files.exists(types) && !starts_with(files, types, kTypesMark)) {
     return not_ours(types);
   }
@@ -133,7 +137,7 @@ std::string ModuleSink::path_of(const std::string& name) const {
 
 Expected<std::unique_ptr<FileWriter>> ModuleSink::create(const std::string& name) {
   const std::string stem = output_stem(module_path_);
-  for (const auto& path : {stem + ".bin", stem + ".d.ts", stem + ".json", module_path_})
+  for (const auto& path : {stem + ".bin", types_path(module_path_), stem + ".json", module_path_})
     files_.remove_abandoned(path);
   return files_.create(path_of(name));
 }
@@ -203,7 +207,7 @@ Expected<void> write_module_files(OutputSink& sink, const std::string& name, con
                                   std::vector<std::unique_ptr<FileWriter>> weights) {
   const std::string stem = output_stem(name);
   std::vector<std::unique_ptr<FileWriter>> writers = std::move(weights);
-  SUBBYTE_CHECK_OK(add_file(sink, stem + ".d.ts", text.types, writers));
+  SUBBYTE_CHECK_OK(add_file(sink, types_path(name), text.types, writers));
   SUBBYTE_CHECK_OK(add_file(sink, stem + ".json", text.manifest, writers));
   SUBBYTE_CHECK_OK(add_file(sink, name, text.module, writers));
   return sink.commit(std::move(writers));

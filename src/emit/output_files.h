@@ -17,6 +17,10 @@ namespace subbyte {
 // For --output DIR/NAME.webgpu.js: "DIR/NAME.webgpu", from which all other names come.
 std::string output_stem(const std::string& module_path);
 
+// The file of its types, where TypeScript looks for it: "DIR/NAME.webgpu.d.ts", of an ".mjs"
+// "DIR/NAME.webgpu.d.mts".
+std::string types_path(const std::string& module_path);
+
 // Fails where a file that subbyte did not write stands at the place of the module, its types or its
 // manifest, unless `force`.
 Expected<void> check_replaceable(FileSystem& files, const std::string& module_path, bool force);

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "graph/half.h"
+#include "import/rename_ports.h"
 
 namespace subbyte {
 namespace {
@@ -234,8 +235,8 @@ class Fixer {
 }  // namespace
 
 Expected<void> fix_inputs(Model& model, const Fixed& fixed) {
-  if (fixed.empty()) return {};
-  return Fixer(model, fixed).run();
+  if (!fixed.empty()) SUBBYTE_CHECK_OK(Fixer(model, fixed).run());
+  return rename_ports(model, fixed.renames);
 }
 
 }  // namespace subbyte

@@ -8,10 +8,12 @@
 #include "graph/infer.h"
 #include "graph/ops.h"
 #include "plan/family_code.h"
+#include "plan/index_ranges.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
 #include "plan/plan_segments.h"
 #include "plan/repeat_by_views.h"
+#include "plan/size_limits.h"
 #include "plan/split_recurrences.h"
 #include "plan/split_variadic.h"
 #include "plan/wide_constants.h"
@@ -272,6 +274,8 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   const IntegerRanges ranges = integer_ranges(model);
   model.constraints.insert(model.constraints.end(), ranges.constraints.begin(),
                            ranges.constraints.end());
+  tell_size_limits(model);
+  const std::vector<InputRange> checked = both_ranges(ranges.assumed, index_ranges(model));
   SUBBYTE_TRY(Schedule scheduled, schedule(model, alone, ranges.watched));
   Lowering lowering{model, {}, std::move(scheduled), {}, std::move(alone), {}, {}};
   lowering.guard = model.exprs.constant(1);
@@ -285,7 +289,7 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   }
   make_segments(model.exprs, lowering.plan);
   list_inputs_and_outputs(lowering);
-  for (const InputRange& range : ranges.assumed) lowering.plan.inputs[range.input].range = range;
+  for (const InputRange& range : checked) lowering.plan.inputs[range.input].range = range;
   free_untaken_tensors(model.exprs, lowering.plan);
   set_lifetimes(lowering.plan);
   return std::move(lowering.plan);

@@ -30,7 +30,7 @@ struct PlanTensor {
 struct PlanInput {
   ValueId value = kNone;
   std::optional<TensorId> tensor;
-  std::optional<InputRange> range{};  // what was assumed of its elements
+  std::optional<InputRange> range{};  // what its elements must be
 };
 
 // From a tensor, from an input passed through, from the value's content (all absent), or, without

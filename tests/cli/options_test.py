@@ -27,7 +27,7 @@ def test_verbs_to_come(tmp_path, verb):
     "option",
     [
         *("--state", "--target-size", "--target-bits", "--max-loss"),
-        *("--checkpoint", "--report", "--rename", "--qdq", "--json"),
+        *("--checkpoint", "--report", "--qdq", "--json"),
     ],
 )
 @pytest.mark.parametrize("spelling", ["{} int8", "{}=int8"])

@@ -12,7 +12,9 @@ from real_models import REAL_MODELS
 def test_real_models_carry_no_flag(model, tmp_path):
     plan = plan_of(convert(MODELS / model.file, tmp_path / "m.webgpu.js", "--no-check", "--precision", "8bit"))
     assert "watch" not in plan
-    assert all("range" not in spec for spec in plan["inputs"])
+    # What a model looks up in a table of its own is said; no proof needs more.
+    ranges = {spec["name"]: spec["range"] for spec in plan["inputs"] if "range" in spec}
+    assert ranges == ({"input_ids": [-30522, 30521]} if model.name == "minilm" else {})
 
 
 def positions_of_a_mask(path):

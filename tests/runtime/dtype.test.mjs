@@ -177,7 +177,7 @@ test('data of the wrong type is refused by name', () => {
   refuse(
     'float16',
     new Float32Array(1),
-    'input "x" is float16: its data must be Float16Array or Uint16Array, not Float32Array',
+    'input "x" is float16: its data must be Uint16Array or Float16Array, not Float32Array',
   );
   refuse(
     'int64',

@@ -246,8 +246,50 @@ deviceTest('an input may be a buffer of the user, from an offset on', async ({ d
   );
   // A buffer that WebGPU refuses is an error of the run, not of the page, and the model goes on.
   buffer.destroy();
-  await rejects(at(0, 3), 'internal', /^WebGPU refused the run: /);
+  const wanted =
+    /^input "x": its buffer must be made by model\.device, and be neither destroyed nor mapped: ./;
+  await rejects(at(0, 3), 'bad-input', wanted);
+  const other = await makeDevice();
+  const far = other.createBuffer({ size: 64, usage: 0x4 | 0x8 | 0x80 });
+  for (const offset of [0, 4]) await rejects(at(offset, 3, { buffer: far }), 'bad-input', wanted);
+  const mapped = device.createBuffer({ size: 64, usage: 0x4 | 0x2, mappedAtCreation: true });
+  await rejects(at(0, 3, { buffer: mapped }), 'bad-input', wanted);
+  const kept = (await (await loadMap(other, 'y[i] = x[i];')).run({ x: f32(1) }, { keep: ['y'] })).y;
+  await rejects(model.run({ x: kept }), 'bad-input', wanted);
+  const imitation = { mapAsync() {}, size: 64, usage: 0x4 };
+  await rejects(at(0, 3, { buffer: imitation }), 'bad-input', wanted);
   assert.deepEqual((await model.run({ x: f32(1) })).y.data, Float32Array.of(2));
+  other.destroy();
+});
+
+deviceTest('of several buffers the one that WebGPU refuses is named', async ({ device }) => {
+  const b = planBuilder();
+  b.symbol('n', 0, { axis: 0 });
+  const [x, z] = [b.tensor('n', -1, 1), b.tensor('n', -1, 1)];
+  b.input('x', 'float32', ['n'], x);
+  b.input('z', 'float32', ['n'], z);
+  const y = b.tensor('n', 0, 2);
+  const pipeline = b.pipeline('ptt', mapKernel('y[i] = 2.0 * x[i];'));
+  for (const tensor of [x, z]) {
+    b.step('map', ['n', 0], [{ tensor }, { tensor: y }], [{ pipeline, workgroups: 1 }]);
+  }
+  b.output('y', 'float32', ['n'], { tensor: y });
+  const { load } = await makeModule(b.plan);
+  const model = await load({ device });
+  const buffer = (destroyed) => {
+    const made = device.createBuffer({ size: 16, usage: 0x4 | 0x80 });
+    if (destroyed) made.destroy();
+    return { buffer: made, dims: [4] };
+  };
+  await rejects(
+    model.run({ x: buffer(false), z: buffer(true) }),
+    'bad-input',
+    /^input "z": its buffer must be made by model\.device/,
+  );
+  assert.deepEqual(
+    (await model.run({ x: buffer(false), z: buffer(false) })).y.data,
+    new Float32Array(4),
+  );
 });
 
 deviceTest('a tensor on the GPU that is passed through is copied', async ({ device }) => {

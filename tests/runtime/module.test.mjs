@@ -56,6 +56,10 @@ test('the bundle is small, and has no eval', () => {
   assert.doesNotMatch(bundle, /\beval\b|new Function/);
 });
 
+test('its lines are short, so that Node shows the message of an error that nobody catches', () => {
+  assert.ok(Math.max(...bundle.split('\n').map((line) => line.length)) <= 240);
+});
+
 test('the dynamic import is left alone by bundlers', () => {
   assert.match(
     bundle,

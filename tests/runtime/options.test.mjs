@@ -9,13 +9,13 @@ async function loadMap(device, ...args) {
 
 deviceTest('options that there are not are refused by name', async ({ device, log }) => {
   const { load } = await makeModule(mapPlan());
-  const loads = 'device, onProgress, signal, weights, requestInit, warm';
+  const loads = 'device, onProgress, signal, weights, requestInit, warm, cache';
   await rejects(
     load({ device, devise: 1 }),
     'bad-option',
     `load: there is no option "devise"; there are ${loads}`,
   );
-  for (const name of ['tune', 'cache', 'session', 'generate', 'profile']) {
+  for (const name of ['tune', 'session', 'generate', 'profile']) {
     await rejects(
       load({ device, [name]: true }),
       'bad-option',

@@ -23,6 +23,18 @@ console.log([...y.data].join());`;
   assert.equal((await runScript('open', use)).stdout, '2,4\n');
 });
 
+test('an error that nobody catches shows its class, its code and its message', async () => {
+  const failed = await runScript('uncaught', 'await load({ devise: 1 });').catch((error) => error);
+  assert.equal(failed.code, 1);
+  assert.match(
+    failed.stderr,
+    /^SubbyteError: load: there is no option "devise"; there are device/m,
+  );
+  assert.match(failed.stderr, /code: 'bad-option'/);
+  const before = failed.stderr.slice(0, failed.stderr.indexOf('SubbyteError: '));
+  assert.ok(before.length < 1000, `${before.length} characters before the message`);
+});
+
 test('in Node WebGPU may also come from the globals that a program sets', async () => {
   const { stdout } = await runScript(
     'globals',

@@ -1,6 +1,14 @@
 // Segments that are skipped, repeated, ended early or run at load, and steps that only some devices have.
 import assert from 'node:assert/strict';
-import { deviceTest, f32, makeModule, mapKernel, planBuilder } from './support.mjs';
+import {
+  deviceTest,
+  f32,
+  makeModule,
+  mapKernel,
+  planBuilder,
+  rejects,
+  settle,
+} from './support.mjs';
 
 const groups = (count) => ['//', ['+', count, 63], 64];
 
@@ -214,7 +222,8 @@ deviceTest('segments are repeated within a segment', async ({ device }) => {
   assert.deepEqual((await model.run({ x: f32(5) })).y.data, Float32Array.of(5 + 20 + 21));
 });
 
-deviceTest('a segment runs once, at load', async ({ device, log }) => {
+/** y = x + table, where two steps at load make the table of 4 values out of a weight. */
+function oncePlan() {
   const b = planBuilder();
   b.symbol('n', 0, { axis: 0 });
   const x = b.tensor('n', -1, 2);
@@ -252,8 +261,12 @@ struct Params { count: u32 }
     [{ pipeline: b.pipeline('pttt', add), workgroups: 1 }],
   );
   b.plan.segments = [{ once: true, steps: 2 }, { steps: 1 }];
+  return b.plan;
+}
+
+deviceTest('a segment runs once, at load', async ({ device, log }) => {
   const words = Float32Array.of(1, 2, 3, 4);
-  const model = await loadPlan(device, b.plan, [new Uint8Array(words.buffer)]);
+  const model = await loadPlan(device, oncePlan(), [new Uint8Array(words.buffer)]);
   assert.equal(log.count['subbyte fixed'], 2);
   for (const x of [[0, 0, 0, 0], [1, 1, 1], [10]]) {
     const { out, submits } = await counted(log, () => model.run({ x: f32(...x) }));
@@ -268,6 +281,42 @@ struct Params { count: u32 }
   model.dispose();
   assert.deepEqual((await kept.read()).data, Float32Array.of(8, 6, 4, 2));
   kept.dispose();
+  assert.equal(log.liveBytes, 0);
+});
+
+deviceTest('an abort while the steps of load run frees what they made', async ({ device, log }) => {
+  const { load } = await makeModule(oncePlan(), [new Uint8Array(16)]);
+  const createBuffer = device.createBuffer.bind(device);
+  for (const label of ['subbyte fixed', 'subbyte parameters']) {
+    const controller = new AbortController();
+    Object.defineProperty(device, 'createBuffer', {
+      configurable: true,
+      value: (descriptor) => {
+        if (descriptor.label === label) controller.abort(new Error('enough'));
+        return createBuffer(descriptor);
+      },
+    });
+    const { signal } = controller;
+    await rejects(load({ device, signal }), 'aborted', 'loading was aborted: enough');
+    await device.queue.onSubmittedWorkDone();
+    await settle();
+    assert.equal(log.liveBytes, 0);
+  }
+  // Aborted before they begin, while their kernels compile.
+  const compile = device.createComputePipelineAsync.bind(device);
+  const controller = new AbortController();
+  Object.defineProperty(device, 'createComputePipelineAsync', {
+    configurable: true,
+    value: async (descriptor) => {
+      const pipeline = await compile(descriptor);
+      if (descriptor.label !== 'repack') return pipeline;
+      controller.abort(new Error('enough'));
+      await settle();
+      return pipeline;
+    },
+  });
+  await rejects(load({ device, signal: controller.signal }), 'aborted');
+  await settle();
   assert.equal(log.liveBytes, 0);
 });
 

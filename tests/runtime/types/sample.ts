@@ -4,6 +4,8 @@ import {
   load,
   requirements,
   SubbyteError,
+  type Inputs,
+  type InputsOf,
   type LoadOptions,
 } from '../../../build/types/model.js';
 
@@ -17,6 +19,7 @@ const options: LoadOptions = {
   },
   requestInit: { credentials: 'include' },
   warm: { dims: { batch: 2 } },
+  cache: true,
 };
 const version: 1 = format;
 const features: string[] = requirements.features;
@@ -46,6 +49,15 @@ export async function sample(device: GPUDevice, buffer: GPUBuffer): Promise<void
   const cpu: Float32Array = kept.logits.data;
   kept.cache.dispose();
 
+  // Dims that are computed, and inputs that a function got: of no known rank, or of the model's.
+  const computed: number[] = ids.dims.map((size) => size);
+  await model.run({ ids: { data: ids.data, dims: computed }, mask });
+  const plain = { data: new BigInt64Array(32), dims: [2, 16] };
+  await model.run({ ids: plain, mask: { buffer, dims: computed, dtype: 'float16' } });
+  const whole: InputsOf<Inputs> = { ids, mask };
+  const both: Float32Array = (await model.run(whole)).logits.data;
+  const keptToo: GPUBuffer = (await model.run(whole, { keep: ['logits'] })).logits.buffer;
+
   const into = { logits: new Float32Array(4), cache: new Uint16Array(16) };
   const same: Float32Array = (await model.run({ ids, mask }, { into })).logits.data;
   await model.run({ ids, mask }, { keep: ['cache'], into: { logits: into.logits } });
@@ -68,6 +80,14 @@ export async function sample(device: GPUDevice, buffer: GPUBuffer): Promise<void
   await model.run({ ids: { data: new BigInt64Array(32), dims: [32] }, mask });
   // @ts-expect-error: the wrong size of a fixed dimension
   await model.run({ ids: { data: new BigInt64Array(32), dims: [2, 17] }, mask });
+  // @ts-expect-error: the wrong size of a fixed dimension, in a tuple
+  await model.run({ ids: { data: ids.data, dims: [2, 17] as const }, mask });
+  // @ts-expect-error: the wrong rank of a tensor on the GPU
+  await model.run({ ids, mask: { buffer, dims: [2, 4, 4] } });
+  // @ts-expect-error: dims are numbers
+  await model.run({ ids: { data: ids.data, dims: ['2', '16'] }, mask });
+  // @ts-expect-error: no dims
+  await model.run({ ids: { data: ids.data }, mask });
   // @ts-expect-error: no such output
   await model.run({ ids, mask }, { keep: ['hidden'] });
   // @ts-expect-error: no such output
@@ -89,6 +109,8 @@ export async function sample(device: GPUDevice, buffer: GPUBuffer): Promise<void
     read,
     cpu,
     same,
+    both,
+    keptToo,
     info.reason,
   );
 }
