@@ -27,6 +27,7 @@
 #include "plan/weight_code.h"
 #include "quantize/fit/fit_weights.h"
 #include "quantize/weight_plan.h"
+#include "samples/input_statistics.h"
 
 namespace subbyte {
 
@@ -77,6 +78,7 @@ class Compilation {
         return fmt::format("input {} takes pictures as {}, say the statistics of its normalisation",
                            quoted(name), text_of(scale));
       });
+    statistics_ = find_input_statistics(model);
     auto done = run_passes(model, standard_passes(), dumps());
     if (!done) return within(quoted(source_.path), std::move(done.error()));
     return {};
@@ -132,6 +134,7 @@ class Compilation {
     if (given_) return *given_;
     options.cancelled = [&] { return observer_.cancelled(); };
     options.image_scales = image_scales_;
+    options.statistics = statistics_;
     return make_samples(model, options);
   }
 
@@ -176,13 +179,24 @@ class Compilation {
     detail([&] {
       return fmt::format(
           "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
-          "biases corrected, {:.4g} % with codes chosen as well; kept: {}",
+          "biases corrected, {:.4g} % with codes chosen, {:.4g} % with both; kept: {}",
           report->rounded * 100, report->biases * 100, report->codes * 100,
-          report->kept == FitReport::Kept::codes    ? "codes and biases"
-          : report->kept == FitReport::Kept::biases ? "biases"
-                                                    : "nothing");
+          report->codes_and_biases * 100, kept_text(report->kept));
     });
     return {};
+  }
+
+  static const char* kept_text(FitReport::Kept kept) {
+    switch (kept) {
+      case FitReport::Kept::biases:
+        return "biases";
+      case FitReport::Kept::codes:
+        return "codes";
+      case FitReport::Kept::codes_and_biases:
+        return "codes and biases";
+      default:
+        return "nothing";
+    }
   }
 
   Expected<void> write_as_onnx(const Model& model, const WeightPlan& weights) {
@@ -243,6 +257,7 @@ class Compilation {
   }
 
   // The first wider precision, rounded to nearest, with which no output is ruined, and its size.
+  // Calibrating each to know would take as long again; where it is on, it is said that it was not.
   Expected<std::string> remedy_of(const Model& model, const Checker& checker,
                                   const std::string& output) {
     constexpr std::string_view kWider[] = {"2bit", "3bit", "4bit", "8bit", "float16"};
@@ -261,8 +276,10 @@ class Compilation {
       const OutputCheck* const worst = worst_output(*check);
       if (severity(*worst) >= 1) continue;
       const auto same = std::ranges::find(check->outputs, output, &OutputCheck::name);
-      return fmt::format("with --precision {} {}, at {} of weights", *next, loss_text(*same),
-                         bytes_text(bytes_of(plan)));
+      return fmt::format(
+          "with --precision {} {}, at {} of weights{}", *next, loss_text(*same),
+          bytes_text(bytes_of(plan)),
+          options_.calibration ? " (found with weights rounded, not calibrated)" : "");
     }
     return "no precision mends it, --precision float32 leaves it as it is";
   }
@@ -357,6 +374,7 @@ class Compilation {
 
   std::int64_t source_bytes() const { return static_cast<std::int64_t>(source_.bytes.size()); }
   std::map<std::string, ImageScale> image_scales_;  // for samples that are made
+  std::map<std::string, Standardisation> statistics_;
   std::optional<SampleSet> given_;
   const Source& source_;
   const CompileOptions& options_;

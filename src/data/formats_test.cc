@@ -172,11 +172,11 @@ TEST(Wav, WhatIsWrong) {
 TEST(Wav, Resampled) {
   Sound ramp{16000, {}};
   for (int i = 0; i < 100; ++i) ramp.samples.push_back(static_cast<float>(i));
-  EXPECT_EQ(resampled(ramp, 16000), ramp.samples);
-  const auto half = resampled(ramp, 8000);
+  EXPECT_EQ(*resampled(ramp, 16000), ramp.samples);
+  const auto half = *resampled(ramp, 8000);
   ASSERT_EQ(half.size(), 50u);
   EXPECT_NEAR(half[20], 40, 1e-4);
-  const auto twice = resampled(ramp, 32000);
+  const auto twice = *resampled(ramp, 32000);
   ASSERT_EQ(twice.size(), 200u);
   EXPECT_NEAR(twice[41], 20.5, 1e-4);
 }

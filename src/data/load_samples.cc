@@ -180,7 +180,9 @@ class Loader {
   std::vector<Sample> in_ones(Sample arrays) const {
     const std::int64_t rows = rows_of_a_sample(arrays);
     const std::int64_t all = rows > 0 ? arrays.front().dims.front() : 0;
-    if (rows < 1 || all <= rows || all % rows != 0) {
+    // Without elements there may be any number of rows.
+    const bool empty = std::ranges::any_of(arrays, [](const Tensor& a) { return a.data.empty(); });
+    if (rows < 1 || all <= rows || all % rows != 0 || empty) {
       std::vector<Sample> one;
       one.push_back(std::move(arrays));
       return one;

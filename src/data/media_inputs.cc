@@ -16,8 +16,19 @@ std::optional<std::int64_t> dim_of(const Model& model, ValueId input, std::size_
   return model.exprs.value((*model.main().values[input].shape)[axis]);
 }
 
+// Pictures are not made larger.
+constexpr std::int64_t kMostPixels = 1 << 25;
+
+Expected<void> check_size(std::int64_t height, std::int64_t width, const char* what) {
+  if (height >= 1 && width >= 1 && width <= kMostPixels / height) return {};
+  return fail("{} {} x {} pixels (width x height); up to {} are made", what, width, height,
+              kMostPixels);
+}
+
 // The picture in a frame of that size: as it is, or cut at its middle, or beside black.
-Picture fitted(const Picture& picture, std::int64_t height, std::int64_t width, Recipe::Fit fit) {
+Expected<Picture> fitted(const Picture& picture, std::int64_t height, std::int64_t width,
+                         Recipe::Fit fit) {
+  SUBBYTE_CHECK_OK(check_size(height, width, "the input takes"));
   if (fit == Recipe::Fit::stretch) return resized(picture, height, width);
   const double down = static_cast<double>(height) / static_cast<double>(picture.height);
   const double across = static_cast<double>(width) / static_cast<double>(picture.width);
@@ -25,6 +36,8 @@ Picture fitted(const Picture& picture, std::int64_t height, std::int64_t width, 
   const auto size = [&](std::int64_t before) {
     return std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(before)));
   };
+  SUBBYTE_CHECK_OK(
+      check_size(size(picture.height), size(picture.width), "to be cropped it would first become"));
   const Picture scaled = resized(picture, size(picture.height), size(picture.width));
   // What is cut is cut on both sides; a smaller picture stands at the upper left, as detectors and
   // readers of lines pad theirs.
@@ -123,8 +136,11 @@ Expected<Tensor> picture_input(const Model& model, ValueId input, const Recipe& 
   };
   const std::int64_t height = side(height_axis, recipe.height, picture.height);
   const std::int64_t width = side(height_axis + 1, recipe.width, picture.width);
-  Picture ready = coloured(fitted(picture, height, width, recipe.fit), recipe.colours, channels);
+  SUBBYTE_TRY(const Picture frame, fitted(picture, height, width, recipe.fit));
+  Picture ready = coloured(frame, recipe.colours, channels);
   rescale(ready, recipe, is_float(value.dtype));
+  if (!std::ranges::all_of(ready.values, [](float x) { return std::isfinite(x); }))
+    return fail("scaled by 'scale', 'mean' and 'std' its pixels are no finite numbers");
   std::vector<std::int64_t> dims(first, 1);
   const std::int64_t order[] = {last ? height : channels, last ? width : height,
                                 last ? channels : width};
@@ -147,10 +163,14 @@ Expected<Tensor> sound_input(const Model& model, ValueId input, const Recipe& re
         "of up to three. Save spectrograms as arrays of an .npz instead",
         quoted(value.name), dtype_name(value.dtype), rank);
   }
-  std::vector<float> samples = resampled(sound, recipe.sample_rate.value_or(sound.rate));
+  SUBBYTE_TRY(std::vector<float> samples,
+              resampled(sound, recipe.sample_rate.value_or(sound.rate)));
   const std::int64_t own = static_cast<std::int64_t>(samples.size());
   const std::int64_t count =
       recipe.samples ? *recipe.samples : dim_of(model, input, rank - 1).value_or(own);
+  if (count < 1 || count > kMostSoundSamples)
+    return fail("input {} takes {} samples; a sound of 1 to {} is made", quoted(value.name), count,
+                kMostSoundSamples);
   samples.resize(static_cast<std::size_t>(count), 0.0f);
   std::vector<std::int64_t> dims(rank, 1);
   dims.back() = count;

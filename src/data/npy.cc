@@ -47,7 +47,9 @@ std::optional<Header> parse_header(std::string_view text) {
 std::optional<DType> dtype_of(std::string_view descr) {
   if (descr.size() < 3) return std::nullopt;
   const std::string_view type = descr.substr(1);
-  if (descr[0] == '>' && type[1] != '1') return std::nullopt;
+  // Of one byte any order will do.
+  if (descr[0] != '<' && descr[0] != '|' && !(descr[0] == '>' && type[1] == '1'))
+    return std::nullopt;
   constexpr std::pair<std::string_view, DType> kTypes[] = {
       {"f2", DType::float16}, {"f4", DType::float32}, {"f8", DType::float64},
       {"i1", DType::int8},    {"i2", DType::int16},   {"i4", DType::int32},
@@ -114,7 +116,8 @@ Expected<Tensor> read_npy(Bytes bytes, std::shared_ptr<const void> owner) {
     return fail("its header is not one of .npy versions 1 to 3");
   const auto header = parse_header(text.substr(start, length));
   const auto dims = header ? dims_of(header->shape) : std::nullopt;
-  if (!dims) return fail("its header does not say dtype, order and shape");
+  if (!dims || (header->order != "True" && header->order != "False"))
+    return fail("its header does not say dtype, order and shape");
   const auto dtype = dtype_of(header->descr);
   if (!dtype) {
     return fail(

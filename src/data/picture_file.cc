@@ -72,6 +72,25 @@ class Resampler {
   std::vector<Window> windows_;
 };
 
+Picture resized_down_first(const Picture& picture, std::int64_t height, std::int64_t width) {
+  Picture low(picture.channels, height, picture.width), result(picture.channels, height, width);
+  const Resampler across(picture.width, width), down(picture.height, height);
+  for (std::int64_t c = 0; c < picture.channels; ++c) {
+    // A column at a time, for the two are not as far apart.
+    std::vector<float> before(static_cast<std::size_t>(picture.height));
+    std::vector<float> after(static_cast<std::size_t>(height));
+    for (std::int64_t x = 0; x < picture.width; ++x) {
+      for (std::int64_t y = 0; y < picture.height; ++y)
+        before[static_cast<std::size_t>(y)] = picture.at(c, y, x);
+      down.line(before.data(), after.data(), 1);
+      for (std::int64_t y = 0; y < height; ++y)
+        low.at(c, y, x) = after[static_cast<std::size_t>(y)];
+    }
+    for (std::int64_t y = 0; y < height; ++y) across.line(&low.at(c, y, 0), &result.at(c, y, 0), 1);
+  }
+  return result;
+}
+
 }  // namespace
 
 Expected<Picture> read_png(Bytes bytes) {
@@ -109,6 +128,10 @@ Expected<Picture> read_jpeg(Bytes bytes) {
 }
 
 Picture resized(const Picture& picture, std::int64_t height, std::int64_t width) {
+  // A tall picture of few columns first becomes lower: in between there are no more pixels than
+  // before.
+  const bool is_tall = picture.height * width > kMostPixels && picture.height > height;
+  if (is_tall) return resized_down_first(picture, height, width);
   Picture wide(picture.channels, picture.height, width), result(picture.channels, height, width);
   const Resampler across(picture.width, width), down(picture.height, height);
   for (std::int64_t c = 0; c < picture.channels; ++c) {

@@ -99,9 +99,13 @@ Expected<Sound> read_wav(Bytes bytes) {
   return sound;
 }
 
-std::vector<float> resampled(const Sound& sound, std::int64_t rate) {
-  if (rate == sound.rate || sound.samples.empty()) return sound.samples;
+Expected<std::vector<float>> resampled(const Sound& sound, std::int64_t rate) {
   const double step = static_cast<double>(sound.rate) / static_cast<double>(rate);
+  if (static_cast<double>(sound.samples.size()) / step > static_cast<double>(kMostSoundSamples)) {
+    return fail("it has {} samples at {} a second, which are more than {} at {}; cut it",
+                sound.samples.size(), sound.rate, kMostSoundSamples, rate);
+  }
+  if (rate == sound.rate || sound.samples.empty()) return sound.samples;
   const auto count = static_cast<std::size_t>(static_cast<double>(sound.samples.size()) / step);
   const auto last = static_cast<std::ptrdiff_t>(sound.samples.size()) - 1;
   const double reach = std::max(step, 1.0);

@@ -17,7 +17,11 @@ struct Sound {
 // Samples of 8, 16, 24 or 32 bits (PCM) or of 32 or 64 bits (IEEE float), any number of channels.
 Expected<Sound> read_wav(Bytes bytes);
 
+// Sounds are no longer than so many samples, as read and as they become an input.
+inline constexpr std::int64_t kMostSoundSamples = 1 << 26;
+
 // Linearly between samples, after a mean over what a new sample stands for where the rate falls.
-std::vector<float> resampled(const Sound& sound, std::int64_t rate);
+// More than kMostSoundSamples are an error.
+Expected<std::vector<float>> resampled(const Sound& sound, std::int64_t rate);
 
 }  // namespace subbyte

@@ -31,11 +31,11 @@ class Classifier {
     input_ = &graph_.values[id];
     if (!input_->shape) return {};
     readers_ = first_readers(graph_, uses_, id);
-    if (!is_float(input_->dtype)) return of_integers();
-    InputContent found = of_floats();
-    if (found.content == Content::numbers || found.content == Content::series ||
-        found.content == Content::field)
-      found.standardised = find_standardisation(graph_, uses_, id);
+    InputContent found = is_float(input_->dtype) ? of_floats() : of_integers();
+    if (is_of_quantities(found.content))
+      found.standardised = find_standardisation(model_, uses_, id);
+    if (!is_float(input_->dtype) && found.content == Content::numbers)
+      found.quantity = rank() > 1 && (found.standardised.tells() || is_multiplied());
     return found;
   }
 
@@ -54,6 +54,18 @@ class Classifier {
   bool read_by(std::initializer_list<Op> ops) const {
     return std::ranges::any_of(readers_, [&](const FirstReader& reader) {
       return std::ranges::find(ops, node(reader).op) != ops.end();
+    });
+  }
+
+  // Whether some product or normalisation of floats reads the numbers.
+  bool is_multiplied() const {
+    return std::ranges::any_of(readers_, [&](const FirstReader& reader) {
+      const Node& by = node(reader);
+      if (by.inputs[reader.operand] == kNone ||
+          !is_float(graph_.values[by.inputs[reader.operand]].dtype))
+        return false;
+      return by.op == Op::MatMul || by.op == Op::Gemm || by.op == Op::Conv ||
+             by.op == Op::BatchNormalization || by.op == Op::LayerNormalization;
     });
   }
 
@@ -274,6 +286,10 @@ class Classifier {
 };
 
 }  // namespace
+
+bool is_of_quantities(Content content) {
+  return content == Content::numbers || content == Content::series || content == Content::field;
+}
 
 std::vector<InputContent> input_contents(const Model& model) {
   Classifier classifier(model);

@@ -48,9 +48,13 @@ struct InputContent {
   // Lowest and highest value of an image, where what the model does with it first says so.
   std::optional<std::pair<float, float>> range{};
   Standardisation standardised{};  // numbers, series and fields
+  bool quantity = false;           // numbers that are whole, but computed with as floats are
   // Of an image without a range, where the model as it was imported says it.
   std::optional<ImageScale> scale{};
 };
+
+// Quantities of some unit, which may lie anywhere.
+bool is_of_quantities(Content content);
 
 // One for each input of the main graph, in their order.
 std::vector<InputContent> input_contents(const Model& model);

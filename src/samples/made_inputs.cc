@@ -7,6 +7,7 @@
 #include "calibrate/random.h"
 #include "graph/ops.h"
 #include "samples/likely_sizes.h"
+#include "samples/made_numbers.h"
 #include "samples/made_pictures.h"
 #include "samples/made_sound.h"
 #include "samples/made_tokens.h"
@@ -28,20 +29,43 @@ class Maker {
   Tensor make(const Value& input, const InputContent& content, std::vector<std::int64_t> dims) {
     count_ = 1;
     for (const std::int64_t dim : dims) count_ *= static_cast<std::size_t>(dim);
-    if (!is_float(input.dtype) && content.content != Content::image) {
+    if (!is_float(input.dtype) && content.content != Content::image && !content.quantity) {
       const std::vector<std::int64_t> numbers = integers(content, dims);
       return tensor_of(input.dtype, std::move(dims), numbers);
     }
     std::vector<float> numbers = floats(content, dims);
-    content.standardised.undo(numbers, dims);
+    make_numbers(input, content, dims, index_, random_, numbers);
     if (is_float(input.dtype)) return tensor_of(input.dtype, std::move(dims), numbers);
     std::vector<std::int64_t> rounded(numbers.size());
-    std::ranges::transform(numbers, rounded.begin(),
-                           [](float number) { return std::lrint(number); });
+    const auto [low, high] = range_of(input.dtype);
+    std::ranges::transform(numbers, rounded.begin(), [&](float number) {
+      return std::lrint(std::clamp(static_cast<double>(number), low, high));
+    });
     return tensor_of(input.dtype, std::move(dims), rounded);
   }
 
  private:
+  // Whole numbers that it holds, at most those of 32 bits.
+  static std::pair<double, double> range_of(DType dtype) {
+    switch (dtype) {
+      case DType::boolean:
+        return {0, 1};
+      case DType::uint8:
+        return {0, 255};
+      case DType::int8:
+        return {-128, 127};
+      case DType::uint16:
+        return {0, 65535};
+      case DType::int16:
+        return {-32768, 32767};
+      case DType::uint32:
+      case DType::uint64:
+        return {0, 2147483647};
+      default:
+        return {-2147483648.0, 2147483647};
+    }
+  }
+
   std::vector<float> floats(const InputContent& content, std::span<const std::int64_t> dims) {
     switch (content.content) {
       case Content::image:

@@ -7,6 +7,7 @@
 #include "samples/input_content.h"
 #include "samples/likely_sizes.h"
 #include "samples/made_inputs.h"
+#include "samples/made_numbers.h"
 #include "samples/number_tensor.h"
 #include "samples/work.h"
 #include "samples/written_text.h"
@@ -31,6 +32,9 @@ constexpr SizeWishes kAttempts[] = {
 // Multiply-adds that a model may take to write text, and how often it reads
 // what it wrote.
 constexpr double kWritingWork = 2e11, kFewestRounds = 3, kMostRounds = 32;
+
+// Multiply-adds of samples that are made for the sake of their kinds alone.
+constexpr double kLittleWork = 1e9;
 
 // Tuning and held-out samples are of streams apart.
 std::uint64_t seed_of(std::uint64_t seed, std::uint64_t stream, std::size_t index) {
@@ -65,9 +69,14 @@ class Making {
   Making(const Model& model, const SampleOptions& options)
       : model_(model), options_(options), contents_(input_contents(model)) {
     for (std::size_t i = 0; i < contents_.size(); ++i) {
-      const auto scale =
-          options.image_scales.find(model.main().values[model.main().inputs[i]].name);
-      if (scale != options.image_scales.end()) contents_[i].scale = scale->second;
+      const Value& input = model.main().values[model.main().inputs[i]];
+      InputContent& content = contents_[i];
+      const auto scale = options.image_scales.find(input.name);
+      if (scale != options.image_scales.end()) content.scale = scale->second;
+      const auto known = options.statistics.find(input.name);
+      const bool needed = is_of_quantities(content.content) && !content.standardised.tells();
+      if (needed && known != options.statistics.end()) content.standardised = known->second;
+      if (may_be_anything(input, content)) kinds_ = kKindsOfNumbers;
     }
   }
 
@@ -76,11 +85,22 @@ class Making {
     SampleSet set;
     set.work_each = multiply_adds(model_, sizes_);
     std::size_t tuning = options_.tuning, held_out = options_.held_out;
+    if (kinds_ > 1) {
+      const double all = set.work_each * static_cast<double>(tuning + held_out);
+      std::size_t times = options_.more_of_kinds;
+      while (times > 1 && all * static_cast<double>(times) > kLittleWork) --times;
+      tuning *= times;
+      held_out *= times;
+    }
     while (std::max(tuning, held_out) > 1 &&
            set.work_each * static_cast<double>(tuning + held_out) > options_.work)
       --(tuning > held_out ? tuning : held_out);
     SUBBYTE_CHECK_OK(make(0, tuning, set.tuning));
     SUBBYTE_CHECK_OK(make(1, held_out, set.held_out));
+    if (kinds_ > 1) {
+      for (std::size_t i = 0; i < tuning; ++i) set.tuning_kinds.push_back(i % kinds_);
+      for (std::size_t i = 0; i < held_out; ++i) set.held_out_kinds.push_back(i % kinds_);
+    }
     SUBBYTE_CHECK_OK(write(set));
     set.made_of = text();
     return set;
@@ -241,6 +261,7 @@ class Making {
   std::vector<InputContent> contents_;
   std::vector<std::int64_t> sizes_;
   SizeWishes wishes_;
+  std::size_t kinds_ = 1;
   bool starts_empty_ = false, written_ = false;
 };
 

@@ -12,6 +12,7 @@
 #include "calibrate/executor.h"
 #include "graph/graph.h"
 #include "samples/image_scale.h"
+#include "samples/standardised.h"
 
 namespace subbyte {
 
@@ -26,6 +27,11 @@ struct SampleOptions {
   double work = 1e18;
   // Of images whose range the model does not say (find_image_scales).
   std::map<std::string, ImageScale> image_scales{};
+  // Of other inputs, where no step of the model says it (find_input_statistics).
+  std::map<std::string, Standardisation> statistics{};
+  // Where inputs may be of several kinds, up to so many times as many samples, as far as they
+  // together take little work.
+  std::size_t more_of_kinds = 1;
   unsigned threads = 0;  // 0: as many as the machine has cores
   std::function<bool()> cancelled{};
 };
@@ -33,6 +39,9 @@ struct SampleOptions {
 struct SampleSet {
   // What a model is tuned on, and what decides whether it got better: drawn apart.
   std::vector<Sample> tuning{}, held_out{};
+  // Of each of them, where nothing tells which of several kinds real inputs are of: what is gained
+  // on one is no help on another. Empty: all are of one kind.
+  std::vector<std::size_t> tuning_kinds{}, held_out_kinds{};
   // Of the user's samples those that neither saw.
   std::vector<Sample> judging{};
   double work_each = 0;   // multiply-adds of one sample

@@ -56,6 +56,23 @@ TEST(MadeSamples, NoTwoAreTheSame) {
   EXPECT_EQ(set.made_of, "random numbers");
 }
 
+// Where nothing tells what they are like, every kind comes in turn, in more samples where they cost
+// little.
+TEST(MadeSamples, AreOfAllKindsThatRealOnesMayBeOf) {
+  const SampleSet few = made(model_of(kProduct), {.tuning = 8, .held_out = 7});
+  EXPECT_THAT(few.tuning_kinds, testing::ElementsAre(0, 1, 2, 3, 4, 5, 0, 1));
+  EXPECT_EQ(few.held_out_kinds.size(), few.held_out.size());
+  const SampleSet more = made(model_of(kProduct), {.tuning = 8, .held_out = 7, .more_of_kinds = 3});
+  EXPECT_EQ(more.tuning.size(), 24u);
+  EXPECT_EQ(more.held_out_kinds.size(), 21u);
+  const Model tells = model_of(R"(  input %x : float32 [batch, 3]
+  value %mean : float32 [3] = {1, 2, 3}
+  %y = Sub(%x, %mean)
+  output %y
+)");
+  EXPECT_THAT(made(tells, {.more_of_kinds = 3}).tuning_kinds, testing::IsEmpty());
+}
+
 TEST(MadeSamples, TheSameAgain) {
   const Model model = model_of(kProduct);
   const SampleSet a = made(model), b = made(model);

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kLikeliest = 64;
 // Logits that differ by less are the same, whatever comes after.
 constexpr float kSameLogit = 1e-4f;
+constexpr double kLogitsTogether = 1 << 27;  // bytes
 
 std::vector<std::int64_t> ids_of(const Sample& sample, const LanguageModel& language) {
   return *integer_values(sample[language.ids]);
@@ -47,8 +48,24 @@ class Writer {
                       [](float x, float y) { return std::abs(x - y) <= kSameLogit; });
   }
 
-  // True where ids changed.
+  // True where ids changed. So many samples at a time that their logits take little memory.
   Expected<bool> write_round(std::vector<Sample>& samples) {
+    const double logits = static_cast<double>(samples.front()[language_.ids].elements()) *
+                          static_cast<double>(rows_) * sizeof(float);
+    const auto together =
+        static_cast<std::size_t>(std::clamp(kLogitsTogether / std::max(logits, 1.0), 1.0, 1e6));
+    bool changed = false;
+    for (std::size_t first = 0; first < samples.size(); first += together) {
+      const std::size_t count = std::min(together, samples.size() - first);
+      SUBBYTE_TRY(const bool some, write_some(std::span(samples).subspan(first, count), first));
+      changed |= some;
+    }
+    return changed;
+  }
+
+ private:
+  // Of samples from `first` on.
+  Expected<bool> write_some(std::span<Sample> samples, std::size_t first) {
     bool changed = false;
     SUBBYTE_TRY(const auto outputs, execute(model_, samples, options_));
     for (std::size_t s = 0; s < samples.size(); ++s) {
@@ -58,7 +75,7 @@ class Writer {
       const auto steps = static_cast<std::size_t>(samples[s][language_.ids].dims.back());
       const std::int64_t width = logits.dims.back();
       std::vector<float> row(static_cast<std::size_t>(width));
-      Random random(seed_ + s);
+      Random random(seed_ + first + s);
       for (std::size_t i = 0; i < ids.size(); ++i) {
         const float chance = random.between(0, 1);
         if ((i + 1) % steps == 0) continue;
@@ -71,7 +88,6 @@ class Writer {
     return changed;
   }
 
- private:
   // One of the likeliest, `chance` of the way through their probabilities.
   std::int64_t draw(std::span<const float> logits, float chance) {
     const std::size_t width = std::min(logits.size(), static_cast<std::size_t>(rows_));

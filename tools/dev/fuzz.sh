@@ -13,7 +13,11 @@ verb_fuzz() {
     name=$(basename "$target")
     say "fuzz $name for $seconds s"
     mkdir -p "$cache/fuzz/$name/corpus" "$cache/fuzz/$name/seeds"
-    [[ $name == text_fuzz ]] || "$folder/tests/fuzz/import_seeds" "$cache/fuzz/$name/seeds"
+    case $name in
+      text_fuzz) ;;
+      data_fuzz) "$folder/tests/fuzz/data_seeds" "$cache/fuzz/$name/seeds" ;;
+      *) "$folder/tests/fuzz/import_seeds" "$cache/fuzz/$name/seeds" ;;
+    esac
     # What it finds (crash-*, timeout-*, oom-*) lands in its folder.
     (cd "$cache/fuzz/$name" && "$target" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=4096 \
       -malloc_limit_mb=2048 -print_final_stats=1 -verbosity=0 corpus seeds)

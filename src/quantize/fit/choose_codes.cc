@@ -196,6 +196,16 @@ bool make_feedback(Metric& metric, calibrate::Machine& machine) {
   return true;
 }
 
+// What is added to the diagonal, of its mean, of moments of k inputs over n places with that trace,
+// squared, and that sum of squares.
+double chance(double trace2, double squares, double k, double n) {
+  constexpr double kMost = 0.95;
+  const double distance = (n + 1 - 2 / k) * (squares - trace2 / k);
+  const double part =
+      distance > 0 ? std::min(kMost, ((1 - 2 / k) * squares + trace2) / distance) : kMost;
+  return part / (1 - part);
+}
+
 }  // namespace
 
 std::optional<Metric> make_metric(const Moments& moments, const MetricOptions& options,
@@ -205,13 +215,17 @@ std::optional<Metric> make_metric(const Moments& moments, const MetricOptions& o
     return moments.products[size_of(i * k + j)] -
            (1 - options.mean_share) * moments.means[size_of(i)] * moments.means[size_of(j)];
   };
-  double trace = 0;
-  for (std::int64_t i = 0; i < k; ++i) trace += element(i, i);
+  double trace = 0, squares = 0;
+  for (std::int64_t i = 0; i < k; ++i) {
+    trace += element(i, i);
+    for (std::int64_t j = 0; j < k; ++j) squares += element(i, j) * element(i, j);
+  }
   const double mean = trace / static_cast<double>(k);
   if (moments.count == 0 || !(mean > 0) || !std::isfinite(mean)) return std::nullopt;
   Metric metric{.k = k, .h = std::vector<float>(size_of(k * k))};
   constexpr int kAttempts = 4;
-  double damping = options.damping;
+  double damping = std::max(options.damping,
+                            chance(trace * trace, squares, static_cast<double>(k), moments.count));
   for (int attempt = 0; attempt < kAttempts; ++attempt, damping *= 10) {
     for (std::int64_t i = 0; i < k; ++i)
       for (std::int64_t j = 0; j < k; ++j)

@@ -28,7 +28,10 @@ struct MetricOptions {
   double mean_share = 1;
 };
 
-// None where the moments are of nothing or not finite.
+// None where the moments are of nothing or not finite. Moments of few places for their size are
+// drawn towards equal ones of independent inputs as far as chance may have made them (the oracle
+// approximating shrinkage: Chen, Wiesel, Eldar and Hero, "Shrinkage Algorithms for MMSE Covariance
+// Estimation", 2010, equation 23).
 std::optional<Metric> make_metric(const Moments& moments, const MetricOptions& options,
                                   calibrate::Machine& machine);
 

@@ -12,9 +12,9 @@ namespace {
 constexpr std::int64_t kRows = 19, kK = 70;
 
 // Of inputs that depend on each other, of very different sizes.
-Moments moments() {
+Moments moments(double places = 1e6) {
   Random random(3);
-  Moments m{.k = kK, .count = 1};
+  Moments m{.k = kK, .count = places};
   m.products.resize(kK * kK);
   m.means.resize(kK);
   std::vector<double> factor(kK * kK);
@@ -60,6 +60,19 @@ PackedMatrix chosen(int bits, int sweeps, unsigned threads) {
   GridMatrix grid(pack(w, kRows, kK, affine_encoding(bits, kK, 0.1f)));
   choose_codes(*metric, w.data(), 0, kRows, sweeps, grid, machine);
   return grid.packed(w.data());
+}
+
+// What few places show may be chance: inputs count more alike, and more as if independent.
+TEST(MakeMetric, BelievesFewPlacesLess) {
+  calibrate::Machine machine(1);
+  const auto of = [&](double places) { return make_metric(moments(places), {}, machine).value(); };
+  const Metric many = of(1e6), few = of(100), fewer = of(10);
+  for (std::size_t i = 0; i < kK * kK; ++i) {
+    const bool diagonal = i % (kK + 1) == 0;
+    EXPECT_NEAR(few.h[i] - many.h[i], diagonal ? few.h[0] - many.h[0] : 0, 1e-5) << i;
+  }
+  EXPECT_GT(few.h[0] - many.h[0], 0.05f);
+  EXPECT_GT(fewer.h[0], few.h[0] + 0.5f);
 }
 
 TEST(ChooseCodes, LosesLessThanRoundingAndEachStepLess) {

@@ -1,11 +1,13 @@
 #include "quantize/fit/fit_weights.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "calibrate/batches.h"
 #include "quantize/fit/choose_codes.h"
+#include "quantize/fit/decision.h"
 #include "quantize/fit/output_error.h"
 #include "quantize/fit/output_shift.h"
 #include "quantize/fit/product_inputs.h"
@@ -16,24 +18,29 @@ namespace {
 
 using namespace fit;
 
-// Multiplications.
-double work_of(Effort effort) {
+// Multiplications: so many, or of large models more by their parameters. A few seconds of one core,
+// about a minute for each 20 million parameters, and ten.
+double work_of(Effort effort, const WeightPlan& plan) {
+  double parameters = 0;
+  for (const WeightUse& use : plan.uses)
+    parameters += static_cast<double>(use.rows) * static_cast<double>(use.k);
+  constexpr double kEach = 1.5e4;
   switch (effort) {
     case Effort::fast:
       return 2e10;
     case Effort::good:
-      return 3e11;
+      return std::max(3e11, kEach * parameters);
     case Effort::best:
-      return 3e12;
+      return std::max(3e12, 10 * kEach * parameters);
   }
   return 0;
 }
 
 // What the activations of the samples of one stream may take.
-constexpr std::int64_t kMemoryOfStream = std::int64_t{1} << 29;
+constexpr std::int64_t kMemoryOfStream = std::int64_t{3} << 27;
 
-// Three streams over the tuning samples, four runs over the others.
-constexpr double kStreams = 3, kRuns = 4;
+// Four streams over the tuning samples, five runs over the others.
+constexpr double kStreams = 4, kRuns = 5;
 
 // The most samples that an effort is worth: fewer see too little of what made inputs differ in,
 // more buy little. Made pictures repeat their kinds and ranges after twelve.
@@ -75,10 +82,11 @@ std::size_t affordable(const Model& model, std::span<const Sample> samples) {
 
 using Matrices = std::map<ValueId, std::shared_ptr<const PackedMatrix>>;
 
-// A way to store the weights, while it is being made.
+// A way to store the weights, while it is being made: what is chosen on samples.
 struct Variant {
-  Matrices chosen;
-  Shifts shifts;
+  bool chooses_codes = false, corrects_biases = false;
+  Matrices chosen{};
+  Shifts shifts{};
 };
 
 class Fitting {
@@ -93,44 +101,53 @@ class Fitting {
     for (const WeightUse& use : plan.uses) use_of_.emplace(use.value, &use);
   }
 
-  // Both variants, node by node beside the float model.
-  Expected<void> tune(std::span<const Sample> samples) {
+  // All variants, node by node beside the float model.
+  Expected<void> tune(std::span<const Sample> samples, std::span<const std::size_t> kinds) {
+    kinds_ = kinds;
     SUBBYTE_TRY(auto exact, Execution::begin(model_, samples, stream(nullptr)));
-    SUBBYTE_TRY(auto rounded, Execution::begin(model_, samples, stream(&biases_)));
-    SUBBYTE_TRY(auto chosen, Execution::begin(model_, samples, stream(&codes_)));
+    std::vector<Execution> runs;
+    for (const Variant& variant : variants_) {
+      SUBBYTE_TRY(auto run, Execution::begin(model_, samples, stream(&variant)));
+      runs.push_back(std::move(run));
+    }
     for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
-      SUBBYTE_CHECK_OK(choose(n, chosen));
       SUBBYTE_CHECK_OK(exact.step());
-      SUBBYTE_CHECK_OK(rounded.step());
-      SUBBYTE_CHECK_OK(chosen.step());
-      if (can_shift(graph_, plan_.stored, n)) {
-        measure_shift(n, exact, rounded, biases_);
-        measure_shift(n, exact, chosen, codes_);
+      for (std::size_t v = 0; v < variants_.size(); ++v) {
+        if (variants_[v].chooses_codes) SUBBYTE_CHECK_OK(choose(n, runs[v], variants_[v]));
+        SUBBYTE_CHECK_OK(runs[v].step());
+        if (variants_[v].corrects_biases && can_shift(graph_, plan_.stored, n))
+          measure_shift(n, exact, runs[v], variants_[v]);
       }
       if (options_.progress) options_.progress(n + 1, graph_.nodes.size());
     }
     return {};
   }
 
-  // The error of the outputs of each way.
-  Expected<FitReport> judge(std::span<const Sample> samples) {
+  // The error of the outputs of each way, and which is kept.
+  Expected<FitReport> judge(std::span<const Sample> samples, std::span<const std::size_t> kinds) {
     SUBBYTE_TRY(const auto exact, outputs(samples, nullptr));
     FitReport report;
-    const Variant rounded;
-    for (const auto& [error, variant] :
-         {std::pair(&report.rounded, &rounded), std::pair(&report.biases, &std::as_const(biases_)),
-          std::pair(&report.codes, &std::as_const(codes_))}) {
-      SUBBYTE_TRY(const auto found, outputs(samples, variant));
-      *error = output_error(exact, found);
+    const Variant rounding;
+    SUBBYTE_TRY(const auto rounded, outputs(samples, &rounding));
+    report.rounded = output_error(exact, rounded);
+    const std::vector<double> before = errors_by_kind(exact, rounded, kinds);
+    double least = 1;
+    for (const Variant& variant : variants_) {
+      SUBBYTE_TRY(const auto found, outputs(samples, &variant));
+      error_of(variant, report) = output_error(exact, found);
+      const auto left = what_is_left(before, errors_by_kind(exact, found, kinds));
+      if (!left || *left >= least) continue;
+      least = *left;
+      kept_ = &variant;
+      report.kept = !variant.chooses_codes    ? FitReport::Kept::biases
+                    : variant.corrects_biases ? FitReport::Kept::codes_and_biases
+                                              : FitReport::Kept::codes;
     }
-    if (report.biases < report.rounded) report.kept = FitReport::Kept::biases;
-    if (report.codes < std::min(report.biases, report.rounded))
-      report.kept = FitReport::Kept::codes;
     return report;
   }
 
-  Variant& biases() { return biases_; }
-  Variant& codes() { return codes_; }
+  // After judge(); nothing where rounding is kept.
+  Variant kept() { return kept_ == nullptr ? Variant() : *kept_; }
 
  private:
   // The float model, or a variant as far as it is made.
@@ -164,7 +181,7 @@ class Fitting {
 
   // The codes of the weights that node n alone reads, on the activations that reach it with the
   // layers before it quantized.
-  Expected<void> choose(NodeId n, Execution& chosen) {
+  Expected<void> choose(NodeId n, Execution& run, Variant& variant) {
     for (const ValueId v : graph_.nodes[n].inputs) {
       const auto stored = v == kNone ? plan_.stored.end() : plan_.stored.find(v);
       if (stored == plan_.stored.end() || uses_.count(v) != 1) continue;
@@ -177,9 +194,10 @@ class Fitting {
       SUBBYTE_TRY(const auto matrix, rounded(stored->second));
       // A bias takes back what the mean of the inputs makes of the errors; the rest of it counts,
       // for other inputs have other means.
-      const MetricOptions options{.mean_share = can_shift(graph_, plan_.stored, n) ? 0.1 : 1.0};
-      if (auto packed = choose(use, *inputs, options, *matrix, chosen.value(inputs->activations())))
-        codes_.chosen[v] = std::make_shared<const PackedMatrix>(std::move(*packed));
+      const bool corrected = variant.corrects_biases && can_shift(graph_, plan_.stored, n);
+      const MetricOptions options{.mean_share = corrected ? 0.1 : 1.0};
+      if (auto packed = choose(use, *inputs, options, *matrix, run.value(inputs->activations())))
+        variant.chosen[v] = std::make_shared<const PackedMatrix>(std::move(*packed));
     }
     return {};
   }
@@ -193,8 +211,8 @@ class Fitting {
     GridMatrix grid(rounded);
     const std::int64_t rows = use.rows / inputs.groups();
     for (std::int64_t g = 0; g < inputs.groups(); ++g) {
-      const Moments moments =
-          measure_moments(inputs, use.k, g, activations, places(use.k), use.value, machine_);
+      const Moments moments = measure_moments(inputs, use.k, g, activations, kinds_, places(use.k),
+                                              use.value, machine_);
       const auto metric = make_metric(moments, metric_options, machine_);
       if (!metric) return std::nullopt;
       choose_codes(*metric, exact.data(), g * rows, rows, sweeps(), grid, machine_);
@@ -206,6 +224,11 @@ class Fitting {
     const std::int64_t factor = options_.effort == Effort::fast ? 2 : 8;
     return std::clamp<std::int64_t>(factor * k, 2048, 32768);
   }
+  static double& error_of(const Variant& variant, FitReport& report) {
+    if (!variant.chooses_codes) return report.biases;
+    return variant.corrects_biases ? report.codes_and_biases : report.codes;
+  }
+
   int sweeps() const { return options_.effort == Effort::fast ? 1 : 3; }
 
   void measure_shift(NodeId n, Execution& exact, Execution& found, Variant& variant) {
@@ -214,7 +237,7 @@ class Fitting {
     if (wanted.empty()) return;
     const auto axis = channel_axis(graph_.nodes[n], wanted[0].dims.size());
     if (!axis) return;
-    Shift shift = mean_shift(wanted, found.value(result), *axis);
+    Shift shift = mean_shift(wanted, found.value(result), kinds_, *axis);
     if (shift.size() < 2) return;
     add_shift(found.value(result), *axis, shift);
     variant.shifts.emplace(n, std::move(shift));
@@ -251,8 +274,10 @@ class Fitting {
   calibrate::Machine machine_;
   Uses uses_;
   std::map<ValueId, const WeightUse*> use_of_;
+  std::span<const std::size_t> kinds_;  // of the samples that are tuned on
   Matrices rounded_;
-  Variant biases_, codes_;
+  std::array<Variant, 3> variants_ = {{{false, true}, {true, false}, {true, true}}};
+  const Variant* kept_ = nullptr;
 };
 
 }  // namespace
@@ -265,13 +290,14 @@ std::optional<Effort> effort_from_name(std::string_view name) {
 }
 
 std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort) {
-  const double rest = work_of(effort) - choosing_work(plan);
+  const double rest = work_of(effort, plan) - choosing_work(plan);
   if (rest <= 0) return std::nullopt;
   SampleOptions options;
   options.seed = 2;  // the check has the first
   const auto [tuning, held_out] = most_samples(effort);
   options.tuning = tuning;
   options.held_out = held_out;
+  options.more_of_kinds = effort == Effort::fast ? 2 : 4;
   // Of one run over all samples.
   options.work = rest * static_cast<double>(tuning + held_out) /
                  (kStreams * static_cast<double>(tuning) + kRuns * static_cast<double>(held_out));
@@ -287,16 +313,17 @@ Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet&
     report.skipped = "its activations take more memory than calibration may";
     return report;
   }
-  if (samples.work_each * (kStreams + kRuns) > work_of(options.effort)) {
+  if (samples.work_each * (kStreams + kRuns) > work_of(options.effort, plan)) {
     report.skipped = "one run of it takes more work than the effort allows";
     return report;
   }
   {
     Fitting fitting(model, plan, options);
-    SUBBYTE_CHECK_OK(fitting.tune(std::span(samples.tuning).first(tuning)));
-    SUBBYTE_TRY(report, fitting.judge(samples.held_out));
-    if (report.kept == FitReport::Kept::biases) kept = std::move(fitting.biases());
-    if (report.kept == FitReport::Kept::codes) kept = std::move(fitting.codes());
+    const std::span<const std::size_t> kinds = samples.tuning_kinds;
+    SUBBYTE_CHECK_OK(fitting.tune(std::span(samples.tuning).first(tuning),
+                                  kinds.first(std::min(tuning, kinds.size()))));
+    SUBBYTE_TRY(report, fitting.judge(samples.held_out, samples.held_out_kinds));
+    kept = fitting.kept();
   }
   for (auto& [value, matrix] : kept.chosen)
     plan.stored.at(value).source = ChosenNumbers{std::move(matrix)};

@@ -31,9 +31,10 @@ struct FitOptions {
 struct FitReport {
   std::string skipped{};  // why nothing was done; "" where it was
   // Mean relative L2 error of the outputs on the held-out samples: with weights rounded as they
-  // are, with biases that take back the shift of means, and with codes chosen as well.
-  double rounded = 0, biases = 0, codes = 0;
-  enum class Kept : std::uint8_t { nothing, biases, codes } kept = Kept::nothing;
+  // are, with biases that take back the shift of means, with codes chosen, and with both.
+  double rounded = 0, biases = 0, codes = 0, codes_and_biases = 0;
+  // What leaves least of the errors of rounding, and more on no kind of samples.
+  enum class Kept : std::uint8_t { nothing, biases, codes, codes_and_biases } kept = Kept::nothing;
 };
 
 // Which made samples (samples/made_samples.h) that effort is worth; nullopt where the model is too

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "calibrate/executor.h"
 #include "graph/ops.h"
 #include "graph/text.h"
@@ -149,17 +151,27 @@ TEST(StoreShifts, AddsThemToTheOutputsAndLeavesTheFloatModel) {
   EXPECT_EQ(plan.uses.size(), plan.stored.size());
 }
 
-TEST(MeanShift, IsTheMeanOfEachChannelWithSamplesAlike) {
+TEST(MeanShift, IsTheMeanOfEachChannelAsFarAsSamplesAgree) {
   const auto tensor = [](std::vector<std::int64_t> dims, const std::vector<float>& values) {
     std::vector<std::byte> bytes(values.size() * sizeof(float));
     std::memcpy(bytes.data(), values.data(), bytes.size());
     return make_tensor(DType::float32, std::move(dims), std::move(bytes));
   };
-  const Tensor exact[] = {tensor({1, 2, 2}, {1, 3, 5, 5}), tensor({1, 2, 1}, {0, 1})};
+  const Tensor exact[] = {tensor({1, 2, 2}, {1, 3, 5, 5}), tensor({1, 2, 1}, {4, 1})};
   const Tensor found[] = {tensor({1, 2, 2}, {0, 0, 5, 5}), tensor({1, 2, 1}, {0, 3})};
-  EXPECT_THAT(mean_shift(exact, found, 1), testing::ElementsAre(1.0f, -1.0f));
+  // Means of 2 and 4, of standard error 1; of 0 and -2, of standard error 1.
+  EXPECT_THAT(mean_shift(exact, found, {}, 1),
+              testing::ElementsAre(testing::FloatEq(3 - 1 / 3.0f), 0));
   const Tensor odd[] = {tensor({1, 2, 2}, {0, 0, 5, INFINITY}), tensor({1, 2, 1}, {0, 3})};
-  EXPECT_TRUE(mean_shift(exact, odd, 1).empty());
+  EXPECT_THAT(mean_shift(exact, odd, {}, 1), testing::ElementsAre(4, -2));
+  EXPECT_TRUE(mean_shift(std::span(exact, 1), std::span(odd, 1), {}, 1).empty());
+  // Kinds of results ten times as large say a hundredth; those that contradict each other nothing.
+  const Tensor kinds[] = {tensor({1, 2, 1}, {1, 1}), tensor({1, 2, 1}, {10, 10})};
+  const Tensor moved[] = {tensor({1, 2, 1}, {0, 0}), tensor({1, 2, 1}, {9, 11})};
+  const std::size_t of[] = {0, 1};
+  const Shift shift = mean_shift(kinds, moved, of, 1);
+  EXPECT_NEAR(shift[0], 1, 1e-5);
+  EXPECT_NEAR(shift[1], 0.98, 0.01);
 }
 
 TEST(OutputError, CountsWhatIsFiniteInOneAlone) {
@@ -187,7 +199,7 @@ TEST_P(FitWeights, LosesLessOnSamplesThatItDidNotSee) {
   const auto report = fit_weights(model, plan, samples);
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_NE(report->kept, FitReport::Kept::nothing);
-  const double kept = std::min(report->biases, report->codes);
+  const double kept = std::min({report->biases, report->codes, report->codes_and_biases});
   EXPECT_LT(kept, report->rounded);
   const double after = output_error(exact, stored_outputs(model, plan, unseen));
   EXPECT_LT(after, 0.7 * before);

@@ -1,9 +1,11 @@
 #include "quantize/fit/moments.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "calibrate/panels.h"
 #include "calibrate/random.h"
+#include "quantize/fit/decision.h"
 
 namespace subbyte::fit {
 namespace {
@@ -49,18 +51,21 @@ void finish(Moments& moments) {
   }
 }
 
-}  // namespace
+bool all_finite(std::span<const float> numbers) {
+  return std::ranges::all_of(numbers, [](float x) { return std::isfinite(x); });
+}
 
-Moments measure_moments(const ProductInputs& inputs, std::int64_t k, std::int64_t group,
-                        std::span<const Tensor> activations, std::int64_t places,
-                        std::uint64_t seed, calibrate::Machine& machine) {
+Moments of_one_kind(const ProductInputs& inputs, std::int64_t k, std::int64_t group,
+                    std::span<const Tensor* const> activations, std::int64_t places,
+                    std::uint64_t seed, calibrate::Machine& machine) {
   Moments moments{.k = k};
   moments.products.resize(static_cast<std::size_t>(k * k));
   moments.means.resize(static_cast<std::size_t>(k));
   Random random(seed);
   const auto samples = static_cast<std::int64_t>(activations.size());
   std::vector<float> columns;
-  for (const Tensor& x : activations) {
+  for (const Tensor* const activation : activations) {
+    const Tensor& x = *activation;
     const std::int64_t all = inputs.places(x);
     const std::int64_t count =
         std::min(all, (places + samples - 1) / std::max<std::int64_t>(samples, 1));
@@ -73,11 +78,48 @@ Moments measure_moments(const ProductInputs& inputs, std::int64_t k, std::int64_
       }
       columns.resize(static_cast<std::size_t>(k * here));
       inputs.gather(x, group, chosen, columns.data());
+      if (!all_finite(columns)) continue;
       add_products(columns.data(), here, moments, machine);
     }
   }
   finish(moments);
   return moments;
+}
+
+// Adds those of a kind over their energy, as one of so many kinds.
+void add(const Moments& kind, std::size_t kinds, Moments& all) {
+  const auto k = static_cast<std::size_t>(kind.k);
+  double energy = 0;
+  for (std::size_t i = 0; i < k; ++i) energy += kind.products[i * k + i];
+  if (!(energy > 0) || !std::isfinite(energy)) return;
+  const double part = 1 / static_cast<double>(kinds), size = std::sqrt(energy);
+  for (std::size_t i = 0; i < k * k; ++i) all.products[i] += part * kind.products[i] / energy;
+  for (std::size_t i = 0; i < k; ++i) all.means[i] += part * kind.means[i] / size;
+  all.count += kind.count;
+}
+
+}  // namespace
+
+Moments measure_moments(const ProductInputs& inputs, std::int64_t k, std::int64_t group,
+                        std::span<const Tensor> activations, std::span<const std::size_t> kinds,
+                        std::int64_t places, std::uint64_t seed, calibrate::Machine& machine) {
+  const std::size_t count = count_kinds(kinds);
+  Moments all{.k = k};
+  for (std::size_t kind = 0; kind < count; ++kind) {
+    std::vector<const Tensor*> alike;
+    for (std::size_t s = 0; s < activations.size(); ++s)
+      if (kinds.empty() || kinds[s] == kind) alike.push_back(&activations[s]);
+    Moments found = of_one_kind(
+        inputs, k, group, alike,
+        std::max<std::int64_t>(places / static_cast<std::int64_t>(count), 1), seed, machine);
+    if (count == 1) return found;
+    if (all.products.empty()) {
+      all.products.resize(found.products.size());
+      all.means.resize(found.means.size());
+    }
+    add(found, count, all);
+  }
+  return all;
 }
 
 }  // namespace subbyte::fit

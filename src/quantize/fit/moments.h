@@ -21,8 +21,10 @@ struct Moments {
 
 // On the activations of each sample at about `places` places in all, spread evenly; those of one
 // sample are chosen by `seed`. Empty (count 0) where the activations do not fit.
+// Those that are not finite are left out. Where the samples are of several `kinds` (fit/decision.h)
+// each kind counts alike, over the energy of its own inputs.
 Moments measure_moments(const ProductInputs& inputs, std::int64_t k, std::int64_t group,
-                        std::span<const Tensor> activations, std::int64_t places,
-                        std::uint64_t seed, calibrate::Machine& machine);
+                        std::span<const Tensor> activations, std::span<const std::size_t> kinds,
+                        std::int64_t places, std::uint64_t seed, calibrate::Machine& machine);
 
 }  // namespace subbyte::fit

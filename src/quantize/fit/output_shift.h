@@ -25,9 +25,14 @@ std::optional<std::size_t> channel_axis(const Node& node, std::size_t rank);
 // replaced.
 bool can_shift(const Graph& graph, const std::map<ValueId, StoredWeight>& stored, NodeId node);
 
-// The mean over samples, each of which counts alike, and places of exact - found. Empty where the
-// tensors are no floats, or have a mean that is not finite.
-Shift mean_shift(std::span<const Tensor> exact, std::span<const Tensor> found, std::size_t axis);
+// The mean over samples and places of exact - found, as far as it can be relied on: samples of a
+// kind count alike, each kind (fit/decision.h) over the energy of `exact` on it, so that small
+// results do not get the biases of large ones; and what differs from sample to sample, or from kind
+// to kind, is shrunk towards 0: b becomes b max(0, 1 - e^2 / b^2), e the standard error of b (the
+// positive part of James and Stein's estimator, 1961, for one number). Samples whose means are not
+// finite are left out. Empty where the tensors are no floats, or none is left.
+Shift mean_shift(std::span<const Tensor> exact, std::span<const Tensor> found,
+                 std::span<const std::size_t> kinds, std::size_t axis);
 void add_shift(std::span<Tensor> values, std::size_t axis, const Shift& shift);
 
 // Makes the shifts part of the biases: numbers of `plan` where there is a bias, constants of the
