@@ -23,6 +23,8 @@ export interface Engine {
   weights: Weights;
   /** By the values of the symbols, the least recently used first. */
   sizes: Map<string, Sizes>;
+  /** By tensor: bytes that it had to have where a run counted more than it began with room for. */
+  least: Map<number, number>;
   /** The least recently used first. */
   allocations: Set<Allocation>;
   /** The symbols of the run before. */
@@ -71,6 +73,7 @@ export function createEngine(
     pipelines,
     weights,
     sizes: new Map(),
+    least: new Map(),
     allocations: new Set(),
     before: [],
     fixed: new Map(),

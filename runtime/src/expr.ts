@@ -84,6 +84,27 @@ export function evaluate(exprs: readonly ExprNode[], symbols: readonly number[])
   return values;
 }
 
+/** By entry, the symbols among `of` that its value depends on; undefined where it depends on none. */
+export function symbolsIn(
+  exprs: readonly ExprNode[],
+  of: (symbol: number) => boolean,
+): (ReadonlySet<number> | undefined)[] {
+  const found: (ReadonlySet<number> | undefined)[] = [];
+  for (const node of exprs) {
+    if (typeof node === 'number') {
+      found.push(undefined);
+    } else if (node[0] === 's') {
+      found.push(of(node[1]) ? new Set([node[1]]) : undefined);
+    } else {
+      const sets = node.slice(1).flatMap((operand) => found[operand as number] ?? []);
+      const [first] = sets;
+      const isOne = sets.every((set) => set === first);
+      found.push(isOne ? first : new Set(sets.flatMap((set) => [...set])));
+    }
+  }
+  return found;
+}
+
 /** The entries whose value depends on the chunk of a split step, in order. */
 export function chunkEntries(exprs: readonly ExprNode[]): number[] {
   const depends = new Uint8Array(exprs.length);

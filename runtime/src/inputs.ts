@@ -8,6 +8,9 @@ import { isDisposed } from './tensor.js';
 /** A dimension beyond it is refused: kernels count in 32 bits (kMostElements of the compiler). */
 const MOST_ELEMENTS = 2 ** 30 - 1;
 
+/** What a symbol without a bound counts as until it is known. */
+const UNBOUNDED = 1;
+
 /** An input that has been checked by itself; its dims are not yet compared with the others'. */
 export interface Given {
   spec: PlanInput;
@@ -193,23 +196,38 @@ function boundByInput({ input, axis, element }: InputSymbol, given: readonly Giv
 }
 
 /**
- * The value of each symbol of the plan, from the dims or the values of the inputs. Of what the run counts, those in
- * `counted`, and for the others the most that they may be.
+ * The value of each symbol of the plan, from the dims or the values of the inputs. Of what the run counts, the most that they
+ * may be.
  */
-export function bindSymbols(
+export function bindSymbols(plan: Plan, given: readonly Given[]): number[] {
+  return withCounted(plan, new Map(), (symbol) => boundByInput(symbol, given));
+}
+
+/** The same when some have been counted; `bound` are all symbols as they were before. */
+export function bindCounted(
   plan: Plan,
-  given: readonly Given[],
-  counted: ReadonlyMap<number, number> = new Map(),
+  bound: readonly number[],
+  counted: ReadonlyMap<number, number>,
+): number[] {
+  return withCounted(plan, counted, (_, s) => bound[s]!);
+}
+
+function withCounted(
+  plan: Plan,
+  counted: ReadonlyMap<number, number>,
+  ofInput: (symbol: InputSymbol, index: number) => number,
 ): number[] {
   const symbols: number[] = [];
   plan.symbols.forEach((symbol, s) => {
     if (!isCounted(symbol)) {
-      symbols.push(boundByInput(symbol, given));
-      return;
+      symbols.push(ofInput(symbol, s));
+    } else if (symbol.most === undefined) {
+      symbols.push(counted.get(s) ?? UNBOUNDED);
+    } else {
+      const values = evaluate(plan.exprs, symbols);
+      const most = valueAt(values, symbol.most, `the largest ${symbol.name}`);
+      symbols.push(Math.min(counted.get(s) ?? most, most));
     }
-    const values = evaluate(plan.exprs, symbols);
-    const most = valueAt(values, symbol.most, `the largest ${symbol.name}`);
-    symbols.push(Math.min(counted.get(s) ?? most, most));
   });
   return symbols;
 }

@@ -23,13 +23,14 @@ export interface InputSymbol {
 }
 
 /**
- * Bound while a run is under way: the first word of a tensor, read when the segment that lists it has run, or the turns of
- * a segment. Until then it counts as `most`.
+ * Bound while a run is under way: a word of a tensor (the first where `word` is absent), read when the segment that lists it
+ * has run, or the turns of a segment. Until then it counts as `most`, or as 1 where there is no bound.
  */
 export interface CountedSymbol {
   name: string;
   tensor?: number;
-  most: number;
+  word?: number;
+  most?: number;
 }
 
 export type PlanSymbol = InputSymbol | CountedSymbol;
@@ -147,7 +148,7 @@ export interface Plan {
 }
 
 export function isCounted(symbol: PlanSymbol): symbol is CountedSymbol {
-  return 'most' in symbol;
+  return !('input' in symbol);
 }
 
 export function widthOf(tensor: PlanTensor): number {

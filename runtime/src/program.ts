@@ -1,7 +1,7 @@
-import { chunkEntries } from './expr.js';
+import { chunkEntries, symbolsIn } from './expr.js';
 import { ALIGNMENT, bindingBytes, roundUp } from './gpu.js';
 import type { Layout, RowRange } from './layout.js';
-import type { Plan, PlanForm, PlanStep } from './plan.js';
+import { isCounted, type Plan, type PlanForm, type PlanStep } from './plan.js';
 
 /** Bytes of a parameter in a uniform struct. */
 export const PARAM_BYTES = 4;
@@ -25,6 +25,15 @@ export interface Program {
   paramBytes: number;
   /** The expressions that depend on the chunk. */
   chunkEntries: number[];
+  /** By expression: the symbols in it that are known only while a run is under way; undefined where there are none. */
+  counted: (ReadonlySet<number> | undefined)[];
+}
+
+/** Whether all that decides what a step dispatches is known when a run begins. */
+export function isKnownAhead({ counted }: Program, { params, split, forms }: PlanStep): boolean {
+  const all = [...params, ...(split ? [split.rows] : [])];
+  for (const { when, workgroups } of forms) all.push(when ?? workgroups, workgroups);
+  return all.every((index) => !counted[index]);
 }
 
 export function programOf(plan: Plan, layout: Layout, forms: readonly PlanForm[][]): Program {
@@ -43,5 +52,10 @@ export function programOf(plan: Plan, layout: Layout, forms: readonly PlanForm[]
       launches.push({ step, index, range, rows, params });
     }
   });
-  return { launches, paramBytes, chunkEntries: chunkEntries(plan.exprs) };
+  return {
+    launches,
+    paramBytes,
+    chunkEntries: chunkEntries(plan.exprs),
+    counted: symbolsIn(plan.exprs, (symbol) => isCounted(plan.symbols[symbol]!)),
+  };
 }

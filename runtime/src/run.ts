@@ -1,33 +1,27 @@
 import { arenaSlot, type Allocation, type Slot } from './allocation.js';
-import { copyExact, decode, encode, fromNumbers, type Data } from './dtype.js';
+import { copyExact, type Data } from './dtype.js';
 import { encodePass, piecesOf } from './encode.js';
-import {
-  allocationFor,
-  assertUsable,
-  dropAllocation,
-  guarded,
-  sizesFor,
-  type Engine,
-} from './engine.js';
-import { evaluate, valueAt } from './expr.js';
+import { allocationFor, assertUsable, dropAllocation, guarded, type Engine } from './engine.js';
+import { evaluate } from './expr.js';
+import { SubbyteError } from './errors.js';
 import { bindingBytes, copyBytes } from './gpu.js';
-import { bindSymbols, checkInputs, labelOf, productOf, type Given } from './inputs.js';
-import { checkLengths, checkRunOptions, type Destinations } from './options.js';
+import { productOf } from './inputs.js';
+import { checkLengths } from './options.js';
 import {
   allSettled,
   encodeReadback,
   keptTensor,
   knownBuffers,
-  outputLabel,
   planReadback,
   readStaging,
   takeData,
   type Readback,
   type Wanted,
 } from './outputs.js';
-import { WORD, portWidth, type CountedSymbol, type Plan, type PlanOutput } from './plan.js';
-import { checkCapacities, isWalked, walk, type Walk } from './segments.js';
-import { dispatchesOf, type Sizes } from './sizes.js';
+import { WORD, portWidth, type CountedSymbol, type PlanOutput } from './plan.js';
+import { requestOf, withCounts, type Request } from './request.js';
+import { Outgrown, checkCapacities, isWalked, walk, type Walk } from './segments.js';
+import { checkConstraints, dispatchesOf, tensorBytes, type Sizes } from './sizes.js';
 import { slotIn, slotsOf, type Slots } from './slots.js';
 import { prepareRounds } from './states.js';
 import type { GpuTensor } from './tensor.js';
@@ -36,17 +30,6 @@ import { detachInputs, planUploads, refusedInput, writeInputs, type Upload } fro
 import { FLAG, checkFlag, clearFlag, wantedFlag } from './watch.js';
 
 export type Outputs = Record<string, Tensor | GpuTensor>;
-
-/** What a run reads and writes, checked, before there is memory for it. */
-export interface Request extends Destinations {
-  sizes: Sizes;
-  given: readonly Given[];
-  /** The bytes of the inputs that are on the CPU and that a step reads. */
-  encoded: readonly (Uint8Array<ArrayBuffer> | undefined)[];
-  /** By output: the values that are known without the GPU, and the bytes of those that are kept. */
-  onCpu: readonly (Data | undefined)[];
-  keptBytes: readonly (Uint8Array<ArrayBuffer> | undefined)[];
-}
 
 /** The buffers of a run. */
 interface Job {
@@ -67,72 +50,6 @@ interface Job {
 
 /** What is dispatched together, with the parameters for it. */
 type Work = Pick<Sizes, 'params' | 'dispatches'>;
-
-/** What of an output is known on the CPU: computed sizes, and inputs passed through. */
-function cpuData(
-  spec: PlanOutput,
-  dims: readonly number[],
-  sizes: Sizes,
-  given: readonly Given[],
-): Data | undefined {
-  if (spec.content) {
-    const label = outputLabel(spec);
-    const values = spec.content.map((value) =>
-      typeof value === 'string'
-        ? BigInt(value)
-        : valueAt(sizes.values, value, `a value of ${label}`),
-    );
-    return fromNumbers(spec.dtype, values, label);
-  }
-  if (productOf(dims) === 0) return decode(spec.dtype, new ArrayBuffer(0));
-  return spec.input === undefined ? undefined : given[spec.input]!.data;
-}
-
-/** Checks all that `run` was given: what may fail for these values does before anything is written. */
-function requestOf(engine: Engine, inputs: unknown, options: RunOptions | undefined): Request {
-  const { plan } = engine;
-  const destinations = checkRunOptions(plan, options);
-  const given = checkInputs(plan, inputs);
-  const sizes = sizesFor(engine, bindSymbols(plan, given), given);
-  if (!isWalked(plan)) checkLengths(plan, destinations.into, sizes.outputs);
-  const encoded = given.map(({ spec, data, width }) =>
-    data && spec.tensor !== undefined ? encode(spec.dtype, data, labelOf(spec), width) : undefined,
-  );
-  return {
-    ...destinations,
-    sizes,
-    given,
-    encoded,
-    ...knownOutputs(plan, sizes, given, destinations),
-  };
-}
-
-/** What is known of the outputs without the GPU. */
-function knownOutputs(plan: Plan, sizes: Sizes, given: readonly Given[], { keep }: Destinations) {
-  const onCpu = plan.outputs.map((spec, i) => cpuData(spec, sizes.outputs[i]!, sizes, given));
-  const keptBytes = plan.outputs.map((spec, i) =>
-    keep.has(spec.name) && onCpu[i]
-      ? encode(spec.dtype, onCpu[i]!, outputLabel(spec), portWidth(plan, spec))
-      : undefined,
-  );
-  return { onCpu, keptBytes };
-}
-
-/** The same request when more has been counted. What inputs hold is what they held when the run began. */
-function withCounts(
-  engine: Engine,
-  request: Request,
-  counted: ReadonlyMap<number, number>,
-): Request {
-  const { plan } = engine;
-  const { given } = request;
-  const sizes = sizesFor(engine, bindSymbols(plan, given, counted), given);
-  const known = knownOutputs(plan, sizes, given, request);
-  const onCpu = known.onCpu.map((data, i) =>
-    plan.outputs[i]!.input === undefined ? data : request.onCpu[i],
-  );
-  return { ...request, sizes, ...known, onCpu };
-}
 
 /** Where the values of an output are that the GPU has. */
 function sourceOf(engine: Engine, request: Request, job: Job, spec: PlanOutput): Slot {
@@ -324,8 +241,10 @@ function hasForeign(engine: Engine, { given }: Request): boolean {
 /** A run that goes from segment to segment. */
 class SegmentedRun implements Walk {
   values: Float64Array;
-  private symbols: readonly number[];
+  symbols: readonly number[];
   private readonly counted = new Map<number, number>();
+  /** The symbols of turns under way. */
+  private readonly turns = new Set<number>();
 
   constructor(
     private readonly engine: Engine,
@@ -336,21 +255,40 @@ class SegmentedRun implements Walk {
     ({ values: this.values, symbols: this.symbols } = request.sizes);
   }
 
-  bind(symbol: number, value: number): void {
+  bind(symbol: number, value: number, isLast: boolean): void {
+    const { plan } = this.engine;
     this.counted.set(symbol, value);
     this.symbols = this.symbols.map((old, s) => (s === symbol ? value : old));
-    this.values = evaluate(this.engine.plan.exprs, this.symbols);
+    this.values = evaluate(plan.exprs, this.symbols);
+    if (isLast) this.turns.delete(symbol);
+    else this.turns.add(symbol);
+    // Without a bound there may be less memory than the turns so far have filled.
+    if ((plan.symbols[symbol] as CountedSymbol).most === undefined) {
+      checkCapacities(this.engine, tensorBytes(this.engine, this.values), this.job.allocation);
+    }
+  }
+
+  /** What must hold of what is known, and of turns while they are under way. */
+  private check(): void {
+    const { engine, counted, turns } = this;
+    const isTurn = (symbol: number): boolean =>
+      (engine.plan.symbols[symbol] as CountedSymbol).tensor === undefined;
+    const isKnown = (symbol: number): boolean =>
+      isTurn(symbol) ? turns.has(symbol) : counted.has(symbol);
+    checkConstraints(engine, this, (found) => found !== undefined && [...found].every(isKnown));
   }
 
   async run(from: number, to: number, symbols: readonly number[]): Promise<void> {
     const { engine, job, request } = this;
+    if (this.turns.size > 0) this.check();
     const shapes = { ...request.sizes, symbols: this.symbols, values: this.values };
     const work = dispatchesOf(engine, shapes, (step) => step >= from && step < to);
     await compileMissing(engine, work);
     assertUsable(engine);
     const wanted = symbols.map((symbol): Wanted => {
-      const { tensor } = engine.plan.symbols[symbol] as CountedSymbol;
-      const source = arenaSlot(engine, job.allocation, tensor!);
+      const { tensor, word = 0 } = engine.plan.symbols[symbol] as CountedSymbol;
+      const { buffer, offset } = arenaSlot(engine, job.allocation, tensor!);
+      const source = { buffer, offset: offset + WORD * word };
       return { output: symbol, source, bytes: WORD, capacity: WORD };
     });
     const readbacks = planReadback(engine, wanted);
@@ -359,7 +297,7 @@ class SegmentedRun implements Walk {
       submit(engine, request, job, work, readbacks, false);
       return readbacks.map((readback) =>
         readStaging(engine, readback, (symbol, mapped, offset) => {
-          this.counted.set(symbol, new DataView(mapped).getUint32(offset, true));
+          this.counted.set(symbol, new DataView(mapped).getInt32(offset, true));
         }),
       );
     });
@@ -371,12 +309,31 @@ class SegmentedRun implements Walk {
   settle(): void {
     this.request = withCounts(this.engine, this.request, this.counted);
     ({ values: this.values, symbols: this.symbols } = this.request.sizes);
-    checkCapacities(this.engine.plan, this.request.sizes, this.job.allocation);
+    this.check();
+    checkCapacities(this.engine, this.request.sizes.bytes, this.job.allocation);
+  }
+}
+
+/** So often a run begins again: each time some tensor has at least twice its memory, or what it needs. */
+const MOST_ATTEMPTS = 64;
+
+/** A run that counts more than it has memory for begins again; its inputs are still what they were. */
+async function executeInSegments(engine: Engine, request: Request): Promise<Outputs> {
+  for (let attempt = 1; ; ++attempt) {
+    try {
+      return await executeOnce(engine, request);
+    } catch (error) {
+      if (!(error instanceof Outgrown)) throw error;
+      if (attempt === MOST_ATTEMPTS) {
+        throw new SubbyteError('limits', 'a run found more each time that it was begun again');
+      }
+      request = withCounts(engine, request, new Map());
+    }
   }
 }
 
 /** A run that waits for what it counts has its memory for itself meanwhile. */
-async function executeInSegments(engine: Engine, request: Request): Promise<Outputs> {
+async function executeOnce(engine: Engine, request: Request): Promise<Outputs> {
   const { plan } = engine;
   const job = prepare(engine, request);
   engine.allocations.delete(job.allocation);

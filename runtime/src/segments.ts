@@ -1,10 +1,8 @@
 // Parts of a run: which of them run and how often, and after which of them symbols become known that the GPU computes.
 import type { Allocation } from './allocation.js';
-import { SubbyteError, quoted } from './errors.js';
+import type { Engine } from './engine.js';
 import { valueAt } from './expr.js';
-import { mebibytes } from './gpu.js';
-import { isCounted, type Plan, type PlanSegment } from './plan.js';
-import type { Sizes } from './sizes.js';
+import type { Plan, PlanSegment } from './plan.js';
 
 const stepsIn = ({ steps = 0, segments = [] }: PlanSegment): number =>
   segments.reduce((sum, inner) => sum + stepsIn(inner), steps);
@@ -44,7 +42,8 @@ export function runningSteps(plan: Plan, values: Float64Array): (step: number) =
 export interface Walk {
   /** Of the plan's expressions, with all symbols that are known. */
   values: Float64Array;
-  bind(symbol: number, value: number): void;
+  /** A turn is under way, or `isLast`, they are over, and it is how many there were. */
+  bind(symbol: number, value: number, isLast: boolean): void;
   /** Runs the steps from `from` to before `to`, and reads back symbols where there are any to read. */
   run(from: number, to: number, symbols: readonly number[]): Promise<void>;
 }
@@ -64,7 +63,7 @@ export async function walk(
       let most = repeat === undefined ? 1 : valueAt(run.values, repeat, 'a number of turns');
       for (let made = 0; ; ++made) {
         // After the last turn it is how many there were.
-        if (turn !== undefined) run.bind(turn, made);
+        if (turn !== undefined) run.bind(turn, made, made >= most);
         if (made >= most) break;
         if (segment.segments) await walk(run, segment.segments, from);
         await run.run(segment.segments ? to : from, to, symbols);
@@ -75,15 +74,26 @@ export async function walk(
   }
 }
 
-/** Memory was made for the most that may be counted; a tensor that is larger where less is has no room. */
-export function checkCapacities(plan: Plan, sizes: Sizes, { capacities }: Allocation): void {
-  const large = sizes.bytes.findIndex((bytes, t) => bytes > capacities.bytes[t]!);
-  if (large < 0) return;
-  const counted = plan.symbols.flatMap((symbol, s) =>
-    isCounted(symbol) ? [`${quoted(symbol.name)} = ${sizes.symbols[s]}`] : [],
-  );
-  throw new SubbyteError(
-    'limits',
-    `with ${counted.join(', ')} a tensor takes ${mebibytes(sizes.bytes[large]!)}, more than with the largest counts, for which there is memory; a model whose tensors grow as fewer elements are found cannot be run`,
-  );
+/** Thrown where a run finds that there is too little memory for what it has counted: it begins again, with more. */
+export class Outgrown extends Error {}
+
+/** Compares what tensors take when more is known with their memory, and notes what they must have. */
+export function checkCapacities(
+  engine: Engine,
+  bytes: readonly number[],
+  { capacities }: Allocation,
+): void {
+  const { least, device } = engine;
+  const limit = device.limit('maxStorageBufferBindingSize');
+  let isLarge = false;
+  bytes.forEach((size, t) => {
+    const capacity = capacities.bytes[t]!;
+    if (size <= capacity) return;
+    isLarge = true;
+    // What grows from turn to turn must not outgrow its memory in each of them.
+    least.set(t, Math.max(size, Math.min(2 * capacity, limit)));
+  });
+  if (!isLarge) return;
+  engine.sizes.clear();
+  throw new Outgrown();
 }

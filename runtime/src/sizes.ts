@@ -4,7 +4,7 @@ import { evaluate, evaluateChunk, valueAt } from './expr.js';
 import { mebibytes } from './gpu.js';
 import type { Plan, PlanForm } from './plan.js';
 import { widthOf } from './plan.js';
-import { PARAM_BYTES, type Launch, type Program } from './program.js';
+import { PARAM_BYTES, isKnownAhead, type Launch, type Program } from './program.js';
 import { runningSteps } from './segments.js';
 
 /** The dims of the inputs for given symbols, before anything else is computed from them. */
@@ -31,6 +31,8 @@ export interface Compiled {
   program: Program;
   pipelines: { forms: readonly PlanForm[][] };
   device: Device;
+  /** Bytes that tensors had to have in runs before, where those were more than anything said when they began. */
+  least: ReadonlyMap<number, number>;
 }
 
 /** All that the sizes of a run decide, and nothing that depends on memory. */
@@ -55,19 +57,31 @@ export function computeShapes(plan: Plan, symbols: readonly number[]): Shapes {
   return { symbols, values, inputs };
 }
 
-function checkConstraints(plan: Plan, { values, symbols }: Shapes): void {
+/** Checks what must hold, as far as `isDue` says so of the counted symbols in it. */
+export function checkConstraints(
+  { plan, program }: Pick<Compiled, 'plan' | 'program'>,
+  { values, symbols }: Pick<Shapes, 'values' | 'symbols'>,
+  isDue: (counted: ReadonlySet<number> | undefined) => boolean,
+): void {
   for (const { condition, message } of plan.constraints) {
+    if (!isDue(program.counted[condition])) continue;
     if (valueAt(values, condition, `a condition (${message})`) !== 0) continue;
     const named = plan.symbols.map(({ name }, i) => `${name} = ${symbols[i]}`).join(', ');
     throw new SubbyteError('bad-shape', `${message}${named && ` (${named})`}`);
   }
 }
 
-function outputDims(plan: Plan, values: Float64Array): number[][] {
-  return plan.outputs.map(({ name, shape }) =>
+/** A size that is not known yet may be anything; what is known is checked. */
+function sizeAt({ program }: Compiled, values: Float64Array, index: number, what: string): number {
+  if (program.counted[index] && !(values[index]! >= 0 && Number.isFinite(values[index]))) return 0;
+  return valueAt(values, index, what);
+}
+
+function outputDims(compiled: Compiled, values: Float64Array): number[][] {
+  return compiled.plan.outputs.map(({ name, shape }) =>
     shape.map((index, axis) => {
       const what = `output ${quoted(name)}`;
-      const dim = valueAt(values, index, `dimension ${axis} of ${what}`);
+      const dim = sizeAt(compiled, values, index, `dimension ${axis} of ${what}`);
       if (dim < 0) {
         throw new SubbyteError(
           'bad-shape',
@@ -79,10 +93,12 @@ function outputDims(plan: Plan, values: Float64Array): number[][] {
   );
 }
 
-function tensorBytes(plan: Plan, values: Float64Array, device: Device): number[] {
+/** Bytes of each tensor. */
+export function tensorBytes(compiled: Compiled, values: Float64Array): number[] {
+  const { plan, device, least } = compiled;
   const most = Math.min(device.limit('maxStorageBufferBindingSize'), device.limit('maxBufferSize'));
-  return plan.tensors.map((tensor) => {
-    const bytes = widthOf(tensor) * valueAt(values, tensor.count, 'the size of a tensor');
+  return plan.tensors.map((tensor, t) => {
+    const bytes = widthOf(tensor) * sizeAt(compiled, values, tensor.count, 'the size of a tensor');
     if (bytes < 0) {
       throw new SubbyteError('bad-shape', 'these input sizes give a tensor a negative size');
     }
@@ -92,7 +108,7 @@ function tensorBytes(plan: Plan, values: Float64Array, device: Device): number[]
         `these input sizes need a tensor of ${mebibytes(bytes)}, but this device takes ${mebibytes(most)} at most: use smaller inputs`,
       );
     }
-    return bytes;
+    return Math.max(bytes, least.get(t) ?? 0);
   });
 }
 
@@ -164,10 +180,11 @@ export function dispatchesOf(
 
 /** Computes all that the sizes decide. Throws where the model does not allow them, or the device has too small limits. */
 export function computeSizes(compiled: Compiled, shapes: Shapes): Sizes {
-  const { plan, device } = compiled;
-  checkConstraints(plan, shapes);
-  const outputs = outputDims(plan, shapes.values);
-  const bytes = tensorBytes(plan, shapes.values, device);
+  const { plan, program } = compiled;
+  checkConstraints(compiled, shapes, (counted) => !counted);
+  const outputs = outputDims(compiled, shapes.values);
+  const bytes = tensorBytes(compiled, shapes.values);
   const runs = runningSteps(plan, shapes.values);
-  return { ...shapes, outputs, bytes, ...dispatchesOf(compiled, shapes, runs) };
+  const isRun = (step: number): boolean => runs(step) && isKnownAhead(program, plan.steps[step]!);
+  return { ...shapes, outputs, bytes, ...dispatchesOf(compiled, shapes, isRun) };
 }

@@ -5,7 +5,7 @@ import { COPY_DST, COPY_SRC, STORAGE, bindingBytes, copyBytes, scoped } from './
 import { labelOf, type Given } from './inputs.js';
 import { knownBuffers } from './outputs.js';
 import { giveMapped } from './pool.js';
-import type { Request } from './run.js';
+import type { Request } from './request.js';
 
 /** An input that goes through a mapped buffer. */
 export interface Upload {

@@ -4,6 +4,8 @@
 #include "calibrate/batches.h"
 #include "calibrate/constants.h"
 #include "calibrate/forms.h"
+#include "graph/ops.h"
+#include "reference/loop.h"
 
 namespace subbyte {
 
@@ -18,13 +20,15 @@ class Batch {
  public:
   Batch(const Model& model, std::span<const Sample> samples, std::size_t first,
         const ExecuteOptions& options, Machine& machine)
-      : graph_(model.main()),
+      : model_(model),
+        graph_(model.main()),
         samples_(samples),
         first_(first),
         options_(options),
         machine_(machine),
         last_(reference::last_readers(graph_)),
         guards_(graph_),
+        loops_(find_loops(graph_)),
         constants_(graph_, options.replace),
         live_(graph_.values.size()) {}
 
@@ -46,9 +50,15 @@ class Batch {
   Expected<void> step() {
     if (options_.cancelled && options_.cancelled())
       return fail_as(ErrorKind::cancelled, "the run was cancelled");
-    if (auto done = compute(next_); !done)
-      return within(describe(graph_, next_), std::move(done.error()));
-    ++next_;
+    // A loop is one step, after which its nodes are done.
+    const NodeId first = next_++;
+    if (first < computed_) return {};
+    computed_ = next_;
+    for (NodeId n = first; n < computed_;) {
+      auto next = compute(n);
+      if (!next) return within(describe(graph_, n), std::move(next.error()));
+      n = *next;
+    }
     return {};
   }
 
@@ -105,13 +115,41 @@ class Batch {
     });
   }
 
-  Expected<void> compute(NodeId n) {
+  // The turns of a loop on each sample; those of samples that do not take its branch have none.
+  struct OpenLoop {
+    const Loop* loop;
+    std::vector<std::optional<reference::Turns>> turns;
+    bool is_repeated = false;
+
+    bool runs(std::size_t sample) const { return turns[sample] && turns[sample]->runs(); }
+  };
+
+  // Whether a node is outside of a loop that has been through a turn: it was computed then.
+  bool is_done(NodeId n) const {
+    return std::ranges::any_of(open_, [&](const OpenLoop& open) {
+      return open.is_repeated && n <= open.loop->leave && !open.loop->contains(n);
+    });
+  }
+
+  bool is_due(NodeId n, std::size_t sample) const {
+    const bool runs = std::ranges::all_of(open_, [&](const OpenLoop& open) {
+      return n >= open.loop->leave || !open.loop->contains(n) || open.runs(sample);
+    });
+    return runs && is_taken(n, sample);
+  }
+
+  // The node that comes next.
+  Expected<NodeId> compute(NodeId n) {
+    if (is_done(n)) return n + 1;
     const Node& node = graph_.nodes[n];
+    const auto loop = std::ranges::find(loops_, n, &Loop::enter);
+    if (node.op == Op::Enter && loop != loops_.end()) return enter(*loop);
+    if (node.op == Op::Leave) return leave(n);
     SUBBYTE_TRY(const Arguments inputs, arguments(node));
     std::vector<Call> calls;
     std::vector<bool> taken;
     for (std::size_t s = 0; s < inputs.size(); ++s) {
-      taken.push_back(is_taken(n, s));
+      taken.push_back(is_due(n, s));
       if (!taken.back()) continue;
       if (options_.observe) options_.observe(n, first_ + s, inputs[s]);
       calls.push_back(Call{node, inputs[s], reference::kMaxTensorBytes});
@@ -125,26 +163,101 @@ class Batch {
     std::size_t next = 0;
     for (const bool is_computed : taken)
       results.push_back(is_computed ? std::move(computed[next++]) : Outputs(node.outputs.size()));
+    SUBBYTE_CHECK_OK(keep(n, std::move(results)));
+    forget(n);
+    return n + 1;
+  }
+
+  Expected<NodeId> enter(const Loop& loop) {
+    const Node& node = graph_.nodes[loop.enter];
+    SUBBYTE_TRY(const Arguments inputs, arguments(node));
+    OpenLoop open{&loop, {}};
+    open.turns.resize(samples_.size());
+    for (std::size_t s = 0; s < inputs.size(); ++s) {
+      if (!is_due(loop.enter, s)) continue;
+      SUBBYTE_TRY(open.turns[s], reference::Turns::begin(node, inputs[s]));
+    }
+    computed_ = std::max(computed_, loop.leave + 1);
+    open_.push_back(std::move(open));
+    SUBBYTE_CHECK_OK(give_states());
+    forget(loop.enter);
+    return loop.enter + 1;
+  }
+
+  // What the innermost loop gives the turn under way.
+  Expected<void> give_states() {
+    const OpenLoop& open = open_.back();
+    std::vector<Outputs> given;
+    for (const auto& turns : open.turns)
+      given.push_back(turns ? turns->given()
+                            : Outputs(graph_.nodes[open.loop->enter].outputs.size()));
+    return keep(open.loop->enter, std::move(given));
+  }
+
+  Expected<NodeId> leave(NodeId n) {
+    const Node& node = graph_.nodes[n];
+    if (open_.empty() || open_.back().loop->leave != n)
+      return fail("it ends turns that no Enter began");
+    SUBBYTE_TRY(const Arguments inputs, arguments(node));
+    OpenLoop& open = open_.back();
+    bool goes_on = false;
+    for (std::size_t s = 0; s < inputs.size(); ++s) {
+      if (!open.runs(s)) continue;
+      if (options_.observe) options_.observe(n, first_ + s, inputs[s]);
+      SUBBYTE_CHECK_OK(open.turns[s]->next(node, inputs[s]));
+      goes_on = goes_on || open.turns[s]->runs();
+    }
+    open.is_repeated = true;
+    if (goes_on) {
+      if (options_.cancelled && options_.cancelled())
+        return fail_as(ErrorKind::cancelled, "the run was cancelled");
+      SUBBYTE_CHECK_OK(give_states());
+      return open.loop->enter + 1;
+    }
+    std::vector<Outputs> results;
+    for (const auto& turns : open.turns) {
+      if (!turns) {
+        results.emplace_back(node.outputs.size());
+        continue;
+      }
+      SUBBYTE_TRY(Outputs outputs, turns->outputs(model_, node));
+      results.push_back(std::move(outputs));
+    }
+    open_.pop_back();
+    SUBBYTE_CHECK_OK(keep(n, std::move(results)));
+    forget(n);
+    return n + 1;
+  }
+
+  // The outputs of a node on each sample; absent where it does not compute them.
+  Expected<void> keep(NodeId n, std::vector<Outputs> results) {
+    const Node& node = graph_.nodes[n];
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       const ValueId output = node.outputs[i];
+      // What nothing reads is not kept; what was there is of the turn before.
+      const bool is_kept = output != kNone && last_[output] > n;
+      if (is_kept) live_[output].clear();
       for (Outputs& result : results) {
         if (i >= result.size())
           return fail("the node has {} outputs; the operator gives {}", node.outputs.size(),
                       result.size());
-        // What nothing reads is not kept.
-        if (output != kNone && last_[output] > n)
+        if (is_kept)
           live_[output].push_back(is_absent(&result[i]) ? Tensor{}
                                                         : as_float32(std::move(result[i])));
       }
     }
-    for (const ValueId input : node.inputs) {
+    return {};
+  }
+
+  void forget(NodeId n) {
+    for (const ValueId input : graph_.nodes[n].inputs) {
       if (input == kNone || last_[input] != n) continue;
       live_[input].clear();
       constants_.drop(input);
     }
-    return {};
   }
 
+  const Model& model_;
   const Graph& graph_;
   std::span<const Sample> samples_;
   std::size_t first_;  // sample of all
@@ -152,9 +265,12 @@ class Batch {
   Machine& machine_;
   std::vector<std::size_t> last_;
   Guards guards_;
+  std::vector<Loop> loops_;
   Constants constants_;
   Live live_;
+  std::vector<OpenLoop> open_;
   NodeId next_ = 0;
+  NodeId computed_ = 0;  // all before it are
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "calibrate/test_forms.h"
 #include "graph/infer.h"
 #include "graph/ops.h"
+#include "graph/text.h"
 
 namespace subbyte {
 namespace {
@@ -199,6 +200,56 @@ TEST(Execute, ConstantsOfAnyDtypeAndPlace) {
   std::memcpy(wide.data(), floats_of.data(), wide.size());
   model.main().values[1].constant = make_tensor(DType::float64, {40, 70}, wide);
   EXPECT_TRUE(bits_of_all(execute(model, samples)) == expected);
+}
+
+// A state is doubled while its sum is below a limit; a product with a weight that is read in every
+// turn; what is outside of the body is computed once.
+constexpr const char* kTurns = R"(model "m" ir_version 8 opset 18
+graph "main" {
+  input %x : float32 [2]
+  input %limit : float32 []
+  value %w : float32 [2, 2] = {1, 1, 0, 1}
+  value %axes : int64 [1] = {0}
+  %state, %turn = "subbyte"::"Enter"(-, -, -, %x)
+  %outside = Neg(%x)
+  %double = Add(%state, %state)
+  %next = MatMul(%double, %w)
+  %change = Add(%next, %outside)
+  %sum = ReduceSum(%next, %axes) {keepdims = 0}
+  %goes = Less(%sum, %limit)
+  %found, %goes_on = "subbyte"::"Decide"(%goes)
+  %last, %all = "subbyte"::"Leave"(%turn, %goes_on, %next, %change) {states = 1}
+  output %last
+  output %all
+}
+)";
+
+TEST(Execute, EachSampleHasItsOwnTurns) {
+  auto model = parse_model(kTurns);
+  ASSERT_TRUE(model) << model.error().message;
+  ASSERT_TRUE(infer(*model));
+  const std::vector<Sample> samples{{floats({2}, {1, 2}), floats({}, {20})},
+                                    {floats({2}, {1, 2}), floats({}, {1000})},
+                                    {floats({2}, {5, 5}), floats({}, {0})}};
+  std::size_t products = 0;
+  ExecuteOptions options{.observe = [&](NodeId node, std::size_t, const auto&) {
+    products += model->main().nodes[node].op == Op::MatMul ? 1 : 0;
+  }};
+  const auto outputs = execute(*model, samples, options);
+  ASSERT_TRUE(outputs) << outputs.error().message;
+  std::int64_t turns = 0;
+  for (std::size_t s = 0; s < samples.size(); ++s) {
+    const auto wanted = reference::run(*model, samples[s]);
+    ASSERT_TRUE(wanted) << wanted.error().message;
+    for (std::size_t i = 0; i < wanted->size(); ++i) {
+      EXPECT_EQ((*outputs)[s][i].dims, (*wanted)[i].dims);
+      EXPECT_TRUE(std::ranges::equal((*outputs)[s][i].data, (*wanted)[i].data));
+    }
+    turns += (*wanted)[1].dims[0];
+  }
+  EXPECT_EQ((*outputs)[2][1].dims[0], 1);
+  EXPECT_GT((*outputs)[1][1].dims[0], (*outputs)[0][1].dims[0]);
+  EXPECT_EQ(static_cast<std::int64_t>(products), turns);
 }
 
 }  // namespace

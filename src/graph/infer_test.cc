@@ -243,6 +243,44 @@ graph "main" {
       "not know");
 }
 
+TEST(InferTest, TheRootOfTheNumberOfPlacesIsTheSideOfASquare) {
+  const Model model = inferred(R"(model "m"
+graph "main" {
+  input %x : float32 [B, H, W]
+  value %half : float32 [] = {0.5}
+  value %axes : int64 [1] = {0}
+  %sides = Shape(%x) {start = 1, end = 3}
+  %places = ReduceProd(%sides, %axes) {keepdims = 1}
+  %float = Cast(%places) {to = 1}
+  %root = Pow(%float, %half)
+  %side = Cast(%root) {to = 7}
+  %z = ConstantOfShape(%side)
+  output %z
+})");
+  const std::string side = model.exprs.text(value_named(model, "z").shape->front());
+  EXPECT_TRUE(side == "H" || side == "W") << side;
+  ASSERT_EQ(model.constraints.size(), 1u);
+  EXPECT_EQ(model.exprs.text(model.constraints[0].condition), "(H == W)");
+}
+
+TEST(InferTest, OneHotOfPlacesThatAreKnown) {
+  const Model model = inferred(R"(model "m"
+graph "main" {
+  input %x : float32 [B]
+  value %place : int64 [1] = {-2}
+  value %depth : int64 [] = {3}
+  value %one : int64 [1] = {1}
+  %size = Shape(%x)
+  %values = Concat(%one, %size) {axis = 0}
+  %factors = OneHot(%place, %depth, %values) {axis = 0}
+  output %factors
+})");
+  const auto& content = value_named(model, "factors").content;
+  ASSERT_TRUE(content && content->size() == 3);
+  EXPECT_EQ(model.exprs.text((*content)[0]), "1");
+  EXPECT_EQ(model.exprs.text((*content)[1]), "B");
+}
+
 // Chains that grow without end must stay cheap, and must not end up as sizes.
 TEST(InferTest, HostileChainsEnd) {
   std::string text = R"(model "m"

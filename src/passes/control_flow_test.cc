@@ -199,5 +199,61 @@ graph "body" {
               ElementsAre(3, 30, 5, 50, 6, 60));
 }
 
+std::string with(std::string text, const std::string& from, const std::string& to) {
+  text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+Tensor turns(std::int64_t count) { return make_int64_tensor({}, {&count, 1}); }
+
+TEST(ControlFlow, TurnsThatAnInputCountsRunTheBody) {
+  const Model model =
+      resolved(with(kLoop, "value %turns : int64 [] = {3}", "input %turns : int64 []"));
+  EXPECT_EQ(model.graphs.size(), 1u);
+  EXPECT_EQ(count(model, Op::Enter), 1u);
+  EXPECT_THAT(computed(model, {floats({2}, {1, 10}), turns(3)}), ElementsAre(2, 20, 4, 31, 7, 43));
+  EXPECT_THAT(computed(model, {floats({2}, {1, 10}), turns(0)}), ElementsAre());
+  EXPECT_THAT(computed(model, {floats({2}, {1, 10}), turns(1)}), ElementsAre(2, 20));
+}
+
+constexpr const char* kWhile = R"(model "m" ir_version 8 opset 18
+graph "main" {
+  input %x : float32 [2]
+  input %limit : float32 []
+  value %yes : bool [] = {1}
+  %last : float32 ?, %sums : float32 ? = ""::"Loop"(-, %yes, %x) {body = graph 1}
+  output %sums
+  output %last
+}
+graph "body" {
+  input %i : int64 []
+  input %go : bool []
+  input %state : float32 [2]
+  value %limit
+  %next = Add(%state, %state)
+  %sum = ReduceSum(%next) {keepdims = 0}
+  %goes = Less(%sum, %limit)
+  output %goes
+  output %next
+  output %sum
+}
+)";
+
+TEST(ControlFlow, AConditionOnDataEndsTheTurns) {
+  const Model model = resolved(kWhile);
+  EXPECT_THAT(computed(model, {floats({2}, {1, 2}), floats({}, {20})}), ElementsAre(6, 12, 24));
+  EXPECT_THAT(computed(model, {floats({2}, {1, 2}), floats({}, {0})}), ElementsAre(6));
+}
+
+TEST(ControlFlow, WhatIsCarriedKeepsItsShape) {
+  Model model =
+      resolved(with(with(kLoop, "value %turns : int64 [] = {3}", "input %turns : int64 []"),
+                    "%next = Add(%sum, %f)", "%next = Concat(%sum, %sum) {axis = 0}"));
+  const auto done = infer(model);
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().message,
+              testing::HasSubstr("has shape [2] before a turn and [4] after it"));
+}
+
 }  // namespace
 }  // namespace subbyte

@@ -103,6 +103,8 @@ bool can_fold(const Graph& graph, const Node& node) {
   // The transpose of a weight that arrived quantized is a view of it.
   const bool keeps_grid = node.op == Op::Transpose && graph.constant(node.inputs[0]) != nullptr &&
                           has_grid(*graph.constant(node.inputs[0]));
+  // What goes from turn to turn is not what it is before the first.
+  if (node.op == Op::Enter || node.op == Op::Leave) return false;
   return node.op != Op::Unknown && !keeps_grid && !reference::carries_graph(node) &&
          std::ranges::all_of(
              node.inputs,

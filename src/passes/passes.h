@@ -38,9 +38,11 @@ Expected<void> run_passes(Model& model, std::span<const Pass> passes,
 Expected<void> inline_branches(Model& model);
 // The turns of a Loop or Scan whose number is known and small come into the main graph.
 Expected<void> unroll_loops(Model& model);
+// The body of every other Loop and Scan comes into the main graph, once (graph/loops.h).
+Expected<void> enter_loops(Model& model);
 // What of branches can never run goes, as far as it is known without folding constants.
 Expected<void> drop_untaken_branches(Model& model);
-// All three. Where nothing is inside of a node, nothing is changed.
+// All of these. Where nothing is inside of a node, nothing is changed.
 Expected<void> resolve_control_flow(Model& model);
 
 // Every node that subbyte cannot convert (operator, dtype or mode), in one error. Runs right after
@@ -50,7 +52,9 @@ Expected<void> check_supported(const Model& model);
 // The passes.
 Expected<void> canonicalize(Model& model);    // every node in canonical form
 Expected<void> fold_constants(Model& model);  // no node computes from constants alone
-Expected<void> remove_unused(Model& model);   // no node or value that nothing reads
+// Integers that sizes are computed from, and that only the GPU can compute, are read back.
+Expected<void> read_back_sizes(Model& model);
+Expected<void> remove_unused(Model& model);  // no node or value that nothing reads
 Expected<void> remove_identities(
     Model& model);  // no Identity, Dropout, one-input Concat, no-op Cast
 Expected<void> collapse_repeats(Model& model);  // no large constant repeats, but weights

@@ -11,6 +11,8 @@ constexpr Pass kStandard[] = {
     {"canonicalize", canonicalize, "every node is in canonical form", check_canonical},
     {"fold_constants", fold_constants, "no node computes from constants alone",
      contents_are_constants},
+    {"read_back_sizes", read_back_sizes, "no size is computed from what is not known",
+     is_settled<read_back_sizes>},
     {"remove_identities", remove_identities, "no node passes its input on unchanged",
      is_settled<remove_identities>},
     {"collapse_repeats", collapse_repeats,

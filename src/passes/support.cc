@@ -217,10 +217,6 @@ bool knows_domain(std::string_view domain) {
 }
 
 std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& node) {
-  if (node.domain.empty() && (node.op_type == "Loop" || node.op_type == "Scan"))
-    return "how many turns it makes must be known when converting, and be at most 64; fix what "
-           "says "
-           "it with --dim or --input";
   if (reference::carries_graph(node)) return "operators with graphs inside are not supported";
   if (node.op == Op::Unknown) {
     if (!knows_domain(node.domain))

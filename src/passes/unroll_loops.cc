@@ -291,17 +291,23 @@ class Unroller {
 
 bool has_loops(const Model& model) { return std::ranges::any_of(model.main().nodes, is_loop); }
 
+Expected<bool> unroll_known(Model& model) {
+  // The number of turns may follow from constants.
+  Model folded = model;
+  // What is wrong with the model is told by those who look at all of it.
+  if (!canonicalize(folded) || !fold_constants(folded)) return false;
+  if (!Unroller(folded).run()) return false;
+  SUBBYTE_CHECK_OK(inline_branches(folded));
+  model = std::move(folded);
+  return true;
+}
+
 }  // namespace
 
 Expected<void> unroll_loops(Model& model) {
   while (has_loops(model)) {
-    // The number of turns may follow from constants.
-    Model folded = model;
-    // What is wrong with the model is told by those who look at all of it.
-    if (!canonicalize(folded) || !fold_constants(folded)) return {};
-    if (!Unroller(folded).run()) return {};
-    SUBBYTE_CHECK_OK(inline_branches(folded));
-    model = std::move(folded);
+    SUBBYTE_TRY(const bool is_unrolled, unroll_known(model));
+    if (!is_unrolled) SUBBYTE_CHECK_OK(enter_loops(model));
   }
   return {};
 }

@@ -303,9 +303,14 @@ class Sweep {
         return {0, static_cast<double>(kMostElements)};
       case Op::TopK:
         return v == node.outputs[0] ? in(node, 0) : ValueRange{0, kMostElements};
+      case Op::ReadBack:
       case Op::ReduceMax:
       case Op::ReduceMin:
         return in(node, 0);
+      // What any turn leaves; it was watched as it was computed.
+      case Op::Enter:
+      case Op::Leave:
+        return range_of(graph_.values[v].dtype);
       case Op::ReduceSum:
       case Op::CumSum:
         return sum_of(in(node, 0), summed(node));

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "graph/branches.h"
 #include "graph/infer.h"
+#include "graph/loops.h"
 #include "graph/ops.h"
 #include "plan/family_code.h"
 #include "plan/index_ranges.h"
@@ -95,6 +97,18 @@ void list_watched(Lowering& lowering) {
   lowering.plan.tensors.push_back(PlanTensor{lowering.exprs().constant(1), kWordBytes, 0, 0});
 }
 
+// A state after the last turn is what it is then.
+void place_states(Lowering& lowering) {
+  for (const Loop& loop : find_loops(lowering.graph())) {
+    const Node& enter = lowering.graph().nodes[loop.enter];
+    const Node& leave = lowering.graph().nodes[loop.leave];
+    for (std::size_t k = 0; k < states_of_leave(leave); ++k) {
+      const TensorId state = tensor_of(lowering, enter.outputs[k]);
+      lowering.placement.tensors.emplace(leave.outputs[k], state);
+    }
+  }
+}
+
 // Tensors for what is materialized, weights for the constants that kernels read.
 Expected<void> place_values(Lowering& lowering, const std::map<ValueId, StoredWeight>& weights) {
   const Graph& graph = lowering.graph();
@@ -155,6 +169,21 @@ void list_inputs_and_outputs(Lowering& lowering) {
   }
 }
 
+// What one turn leaves for the next is alive in all steps of the loop, and so is what is read in
+// every turn.
+void stay_in_loops(Plan& plan) {
+  for (auto loop = plan.loops.rbegin(); loop != plan.loops.rend(); ++loop) {
+    const auto begin = static_cast<std::int64_t>(loop->begin);
+    const auto end = static_cast<std::int64_t>(loop->end);
+    for (PlanTensor& tensor : plan.tensors) {
+      const bool from_before = tensor.first < begin && tensor.last >= begin;
+      const bool is_kept = tensor.first < end && tensor.last >= end;
+      if (from_before) tensor.last = std::max(tensor.last, end - 1);
+      if (is_kept) tensor.first = std::min(tensor.first, begin);
+    }
+  }
+}
+
 void set_lifetimes(Plan& plan) {
   const auto end = static_cast<std::int64_t>(plan.steps.size());
   for (auto& tensor : plan.tensors) tensor.first = tensor.last = end;
@@ -166,6 +195,11 @@ void set_lifetimes(Plan& plan) {
       tensor.last = step;
     }
   }
+  for (const PlanRead& read : plan.reads) {
+    if (!read.symbol.tensor) continue;
+    PlanTensor& tensor = plan.tensors[*read.symbol.tensor];
+    tensor.last = std::max(tensor.last, static_cast<std::int64_t>(read.after) - 1);
+  }
   for (const auto& input : plan.inputs) {
     if (input.tensor) plan.tensors[*input.tensor].first = -1;
   }
@@ -176,7 +210,66 @@ void set_lifetimes(Plan& plan) {
   for (const auto& output : plan.outputs) {
     if (output.tensor) plan.tensors[*output.tensor].last = end;
   }
+  stay_in_loops(plan);
 }
+
+// The loops whose steps are being added.
+class OpenLoops {
+ public:
+  explicit OpenLoops(Lowering& lowering)
+      : lowering_(lowering), loops_(find_loops(lowering.graph())) {
+    is_open_.assign(loops_.size(), false);
+  }
+
+  // Before the steps of a kernel, which computes an output of node n.
+  Expected<void> begin(NodeId n) {
+    for (std::size_t l = 0; l < loops_.size(); ++l) {
+      if (is_open_[l] || n <= loops_[l].enter || n > loops_[l].leave || !loops_[l].contains(n))
+        continue;
+      is_open_[l] = true;
+      SUBBYTE_CHECK_OK(open(loops_[l]));
+      numbers_.emplace(loops_[l].leave, lowering_.plan.loops.size() - 1);
+    }
+    return {};
+  }
+
+  // After them.
+  void end(NodeId n) {
+    const auto loop = numbers_.find(n);
+    if (loop != numbers_.end())
+      lowering_.plan.loops[loop->second].end = lowering_.plan.steps.size();
+  }
+
+ private:
+  Expected<void> open(const Loop& loop) {
+    const Graph& graph = lowering_.graph();
+    const Node& enter = graph.nodes[loop.enter];
+    const Node& leave = graph.nodes[loop.leave];
+    const auto most = most_turns(lowering_.exprs(), graph, enter);
+    const auto& turn = graph.values[leave.inputs[0]].content;
+    const bool asks = leave.has_input(1);
+    if (!most || !turn || (asks && !graph.values[leave.inputs[1]].content))
+      return fail("{}: how many turns it makes is not known", describe(graph, loop.leave));
+    PlanLoop made{.begin = lowering_.plan.steps.size(),
+                  .repeat = most->turns,
+                  .turn = PlanSymbol{.symbol = turn->front()}};
+    made.guard = guard_condition(lowering_.exprs(), graph, lowering_.plan,
+                                 Guards(graph).of_node(loop.leave));
+    if (most->is_bounded) made.turn.most = most->turns;
+    if (asks) {
+      const Expr goes_on =
+          branch_taken(lowering_.exprs(), graph.values[leave.inputs[1]].content->front(), true);
+      if (!lowering_.exprs().is(goes_on, 1)) made.loop_while = goes_on;
+    }
+    lowering_.plan.loops.push_back(std::move(made));
+    return {};
+  }
+
+  Lowering& lowering_;
+  std::vector<Loop> loops_;
+  std::vector<bool> is_open_;
+  std::map<NodeId, std::size_t> numbers_;  // by Leave, of the plan's loops
+};
 
 Expected<void> shapes_are_known(const Graph& graph) {
   for (NodeId n = 0; n < graph.nodes.size(); ++n) {
@@ -270,6 +363,7 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   SUBBYTE_CHECK_OK(split_variadic(model));
   repeat_by_views(model);
   split_recurrences(model);
+  gather_loops(model.main());
   std::set<ValueId> alone = results_from_large_tables(model.main(), weights);
   const IntegerRanges ranges = integer_ranges(model);
   model.constraints.insert(model.constraints.end(), ranges.constraints.begin(),
@@ -280,12 +374,17 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
   Lowering lowering{model, {}, std::move(scheduled), {}, std::move(alone), {}, {}};
   lowering.guard = model.exprs.constant(1);
   list_watched(lowering);
+  place_states(lowering);
   SUBBYTE_CHECK_OK(place_values(lowering, weights));
   const Guards guards(model.main());
+  OpenLoops loops(lowering);
   for (const Kernel& kernel : lowering.schedule.kernels) {
+    const NodeId producer = model.main().values[kernel.result].producer;
+    if (producer != kNone) SUBBYTE_CHECK_OK(loops.begin(producer));
     lowering.guard =
         guard_condition(model.exprs, model.main(), lowering.plan, guards.of_value(kernel.result));
     SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));
+    if (producer != kNone) loops.end(producer);
   }
   make_segments(model.exprs, lowering.plan);
   list_inputs_and_outputs(lowering);

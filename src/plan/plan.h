@@ -77,12 +77,13 @@ struct PlanStep {
   Expr split_rows;
 };
 
-// A size that a run finds out, at most `most`: the first word of a tensor, or, without one, the
-// turns of a segment.
+// A size that a run finds out, at most `most` where there is such a bound: a word of a tensor, or,
+// without one, the turns of a segment.
 struct PlanSymbol {
   Expr symbol;
-  std::optional<TensorId> tensor;
-  Expr most;
+  std::optional<TensorId> tensor{};
+  std::optional<Expr> most{};
+  std::uint32_t word = 0;
 };
 
 // Steps, or segments, that follow each other without anything being read back, and what is read
@@ -102,6 +103,15 @@ struct PlanSegment {
 struct PlanRead {
   std::size_t after = 0;
   PlanSymbol symbol;
+};
+
+// Steps that run in turns, those from `begin` to before `end`; ones within others come after them.
+struct PlanLoop {
+  std::size_t begin = 0, end = 0;
+  Expr guard{};   // it runs where this is not 0
+  Expr repeat{};  // the most turns
+  PlanSymbol turn;
+  std::optional<Expr> loop_while{};  // the turn after which this is 0 is the last
 };
 
 struct PlanPipeline {
@@ -134,6 +144,7 @@ struct Plan {
   std::vector<PlanPipeline> pipelines;
   std::vector<PlanStep> steps;
   std::vector<PlanRead> reads;
+  std::vector<PlanLoop> loops;
   std::vector<PlanSegment> segments;  // in the order of the steps, all of which they hold
 
   static Expr first_row(ExprPool& exprs) {

@@ -92,12 +92,14 @@ class Expressions {
     if (symbol.name == kChunkRows) return Json::array({"rows"});
     const auto counted = results_.find(number);
     // The symbols of the bound come first: it is evaluated before this one is known.
-    const Json most = counted == results_.end() ? Json() : Json(index(counted->second.most));
+    Json most;
+    if (counted != results_.end() && counted->second.most) most = index(*counted->second.most);
     const auto [it, added] = symbol_index_.try_emplace(number, symbols_.size());
     if (added && counted != results_.end()) {
       Json entry{{"name", valid_utf8(symbol.name)}};
       if (counted->second.tensor) entry["tensor"] = *counted->second.tensor;
-      entry["most"] = most;
+      if (counted->second.word != 0) entry["word"] = counted->second.word;
+      if (!most.is_null()) entry["most"] = most;
       symbols_.push_back(std::move(entry));
     } else if (added) {
       const bool dimension = symbol.source.kind == SymbolSource::Kind::input_dimension;

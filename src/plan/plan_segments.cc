@@ -38,6 +38,7 @@ void end_segment(Plan& plan, const PlanSymbol& symbol) {
 Expr guard_condition(ExprPool& exprs, const Graph& graph, const Plan& plan, const Guard& guard) {
   std::set<Expr> known;
   for (const PlanRead& read : plan.reads) known.insert(read.symbol.symbol);
+  for (const PlanLoop& loop : plan.loops) known.insert(loop.turn.symbol);
   Expr all = exprs.constant(1);
   for (const Branch& branch : guard) {
     const auto& condition = graph.values[branch.condition].content;
@@ -47,19 +48,95 @@ Expr guard_condition(ExprPool& exprs, const Graph& graph, const Plan& plan, cons
   return all;
 }
 
-void make_segments(ExprPool& exprs, Plan& plan) {
-  plan.segments.clear();
-  auto read = plan.reads.begin();
-  for (std::size_t step = 0; step < plan.steps.size(); ++step) {
-    const Expr guard = plan.steps[step].guard;
-    const auto when = exprs.is(guard, 1) ? std::nullopt : std::optional(guard);
-    const bool is_new = plan.segments.empty() || !plan.segments.back().symbols.empty() ||
-                        plan.segments.back().when != when;
-    if (is_new) plan.segments.push_back(PlanSegment{.when = when});
-    ++plan.segments.back().steps;
-    for (; read != plan.reads.end() && read->after == step + 1; ++read)
-      plan.segments.back().symbols.push_back(read->symbol);
+namespace {
+
+bool holds_any(const ExprPool& exprs, Expr e, const std::set<Expr>& symbols,
+               std::unordered_set<std::uint32_t>& seen) {
+  if (!seen.insert(e.index).second) return false;
+  if (symbols.contains(e)) return true;
+  return std::ranges::any_of(
+      exprs.operands(e), [&](Expr operand) { return holds_any(exprs, operand, symbols, seen); });
+}
+
+// The segments of steps, from the first on. What is read back is read together with what follows,
+// as far as no step waits for it.
+class SegmentMaker {
+ public:
+  SegmentMaker(ExprPool& exprs, Plan& plan) : exprs_(exprs), plan_(plan) {}
+
+  // Those of the steps before `end`, in the turns of what is repeated around them.
+  std::vector<PlanSegment> until(std::size_t end) {
+    std::vector<PlanSegment> segments;
+    while (step_ < end) {
+      if (loop_ < plan_.loops.size() && plan_.loops[loop_].begin == step_) {
+        read(segments);
+        const PlanLoop& loop = plan_.loops[loop_++];
+        segments.push_back(PlanSegment{.segments = until(loop.end),
+                                       .when = condition(loop.guard),
+                                       .repeat = loop.repeat,
+                                       .turn = loop.turn,
+                                       .loop_while = loop.loop_while});
+        continue;
+      }
+      add_step(segments);
+    }
+    read(segments);
+    return segments;
   }
+
+ private:
+  std::optional<Expr> condition(Expr guard) const {
+    return exprs_.is(guard, 1) ? std::nullopt : std::optional(guard);
+  }
+
+  void add_step(std::vector<PlanSegment>& segments) {
+    const PlanStep& step = plan_.steps[step_];
+    const auto when = condition(step.guard);
+    const bool is_new = segments.empty() || segments.back().repeat ||
+                        segments.back().when != when || !segments.back().symbols.empty() ||
+                        waits(step);
+    if (is_new) {
+      read(segments);
+      segments.push_back(PlanSegment{.when = when});
+    }
+    ++segments.back().steps;
+    ++step_;
+    for (; next_ < plan_.reads.size() && plan_.reads[next_].after == step_; ++next_)
+      pending_.push_back(next_);
+  }
+
+  // Whether a step depends on what has not been read yet.
+  bool waits(const PlanStep& step) const {
+    if (pending_.empty()) return false;
+    std::set<Expr> symbols;
+    for (const std::size_t read : pending_) symbols.insert(plan_.reads[read].symbol.symbol);
+    std::unordered_set<std::uint32_t> seen;
+    const auto holds = [&](Expr e) { return holds_any(exprs_, e, symbols, seen); };
+    return std::ranges::any_of(step.params, holds) || (step.split && holds(step.split_rows)) ||
+           std::ranges::any_of(step.forms, [&](const PlanForm& form) {
+             return holds(form.workgroups) || (form.when && holds(*form.when));
+           });
+  }
+
+  // Ends the last segment with what is to be read.
+  void read(std::vector<PlanSegment>& segments) {
+    for (const std::size_t read : pending_) {
+      plan_.reads[read].after = step_;
+      segments.back().symbols.push_back(plan_.reads[read].symbol);
+    }
+    pending_.clear();
+  }
+
+  ExprPool& exprs_;
+  Plan& plan_;
+  std::vector<std::size_t> pending_;  // of the plan's reads
+  std::size_t step_ = 0, loop_ = 0, next_ = 0;
+};
+
+}  // namespace
+
+void make_segments(ExprPool& exprs, Plan& plan) {
+  plan.segments = SegmentMaker(exprs, plan).until(plan.steps.size());
 }
 
 Expr most_elements(ExprPool& exprs, Expr count) {

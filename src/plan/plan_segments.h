@@ -20,7 +20,7 @@ Expr guard_condition(ExprPool& exprs, const Graph& graph, const Plan& plan, cons
 // read back.
 bool is_found_out(const ExprPool& exprs, Expr e, const std::set<Expr>& known = {});
 
-// Sets plan.segments.
+// Sets plan.segments, and after which steps the reads are made.
 void make_segments(ExprPool& exprs, Plan& plan);
 
 // Elements that a tensor has room for where it is not known yet which branch gives its size: those

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "graph/loops.h"
 #include "graph/ops.h"
 #include "plan/scheduling.h"
 #include "plan/view_steps.h"
@@ -12,9 +13,11 @@ namespace subbyte {
 
 namespace {
 
-// What sizes depend on is known when its kernels have run.
+// What sizes depend on, or a later turn, is known when its kernels have run.
 bool counts_elements(const Graph& graph, const Node& node) {
-  return node.op == Op::NonZero || node.op == Op::NonMaxSuppression || node.op == Op::Decide ||
+  return node.op == Op::Leave || node.op == Op::NonZero || node.op == Op::NonMaxSuppression ||
+         node.op == Op::Decide ||
+         (node.op == Op::ReadBack && !graph.values[node.inputs[0]].content) ||
          (node.op == Op::TopK && !graph.values[node.inputs[1]].content);
 }
 
@@ -45,6 +48,22 @@ void count_bindings(Scheduling& s) {
       if (of_matrices && value.constant && value.shape->size() >= 2) s.bindings[input] = 3;
     }
     if (s.alone.contains(node.outputs[0])) s.bindings[node.inputs[0]] = 3;
+  }
+}
+
+// What goes from turn to turn has a tensor, whatever reads it.
+void place_states(Scheduling& s) {
+  s.loop_of.assign(s.graph.nodes.size(), 0);
+  std::uint32_t number = 0;
+  for (const Loop& loop : find_loops(s.graph)) {
+    ++number;
+    for (NodeId n = loop.enter + 1; n <= loop.leave; ++n)
+      if (loop.contains(n)) s.loop_of[n] = number;
+    const auto& states = s.graph.nodes[loop.enter].outputs;
+    for (std::size_t k = 0; k + 1 < states.size(); ++k) {
+      s.result.materialized[states[k]] = true;
+      need(s, states[k]);
+    }
   }
 }
 
@@ -97,6 +116,7 @@ void find_live(Scheduling& s) {
     s.result.materialized[node.outputs[0]] = true;
     need(s, node.outputs[0]);
   }
+  place_states(s);
   for (const ValueId v : s.alone) s.result.materialized[v] = true;
   for (const ValueId input : graph.inputs) {
     if (s.result.needed[input]) s.result.materialized[input] = true;

@@ -57,6 +57,8 @@ class Group {
       }
     }
     if (next == kNone || next > first_of_others_) return false;
+    // What is computed once is not computed again in each turn.
+    if (s_.loop_of[next] != s_.loop_of[anchor_]) return false;
     const Node& node = s_.graph.nodes[next];
     const ValueId out = node.outputs[0];
     // The kernel's value must be read in place, not broadcast or as data of a different order.

@@ -54,7 +54,8 @@ class Limits {
   Expected<void> look_at(NodeId n, ValueId out) {
     const Node& node = s_.graph.nodes[n];
     const bool is_long = node.op == Op::Concat && node.inputs.size() > kMaxJoinedParts;
-    const bool part_by_part = is_long && s_.result.materialized[out];
+    const bool carries = node.op == Op::Enter || node.op == Op::Leave;
+    const bool part_by_part = carries || (is_long && s_.result.materialized[out]);
     Reads all;
     for (const ValueId input : data_inputs(node)) {
       Reads part;
@@ -64,7 +65,7 @@ class Limits {
       merge(all.leaves, part.leaves);
       merge(all.inlined, part.inlined);
     }
-    if (!fits(results_of(s_, out), all, out)) {
+    if (!carries && !fits(results_of(s_, out), all, out)) {
       if (!is_long) return relieve(n, out, all);
       store(out);
       work_.insert(n);

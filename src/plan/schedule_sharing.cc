@@ -61,7 +61,10 @@ void place_shared(Scheduling& s) {
     }
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (!node.has_input(i) || !family.data.contains(i)) continue;
-      add_kernel(kernels[node.inputs[i]], into);
+      const NodeId producer = s.graph.values[node.inputs[i]].producer;
+      // Each turn would compute it again.
+      const bool is_outside = producer != kNone && s.loop_of[producer] != s.loop_of[*it];
+      add_kernel(kernels[node.inputs[i]], is_outside ? kSeveral : into);
       if (of_operand || family.still.contains(i)) lies_still[node.inputs[i]] = true;
     }
   }

@@ -18,7 +18,8 @@ struct Scheduling {
 
   std::vector<NodeId> live{};                  // whose results are needed, in topological order
   std::vector<std::vector<NodeId>> readers{};  // by value: live nodes that read its elements
-  std::vector<bool> is_output{};               // by value: some output has its elements
+  std::vector<std::uint32_t> loop_of{};  // by node: the innermost loop that it is in, from 1 on
+  std::vector<bool> is_output{};         // by value: some output has its elements
   std::vector<NodeId> anchor_of{};  // by value: the anchor of the group that it is the result of
   std::vector<bool> inside{};       // by value: between an anchor and the result of its group
   std::vector<std::size_t> bindings{};  // by value: buffers that a kernel binds to read it

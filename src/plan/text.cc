@@ -134,8 +134,10 @@ struct PlanPrinter {
       for (const std::size_t end = next + segment.steps; next < end; ++next) step(next);
       segments(segment.segments, next);
       for (const PlanSymbol& symbol : segment.symbols) {
-        text += fmt::format("segment ends: {} is read from t{}, at most {}\n", expr(symbol.symbol),
-                            *symbol.tensor, expr(symbol.most));
+        text +=
+            fmt::format("segment ends: {} is read from t{}{}{}\n", expr(symbol.symbol),
+                        *symbol.tensor, symbol.word == 0 ? "" : fmt::format("[{}]", symbol.word),
+                        symbol.most ? fmt::format(", at most {}", expr(*symbol.most)) : "");
       }
       if (!how.empty()) text += "segment ends\n";
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/families.h"
+#include "graph/loops.h"
 #include "graph/op_info.h"
 #include "graph/ops.h"
 #include "graph/recurrence.h"
@@ -61,7 +62,12 @@ unsigned ends_through(const Graph& graph, const Node& node, std::size_t i, unsig
     case Op::Where:
       return after;
     case Op::Decide:
+    case Op::ReadBack:
       return kEndsInIndex;
+    case Op::Enter:
+      return i >= kFirstState ? after : unsigned{kEndsInIndex};
+    case Op::Leave:
+      return i >= kFirstNext ? after : unsigned{kEndsInIndex};
     case Op::Merge:
       return i == 0 ? unsigned{kEndsInIndex} : after;
     default:

@@ -28,4 +28,8 @@ Result reference_merge(const Call& call) {
   return one(call.input(side));
 }
 
+Result reference_read_back(const Call& call) {
+  return std::vector<Tensor>{call.input(0), call.input(0)};
+}
+
 }  // namespace subbyte::reference

@@ -21,7 +21,7 @@ Expected<void> infer_decide(NodeInfer& c) {
     c.set(0, DType::boolean, *shape, *content);
     decided = branch_taken(c.exprs, content->front(), true);
   } else {
-    decided = c.result_symbol(c.graph().values[c.node.outputs[0]].name, 1);
+    decided = c.result_symbol(c.graph().values[c.node.outputs[0]].name, 0, 1);
   }
   c.set(1, DType::boolean, Shape{}, Content{decided});
   return {};

@@ -18,6 +18,8 @@ bool carries_content(Op op) {
     case Op::Shape:
     case Op::Size:
     case Op::Constant:
+    case Op::Enter:
+    case Op::Leave:
       return false;
     default:
       return true;

@@ -68,7 +68,7 @@ Expected<void> NodeInfer::require(Expr condition, const std::string& message) {
   return {};
 }
 
-Expr NodeInfer::result_symbol(std::string name, std::int64_t upper) {
+Expr NodeInfer::result_symbol(std::string name, std::int64_t lower, std::int64_t upper) {
   const auto is_other = [&](Expr taken) {
     const auto number = static_cast<std::size_t>(exprs.payload(taken));
     return exprs.symbols()[number].source.kind != SymbolSource::Kind::result;
@@ -80,7 +80,7 @@ Expr NodeInfer::result_symbol(std::string name, std::int64_t upper) {
   }
   return exprs.symbol({.name = std::move(name),
                        .source = {.kind = SymbolSource::Kind::result},
-                       .lower = 0,
+                       .lower = lower,
                        .upper = upper});
 }
 
@@ -130,7 +130,7 @@ Expected<Expr> NodeInfer::size(Expr e, std::string_view what) {
 }
 
 Expr NodeInfer::counted(Expr most) {
-  return result_symbol(fmt::format("count({})", graph_.values[node.outputs[0]].name),
+  return result_symbol(fmt::format("count({})", graph_.values[node.outputs[0]].name), 0,
                        exprs.upper(most));
 }
 

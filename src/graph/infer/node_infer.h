@@ -73,8 +73,8 @@ class NodeInfer {
   // The condition must hold when the module runs: an error where it never does, nothing where it
   // always does, else a constraint. `message` is a full sentence without the node.
   Expected<void> require(Expr condition, const std::string& message);
-  // A symbol that a run finds out, from 0 to `upper`.
-  Expr result_symbol(std::string name, std::int64_t upper);
+  // A symbol that a run finds out.
+  Expr result_symbol(std::string name, std::int64_t lower, std::int64_t upper);
   // The one size that two dimensions must share.
   Expected<Expr> unify(Expr a, Expr b, const std::string& message);
   // The size that two dimensions broadcast to: equal, or one of them 1.

@@ -75,6 +75,31 @@ Expected<void> infer_nonzero(NodeInfer& c) {
 }
 
 // Indices [...] to [..., depth, ...]; the dtype is that of the two values.
+namespace {
+
+// Of places that are known: exporters write the factors of a Tile so.
+std::optional<Content> one_hot_content(NodeInfer& c, const Shape& shape, std::size_t axis) {
+  const auto indices = c.constants(0);
+  const Content* values = c.content(2);
+  const auto dims = small_dims(c.exprs, shape);
+  if (!indices || values == nullptr || values->size() != 2 || !dims) return std::nullopt;
+  std::vector<std::int64_t> places = *dims;
+  places[axis] = 1;
+  const auto strides = broadcast_strides(places, places.size());
+  const std::int64_t depth = (*dims)[axis];
+  Content content;
+  for_each_element(*dims, [&](std::int64_t, const std::vector<std::int64_t>& at) {
+    std::int64_t offset = 0;
+    for (std::size_t i = 0; i < at.size(); ++i) offset += i == axis ? 0 : at[i] * strides[i];
+    const std::int64_t index = (*indices)[static_cast<std::size_t>(offset)];
+    const bool is_hot = (index < 0 ? index + depth : index) == at[axis];
+    content.push_back((*values)[is_hot ? 1 : 0]);
+  });
+  return content;
+}
+
+}  // namespace
+
 Expected<void> infer_one_hot(NodeInfer& c) {
   const DType dtype = c.in(2).dtype;
   c.set(0, dtype, std::nullopt);
@@ -98,7 +123,8 @@ Expected<void> infer_one_hot(NodeInfer& c) {
   SUBBYTE_TRY(const std::size_t axis, c.axis(c.node.int_or("axis", -1), indices->size() + 1));
   Shape result = *indices;
   result.insert(result.begin() + static_cast<std::ptrdiff_t>(axis), *depth);
-  c.set(0, dtype, std::move(result));
+  auto content = one_hot_content(c, result, axis);
+  c.set(0, dtype, std::move(result), std::move(content));
   return {};
 }
 

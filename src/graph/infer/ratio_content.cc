@@ -126,6 +126,38 @@ void infer_cast_ratios(NodeInfer& c) {
   }
 }
 
+// The square root of a product of two sizes, which models take of the places of a square picture:
+// either of them, where they are equal.
+std::optional<Ratio> square_root(NodeInfer& c, const Ratio& r) {
+  ExprPool& p = c.exprs;
+  if (r.denominator != 1 || r.divisor || p.kind(r.numerator) != ExprKind::mul) return std::nullopt;
+  const Expr a = p.operands(r.numerator)[0], b = p.operands(r.numerator)[1];
+  if (p.lower(a) < 0 || p.lower(b) < 0) return std::nullopt;
+  const auto square = c.require(
+      p.equal(a, b), fmt::format("it takes the square root of {}; {} and {} must be equal",
+                                 p.text(r.numerator), p.text(a), p.text(b)));
+  return square ? std::optional(Ratio{p.value(b) ? b : a, 1}) : std::nullopt;
+}
+
+void infer_square_roots(NodeInfer& c) {
+  const Ratios* from = c.ratios(0);
+  if (from == nullptr) return;
+  Ratios result;
+  for (const Ratio& r : *from) {
+    const auto root = square_root(c, r);
+    if (!root) return;
+    result.push_back(*root);
+  }
+  c.set_ratios(0, std::move(result));
+}
+
+// Whether input 1 is 0.5, for all elements.
+bool is_half(NodeInfer& c) {
+  const auto exponent = operand(c, 1);
+  return exponent && exponent->size() == 1 && exponent->front().denominator == 2 &&
+         c.exprs.is(exponent->front().numerator, 1);
+}
+
 // The number of elements of a Range of floats between which no rounding occurs.
 void infer_float_range(NodeInfer& c) {
   Expr numerators[3];
@@ -166,6 +198,12 @@ void infer_ratios(NodeInfer& c) {
         }
         c.set_ratios(0, std::move(result));
       }
+      return;
+    case Op::Pow:
+      if (is_half(c)) infer_square_roots(c);
+      return;
+    case Op::Sqrt:
+      infer_square_roots(c);
       return;
     case Op::Identity:
     case Op::Squeeze:

@@ -191,12 +191,15 @@ class Fitting {
       const WeightUse& use = *use_of_.at(v);
       const auto inputs = ProductInputs::of(graph_, use, n);
       if (!inputs) continue;
+      // What runs in turns has no activations to choose by: it is rounded.
+      const std::span<const Tensor> activations = run.value(inputs->activations());
+      if (activations.empty()) continue;
       SUBBYTE_TRY(const auto matrix, rounded(stored->second));
       // A bias takes back what the mean of the inputs makes of the errors; the rest of it counts,
       // for other inputs have other means.
       const bool corrected = variant.corrects_biases && can_shift(graph_, plan_.stored, n);
       const MetricOptions options{.mean_share = corrected ? 0.1 : 1.0};
-      if (auto packed = choose(use, *inputs, options, *matrix, run.value(inputs->activations())))
+      if (auto packed = choose(use, *inputs, options, *matrix, activations))
         variant.chosen[v] = std::make_shared<const PackedMatrix>(std::move(*packed));
     }
     return {};

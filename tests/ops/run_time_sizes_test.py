@@ -1,0 +1,171 @@
+"""Sizes that the GPU computes and that are read back while a run is under way, against ONNX Runtime: from run to run, within
+branches, one deciding another, and the same by an input of the CPU, for which nothing is read back.
+"""
+
+import subprocess
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from harness import SUBBYTE
+from onnx_cases import Case
+from run_cases import run_cases
+
+RANDOM = np.random.default_rng(17)
+FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+
+
+def node(op: str, inputs: list[str], *outputs: str, **attributes) -> onnx.NodeProto:
+    return helper.make_node(op, inputs, outputs, **attributes)
+
+
+def model(nodes, inputs: dict, outputs: dict, constants: dict | None = None) -> onnx.ModelProto:
+    info = [[helper.make_tensor_value_info(name, *of) for name, of in ports.items()] for ports in (inputs, outputs)]
+    tensors = [onnx.numpy_helper.from_array(np.asarray(array), key) for key, array in (constants or {}).items()]
+    graph = helper.make_graph(nodes, "main", *info, tensors)
+    return helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 18)])
+
+
+def expected(source: onnx.ModelProto, inputs: dict) -> dict:
+    session = onnxruntime.InferenceSession(source.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [output.name for output in source.graph.output]
+    return dict(zip(names, session.run(names, inputs)))
+
+
+def case(name: str, source: onnx.ModelProto, *runs: dict) -> Case:
+    operators = frozenset(one.op_type for one in source.graph.node)
+    return Case(name, source, operators, [(inputs, expected(source, inputs)) for inputs in runs])
+
+
+def x(*dims: int) -> np.ndarray:
+    return RANDOM.uniform(-1, 1, dims).astype(np.float32)
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+# The greatest of some lengths, whose number is open: the GPU computes it.
+LENGTHS = {"lengths": (INT64, ["n"])}
+MOST = [node("ReduceMax", ["lengths"], "most", keepdims=0)]
+ROW = [node("Reshape", ["most", "one"], "size")]
+NUMBERS = {"zero": np.int64(0), "step": np.int64(1), "one": ints(1), "two": ints(2), "last": ints(1)}
+
+
+def of_lengths(name: str, nodes, outputs: dict, runs, constants: dict | None = None, inputs: dict | None = None) -> Case:
+    source = model([*MOST, *ROW, *nodes], LENGTHS | (inputs or {}), outputs, NUMBERS | (constants or {}))
+    return case(name, source, *runs)
+
+
+def mask() -> Case:
+    """As speech models make it: the places before each length."""
+    nodes = [
+        node("Range", ["zero", "most", "step"], "places"), node("Unsqueeze", ["lengths", "last"], "column"),
+        node("Less", ["places", "column"], "before"), node("Cast", ["before"], "mask", to=FLOAT), node("ReduceSum", ["mask"], "all", keepdims=0),
+    ]  # fmt: skip
+    outputs = {"mask": (FLOAT, ["n", "m"]), "places": (INT64, ["m"]), "all": (FLOAT, []), "most": (INT64, [])}
+    runs = [{"lengths": ints(*one)} for one in ([3, 5, 2], [40], [1, 0], [700, 3, 5, 9], [6, 6])]
+    return of_lengths("mask", nodes, outputs, runs)
+
+
+def views() -> Case:
+    """Expand, ConstantOfShape, Slice, Pad and Tile by one size."""
+    nodes = [
+        node("Concat", ["size", "two"], "wide", axis=0), node("Expand", ["v", "wide"], "expanded"),
+        node("ConstantOfShape", ["wide"], "filled", value=onnx.numpy_helper.from_array(np.array([2.5], np.float32))),
+        node("Slice", ["x", "start", "size"], "cut"), node("Slice", ["x", "size", "end"], "rest"),
+        node("Concat", ["one", "size"], "pads", axis=0), node("Pad", ["v", "pads"], "padded"),
+        node("Tile", ["v", "size"], "tiled"), node("Relu", ["cut"], "relu"), node("MatMul", ["expanded", "w"], "product"),
+    ]  # fmt: skip
+    outputs = {key: (FLOAT, None) for key in ("expanded", "filled", "relu", "rest", "padded", "tiled", "product")}
+    runs = [{"lengths": ints(*one), "v": x(2), "x": x(rows, 3)} for one, rows in (([3, 2], 5), ([1], 9), ([6, 4, 2], 6), ([4], 2))]
+    constants = {"start": ints(0), "end": ints(2**31), "w": x(2, 4)}
+    return of_lengths("views", nodes, outputs, runs, constants, {"v": (FLOAT, [2]), "x": (FLOAT, ["rows", 3])})
+
+
+def chain() -> Case:
+    """A size decides what the next is counted of; the third is the square of it."""
+    nodes = [
+        node("Range", ["zero", "most", "step"], "places"), node("Gather", ["x", "places"], "picked"),
+        node("Greater", ["picked", "half"], "large"), node("NonZero", ["large"], "found"), node("Cast", ["picked"], "whole", to=INT64),
+        node("ReduceSum", ["whole"], "sum", keepdims=1), node("Mul", ["sum", "size"], "area"), node("ConstantOfShape", ["area"], "zeros"),
+        node("Shape", ["zeros"], "count"), node("Reshape", ["zeros", "sized"], "matrix"),
+    ]  # fmt: skip
+    outputs = {"found": (INT64, None), "zeros": (FLOAT, None), "count": (INT64, [1]), "picked": (FLOAT, None), "matrix": (FLOAT, None)}
+    runs = [{"lengths": ints(*one), "x": RANDOM.uniform(0, 4, 30).astype(np.float32)} for one in ([3, 7], [1], [30, 2], [12])]
+    return of_lengths("chain", nodes, outputs, runs, {"half": np.float32(2), "sized": ints(-1, 1)}, {"x": (FLOAT, [30])})
+
+
+def durations() -> Case:
+    """As a text-to-speech model: how long each unit is, in all, is what the rest is as long as."""
+    nodes = [
+        node("Exp", ["x"], "exp"), node("Ceil", ["exp"], "long"), node("ReduceSum", ["long"], "sum", keepdims=0),
+        node("Cast", ["sum"], "length", to=INT64), node("CumSum", ["long", "axis"], "ends"), node("Range", ["zero", "length", "step"], "places"),
+        node("Cast", ["places"], "at", to=FLOAT), node("Unsqueeze", ["ends", "last"], "column"), node("Less", ["at", "column"], "before"),
+        node("Cast", ["before"], "path", to=FLOAT), node("MatMul", ["w", "path"], "y"),
+    ]  # fmt: skip
+    source = model(nodes, {"x": (FLOAT, ["units"]), "w": (FLOAT, [4, "units"])}, {"y": (FLOAT, None)}, NUMBERS | {"axis": ints(0)})
+    return case("durations", source, *({"x": 2 * x(n), "w": x(4, n)} for n in (5, 1, 9, 40, 3)))
+
+
+def in_branch() -> Case:
+    """Only where the branch is taken the size is read; the other has one of its own."""
+    cut = helper.make_graph([node("Slice", ["x", "start", "size"], "a")], "then", [], [onnx.ValueInfoProto(name="a")])
+    tiled = helper.make_graph([node("Concat", ["size", "one"], "times", axis=0), node("Tile", ["x", "times"], "b")], "else", [], [onnx.ValueInfoProto(name="b")])
+    nodes = [node("If", ["use"], "chosen", then_branch=cut, else_branch=tiled), node("Neg", ["chosen"], "y")]
+    runs = [{"lengths": ints(*one), "x": x(4, 3), "use": np.array(use)} for one, use in (([2, 1], True), ([3], False), ([1, 4], True), ([2], False))]
+    return of_lengths("in_branch", nodes, {"y": (FLOAT, ["k", 3])}, runs, {"start": ints(0)}, {"x": (FLOAT, [4, 3]), "use": (BOOL, [])})
+
+
+def resized() -> Case:
+    nodes = [node("Mul", ["size", "two"], "double"), node("Concat", ["one", "one", "size", "double"], "sizes", axis=0),
+             node("Resize", ["x", "", "", "sizes"], "y", mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")]  # fmt: skip
+    runs = [{"lengths": ints(*one), "x": x(1, 1, 4, 4)} for one in ([8], [2, 4], [12, 1])]
+    return of_lengths("resized", nodes, {"y": (FLOAT, None)}, runs, inputs={"x": (FLOAT, [1, 1, 4, 4])})
+
+
+def by_input() -> onnx.ModelProto:
+    """Four lengths, whose number is known: the CPU has them."""
+    return model([*MOST, node("Range", ["zero", "most", "step"], "y")], {"lengths": (INT64, [4])}, {"y": (INT64, ["m"])}, NUMBERS)
+
+
+CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return run_cases(CASES)
+
+
+@pytest.mark.parametrize("name", [one.name for one in CASES])
+def test_as_onnx_runtime(outcomes, name):
+    assert outcomes[name].status == "passed", outcomes[name].message
+
+
+def convert(source: onnx.ModelProto, folder, *options: str) -> str:
+    onnx.save(source, folder / "m.onnx")
+    command = [SUBBYTE, "convert", folder / "m.onnx", "--precision", "float32", "--output", folder / "m.webgpu.js", *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return (folder / "m.webgpu.js").read_text(encoding="utf8")
+
+
+def test_an_input_of_the_cpu_is_not_read_back(tmp_path):
+    assert '"segments"' not in convert(by_input(), tmp_path)
+
+
+@pytest.mark.parametrize("one", CASES[:5], ids=lambda one: one.name)
+def test_written_as_onnx(one, tmp_path):
+    onnx.save(one.model, tmp_path / "m.onnx")
+    command = [SUBBYTE, "convert", tmp_path / "m.onnx", "--target-format", "onnx", "--precision", "float32", "--output", tmp_path / "out.onnx"]
+    subprocess.run(command, check=True, capture_output=True)
+    written = onnx.load(tmp_path / "out.onnx")
+    onnx.checker.check_model(written)
+    for inputs, wanted in one.data:
+        found = expected(written, inputs)
+        for name, value in wanted.items():
+            assert found[name].shape == value.shape
+            np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
