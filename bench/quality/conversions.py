@@ -31,7 +31,7 @@ class Variant:
 @dataclasses.dataclass
 class Options:
     program: str
-    precisions: list[str]
+    precisions: list[str]  # of --precision, or another option that chooses widths: "target-bits=3.5"
     extra: list[str]  # further options of convert
     data: bool  # also calibrated on data
     peers: bool  # ONNX Runtime's quantizers too
@@ -72,7 +72,8 @@ def knows(program: str, option: str) -> bool:
 def ours(
     model: pathlib.Path, precision: str, way: str, choice: list[str], folder: pathlib.Path, options: Options
 ) -> Variant:
-    common = [options.program, "convert", model, "--precision", precision, *choice, *options.extra, "--no-check"]
+    width = [f"--{precision}"] if "=" in precision else ["--precision", precision]
+    common = [options.program, "convert", model, *width, *choice, *options.extra, "--no-check"]
     file = folder / "ours.onnx"
     convert([*common, "--target-format", "onnx", "--output", file])
     variant = Variant(precision + way, file, 0)

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -23,7 +24,12 @@ WHAT = ["lines", "sentences", "boxes", "language"]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench quality", description="What each precision costs on real tasks.")
     parser.add_argument("what", nargs="*", metavar="WHAT", help=f"of {', '.join(WHAT)}; all where none is named")
-    parser.add_argument("--precision", nargs="+", default=["8bit", "4bit", "3bit", "2bit", "mixed"])
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        default=["8bit", "4bit", "3bit", "2bit", "mixed"],
+        help="also target-size=20MB, target-bits=3.5 and max-loss=error=1%%",
+    )
     parser.add_argument("--model", help="only models whose title holds this")
     parser.add_argument("--program", default=os.environ.get("SUBBYTE", str(packages.ROOT / "build" / "subbyte")))
     parser.add_argument("--extra", default="", help="further options of convert, such as '--effort best'")
@@ -33,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-sizes", action="store_true", help="do not make the module too, to tell its bytes")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=pathlib.Path, help="write all figures to this file too")
+    parser.add_argument("--page", type=pathlib.Path, help="write the table between the marks of this page")
     options = parser.parse_args()
     for what in options.what:
         if what not in WHAT:
@@ -96,6 +103,35 @@ def cell(measure: Measure) -> str:
     return f"{measure.value():.{digits}f} {measure.unit}{lost} [{low}, {high}]"
 
 
+def table(rows: list[dict]) -> str:
+    """Of all variants of ours, the first measure of each model, as Markdown."""
+    lines = ["| model, measure | option | MB | bits a weight | figure | 95 % interval of what is lost |"]
+    lines += ["| --- | --- | ---: | ---: | ---: | ---: |"]
+    model = None
+    for entry in rows:
+        if entry["bits_per_weight"] is None:
+            continue
+        first = entry["measures"][0]
+        title = f"{entry['model']}, {first['measure']}" if entry["model"] != model else ""
+        model = entry["model"]
+        digits = 2 if first["unit"] == "%" else 4
+        low, high = first["interval"]
+        option = entry["variant"] if "=" not in entry["variant"] else "--" + entry["variant"].replace("=", " ", 1)
+        lines.append(
+            f"| {title} | {option} | {entry['bytes'] / 1e6:.2f} | {entry['bits_per_weight']:.2f} | "
+            f"{first['value']:.{digits}f} {first['unit']} | {low:.{digits}f} to {high:.{digits}f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def write_page(page: pathlib.Path, rows: list[dict]) -> None:
+    marks = re.compile(r"(<!-- quality -->\n).*?(<!-- end -->)", re.DOTALL)
+    text, count = marks.subn(lambda found: found[1] + table(rows) + found[2], page.read_text("utf8"))
+    if count != 1:
+        sys.exit(f"{page}: there is no table between <!-- quality --> and <!-- end -->")
+    page.write_text(text, "utf8")
+
+
 def main() -> None:
     options = arguments()
     chosen = conversions.Options(
@@ -115,6 +151,8 @@ def main() -> None:
             print(f"\n{part.title}: skipped: {missing}")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    if options.page:
+        write_page(options.page, rows)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,12 @@ class Batch {
         live_[graph_.inputs[i]].push_back(as_float32(sample[i]));
   }
 
+  // What another run of the same samples has computed.
+  void go_on_from(const Batch& other) {
+    live_ = other.live_;
+    next_ = other.next_;
+  }
+
   Expected<std::vector<std::vector<Tensor>>> run() {
     start();
     while (next_ < graph_.nodes.size()) SUBBYTE_CHECK_OK(step());
@@ -279,13 +285,25 @@ class Batch {
 class Execution::State {
  public:
   State(const Model& model, std::span<const Sample> samples, ExecuteOptions options)
-      : options_(std::move(options)),
-        machine_(options_.threads),
-        batch(model, samples, 0, options_, machine_) {}
+      : State(model, samples, std::make_shared<Machine>(options.threads), std::move(options)) {}
+  State(const State& other, ExecuteOptions options)
+      : State(other.model_, other.samples_, other.machine_, std::move(options)) {
+    batch.go_on_from(other.batch);
+  }
 
  private:
+  State(const Model& model, std::span<const Sample> samples, std::shared_ptr<Machine> machine,
+        ExecuteOptions options)
+      : model_(model),
+        samples_(samples),
+        options_(std::move(options)),
+        machine_(std::move(machine)),
+        batch(model, samples, 0, options_, *machine_) {}
+
+  const Model& model_;
+  std::span<const Sample> samples_;
   const ExecuteOptions options_;
-  Machine machine_;
+  std::shared_ptr<Machine> machine_;  // that of the runs that go on from this one, too
 
  public:
   Batch batch;
@@ -301,6 +319,10 @@ Expected<Execution> Execution::begin(const Model& model, std::span<const Sample>
   Execution execution(std::make_unique<State>(model, samples, std::move(options)));
   execution.state_->batch.start();
   return execution;
+}
+
+Execution Execution::fork(ExecuteOptions options) const {
+  return Execution(std::make_unique<State>(*state_, std::move(options)));
 }
 
 NodeId Execution::next() const { return state_->batch.next(); }

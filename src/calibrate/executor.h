@@ -59,6 +59,10 @@ class Execution {
   Execution(Execution&&) noexcept;
   ~Execution();
 
+  // A run of its own that goes on from here: what was computed so far is shared, constants are
+  // asked for anew.
+  Execution fork(ExecuteOptions options) const;
+
   // The node that step() computes next; as many as the graph has when all are done.
   NodeId next() const;
   Expected<void> step();

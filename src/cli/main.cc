@@ -87,6 +87,36 @@ void add_format(CLI::App* verb, std::string& format) {
       ->check(one_of({"table", "json"}));
 }
 
+// How widths and numbers are chosen by running the model.
+void add_choosing(CLI::App* verb, ConvertOptions& o) {
+  verb->add_option("--target-size", o.widths.target_size,
+                   "Choose the width of each weight so that all take at most this, such as 20MB");
+  verb->add_option("--target-bits", o.widths.target_bits,
+                   "The same for so many bits a weight, scales and padding counted, such as 3.2");
+  verb->add_option("--max-loss", o.widths.max_loss,
+                   "Choose the smallest that loses at most this of the outputs: error=1%, flips=2% "
+                   "or kl=0.05; without a name what fits the outputs");
+  verb->add_option(
+          "--calibration", o.calibration,
+          "Inputs to calibrate on, an .npz file or a folder (docs/calibration.md), else made ones; "
+          "none rounds weights as they are")
+      ->check(a_name());
+  verb->add_option("--effort", o.effort,
+                   "How much work calibration may do: fast, good (the default) or best")
+      ->check(one_of({"fast", "good", "best"}));
+}
+
+void add_log(CLI::App* verb, LogOptions& log) {
+  auto* level = verb->add_option("--log-level", log.level, "How much is told on stderr")
+                    ->check(one_of({"error", "warning", "info", "debug"}));
+  auto* quiet = verb->add_flag("-q,--quiet", log.quiet, "Only errors: --log-level error");
+  verb->add_flag("-v,--verbose", log.verbose, "Everything: --log-level debug")
+      ->excludes(level)
+      ->excludes(quiet);
+  quiet->excludes(level);
+  verb->add_option("--log-file", log.file, "Write the log to this file too")->check(a_name());
+}
+
 CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::string& shard,
                       bool& no_check) {
   auto* verb = app.add_subcommand(
@@ -113,14 +143,7 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
   verb->add_flag("--single-file", o.single_file,
                  "Put the weights inside the module (up to 100 MB)");
   verb->add_option("--shard-size", shard, "Largest size of a file of weights, such as 200MB");
-  verb->add_option(
-          "--calibration", o.calibration,
-          "Inputs to calibrate on, an .npz file or a folder (docs/calibration.md), else made ones; "
-          "none rounds weights as they are")
-      ->check(a_name());
-  verb->add_option("--effort", o.effort,
-                   "How much work calibration may do: fast, good (the default) or best")
-      ->check(one_of({"fast", "good", "best"}));
+  add_choosing(verb, o);
   auto* without = verb->add_flag("--no-check", no_check,
                                  "Do not compare the quantized model with the float one");
   verb->add_flag("--check", o.check_whatever_size,
@@ -128,14 +151,27 @@ CLI::App* add_convert(CLI::App& app, ConvertOptions& o, LogOptions& log, std::st
       ->excludes(without);
   verb->add_flag("--force", o.force,
                  "Replace files that subbyte did not write, the log file included");
-  auto* level = verb->add_option("--log-level", log.level, "How much is told on stderr")
-                    ->check(one_of({"error", "warning", "info", "debug"}));
-  auto* quiet = verb->add_flag("-q,--quiet", log.quiet, "Only errors: --log-level error");
-  verb->add_flag("-v,--verbose", log.verbose, "Everything: --log-level debug")
-      ->excludes(level)
-      ->excludes(quiet);
-  quiet->excludes(level);
-  verb->add_option("--log-file", log.file, "Write the log to this file too")->check(a_name());
+  add_log(verb, log);
+  return verb;
+}
+
+CLI::App* add_quantize(CLI::App& app, ConvertOptions& o, LogOptions& log) {
+  auto* verb = app.add_subcommand(
+      "quantize", "Choose the width of each weight, and write the choice for convert");
+  add_file(verb, "--model", o.source, "The model, an .onnx file");
+  verb->add_option("-o,--output", o.output,
+                   "The mixed-precision file (.json) to write; by default a name beside the model")
+      ->check(a_name());
+  verb->add_option("-p,--precision", o.precision, "What is chosen for (default mixed)")
+      ->check(one_of({"mixed", "8bit", "4bit", "3bit", "2bit"}));
+  add_choosing(verb, o);
+  add_fixed(verb, o.dims, o.inputs);
+  add_renames(verb, o.renames);
+  verb->add_option("--activations", o.activations, "As convert is to be told")
+      ->check(one_of({"model", "float32"}));
+  verb->add_flag("--force", o.force,
+                 "Replace files that subbyte did not write, the log file included");
+  add_log(verb, log);
   return verb;
 }
 
@@ -165,25 +201,6 @@ CLI::App* add_evaluate(CLI::App& app, EvaluateVerbOptions& o, std::string& forma
   return verb;
 }
 
-// "200MB", "4MiB", "1GB", "1048576": bytes.
-Expected<std::int64_t> parse_size(const std::string& text) {
-  static const std::pair<const char*, std::int64_t> kUnits[] = {
-      {"KB", 1000},  {"MB", 1'000'000},    {"GB", 1'000'000'000},
-      {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1 << 30},
-      {"", 1}};
-  std::size_t used = 0;
-  std::int64_t number = 0;
-  while (used < text.size() && text[used] >= '0' && text[used] <= '9' &&
-         number < 1'000'000'000'000) {
-    number = number * 10 + (text[used++] - '0');
-  }
-  for (const auto& [unit, factor] : kUnits) {
-    if (used > 0 && number > 0 && text.substr(used) == unit) return number * factor;
-  }
-  return fail("--shard-size: {} is not a size; write a number and KB, MB or GB, such as 200MB",
-              quoted(text));
-}
-
 struct CommandLine {
   ConvertOptions convert;
   LogOptions log;
@@ -195,13 +212,14 @@ struct CommandLine {
   FileOptions file;
 };
 
-Expected<void> run_convert(CommandLine& c, Log& log) {
+// The verb that takes ConvertOptions: convert, or quantize.
+Expected<void> run_conversion(CommandLine& c, Log& log, bool converts) {
   log.set_level(c.log.quiet     ? LogLevel::error
                 : c.log.verbose ? LogLevel::debug
                                 : log_level(c.log.level));
   c.convert.log_file = c.log.file;
   c.convert.check = !c.no_check;
-  return convert(disk(), c.convert, log);
+  return converts ? convert(disk(), c.convert, log) : quantize(disk(), c.convert, log);
 }
 
 int wrong_command(Log& log, const std::string& message) {
@@ -234,10 +252,9 @@ std::string unknown_option(const CLI::App& verb, int argc, char** argv,
 
 // What the documentation of subbyte names and this version has not: better said so than taken for a
 // typing error.
-constexpr std::string_view kComingVerbs[] = {"quantize", "session", "generate", "tune", "profile"};
-constexpr std::string_view kComingOptions[] = {"--target-size", "--target-bits", "--max-loss",
-                                               "--checkpoint",  "--report",      "--state",
-                                               "--qdq",         "--json"};
+constexpr std::string_view kComingVerbs[] = {"session", "generate", "tune", "profile"};
+constexpr std::string_view kComingOptions[] = {"--checkpoint", "--report", "--state", "--qdq",
+                                               "--json"};
 
 bool is_coming(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -312,6 +329,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   CommandLine c;
   auto* convert_verb = add_convert(app, c.convert, c.log, c.shard, c.no_check);
+  auto* quantize_verb = add_quantize(app, c.convert, c.log);
   auto* inspect_verb =
       app.add_subcommand("inspect", "Show what is in a model, and what is not supported");
   add_file(inspect_verb, "--model", c.inspect.model, "The model, an .onnx file");
@@ -342,6 +360,7 @@ int run(int argc, char** argv) {
   app.footer("subbyte help VERB tells more, with an example.");
   add_example(convert_verb,
               "subbyte convert model.onnx --precision 4bit --output web/model.webgpu.js");
+  add_example(quantize_verb, "subbyte quantize model.onnx --target-bits 3.5 --output widths.json");
   add_example(inspect_verb, "subbyte inspect model.onnx --format json");
   add_example(evaluate_verb, "subbyte evaluate web/model.webgpu.js --source model.onnx");
   add_example(verify_verb, "subbyte verify web/model.webgpu.js");
@@ -361,6 +380,8 @@ int run(int argc, char** argv) {
   const auto needs = [](const std::string& value) { return value.empty(); };
   if (*convert_verb && needs(c.convert.source))
     return wrong_command(log, "convert needs a model: FILE or --source FILE");
+  if (*quantize_verb && needs(c.convert.source))
+    return wrong_command(log, "quantize needs a model: FILE or --model FILE");
   if (*inspect_verb && needs(c.inspect.model))
     return wrong_command(log, "inspect needs a model: FILE or --model FILE");
   if (*evaluate_verb && (needs(c.evaluate.model) || needs(c.evaluate.source)))
@@ -371,13 +392,14 @@ int run(int argc, char** argv) {
   if (*find_verb && needs(c.file.file))
     return wrong_command(log, "find needs a folder: FOLDER or --directory FOLDER");
   if (!c.shard.empty()) {
-    const auto size = parse_size(c.shard);
+    const auto size = parse_size("--shard-size", c.shard);
     if (!size) return wrong_command(log, size.error().message);
     c.convert.shard_bytes = *size;
   }
 
   Expected<void> done;
-  if (*convert_verb) done = run_convert(c, log);
+  if (*convert_verb || *quantize_verb)
+    done = run_conversion(c, log, static_cast<bool>(*convert_verb));
   if (*inspect_verb) done = inspect(disk(), c.inspect);
   if (*evaluate_verb) done = evaluate(disk(), c.evaluate, log);
   if (*verify_verb) done = verify_file(disk(), c.file);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/log.h"
+#include "cli/width_options.h"
 #include "import/fix_inputs.h"
 
 namespace subbyte {
@@ -17,7 +18,8 @@ struct ConvertOptions {
   std::string source;
   std::string source_format;             // "" to detect it; onnx is the only one
   std::string target_format = "webgpu";  // or onnx
-  std::string precision = "8bit";
+  std::string precision;  // "" where it is not given (meant_precision() in conversion.h)
+  WidthOptions widths;    // what is chosen by measuring
   std::string activations = "model";  // or float32
   std::string output;                 // "" for a name beside the source
   std::string model_type;
@@ -33,7 +35,10 @@ struct ConvertOptions {
   bool check_whatever_size = false;
   bool force = false;
 };
-Expected<void> convert(FileSystem& files, const ConvertOptions& options, Log& log);
+Expected<void> convert(FileSystem& files, ConvertOptions options, Log& log);
+
+// The same up to the widths, which become a mixed-precision file at `output`.
+Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log);
 
 struct InspectOptions {
   std::string model;

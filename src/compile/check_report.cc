@@ -16,6 +16,19 @@ namespace {
 constexpr double kRuinousError = 0.3;
 constexpr double kRuinousFlips = 0.1, kRuinousKl = 0.25;
 
+const char* kept_text(FitReport::Kept kept) {
+  switch (kept) {
+    case FitReport::Kept::biases:
+      return "biases";
+    case FitReport::Kept::codes:
+      return "codes";
+    case FitReport::Kept::codes_and_biases:
+      return "codes and biases";
+    default:
+      return "nothing";
+  }
+}
+
 std::string percent(double share) {
   if (!std::isfinite(share)) return "infinitely many";
   return share < 0.1 ? fmt::format("{:.2g}", share * 100) : fmt::format("{:.0f}", share * 100);
@@ -50,6 +63,23 @@ std::string loss_text(const OutputCheck& output) {
   if (output.loss.flips)
     return fmt::format("{} of its decisions change", percent_text(*output.loss.flips));
   return fmt::format("it is off by {}", percent_text(output.loss.relative_l2));
+}
+
+std::string loss_detail(const OutputCheck& output) {
+  const OutputLoss& loss = output.loss;
+  std::string text = fmt::format("output {}: relative L2 error {:.3g}", quoted(output.name),
+                                 loss.relative_l2.value);
+  if (loss.flips) text += fmt::format(", flips {:.3g}", loss.flips->value);
+  if (loss.kl) text += fmt::format(", divergence {:.3g}", loss.kl->value);
+  return text;
+}
+
+std::string calibration_text(const FitReport& report) {
+  return fmt::format(
+      "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
+      "biases corrected, {:.4g} % with codes chosen, {:.4g} % with both; kept: {}",
+      report.rounded * 100, report.biases * 100, report.codes * 100, report.codes_and_biases * 100,
+      kept_text(report.kept));
 }
 
 std::string check_text(const Check& check) {

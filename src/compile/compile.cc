@@ -11,6 +11,8 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "compile/check_report.h"
+#include "compile/choose_widths.h"
+#include "compile/precision_file.h"
 #include "compile/source_bytes.h"
 #include "data/load_samples.h"
 #include "emit/check.h"
@@ -42,11 +44,10 @@ class Compilation {
       : source_(source), options_(options), output_(output), observer_(observer) {}
 
   Expected<CompileResult> run(Model model) {
-    SUBBYTE_TRY(const std::int64_t bytes_before, bytes_of_source(model));
+    SUBBYTE_TRY(const std::int64_t bytes_before,
+                bytes_of_source(*source_.files, source_.bytes, model));
     SUBBYTE_CHECK_OK(standardize(model));
-    SUBBYTE_TRY(WeightPlan weights, choose_weights(model));
-    SUBBYTE_CHECK_OK(read_samples(model, weights));
-    SUBBYTE_CHECK_OK(calibrate(model, weights));
+    SUBBYTE_TRY(WeightPlan weights, fitted_weights(model));
     if (options_.target == Target::onnx) {
       SUBBYTE_CHECK_OK(leave_standard(model));
       SUBBYTE_CHECK_OK(infer(model));
@@ -63,7 +64,52 @@ class Compilation {
     return done;
   }
 
+  // The widths alone, as a mixed-precision file.
+  Expected<std::string> choose(Model model) {
+    SUBBYTE_CHECK_OK(standardize(model));
+    SUBBYTE_TRY(WeightPlan weights, planned_weights(model));
+    SUBBYTE_TRY(const auto samples, calibration_samples(model, weights));
+    if (options_.goal.loss) {
+      SUBBYTE_TRY(TriedPlan tried, smallest_that_loses(model, weights, samples));
+      weights = std::move(tried.plan);
+    } else {
+      SUBBYTE_CHECK_OK(choose_widths(model, weights, samples));
+    }
+    tell_of_weights(model, weights);
+    std::vector<std::optional<double>> losses(weights.uses.size());
+    if (samples) {
+      SUBBYTE_CHECK_OK(begin("measuring"));
+      auto measured = matrix_losses(model, weights, surroundings(samples));
+      SUBBYTE_CHECK_OK(not_cancelled());
+      if (!measured) return within("measuring", std::move(measured.error()));
+      losses = std::move(*measured);
+    }
+    return precision_file(model, weights, options_.precision, losses);
+  }
+
  private:
+  // Every weight with its encoding, and with its numbers where calibration chooses them.
+  Expected<WeightPlan> fitted_weights(Model& model) {
+    SUBBYTE_TRY(WeightPlan weights, planned_weights(model));
+    SUBBYTE_TRY(const auto samples, calibration_samples(model, weights));
+    if (options_.goal.loss) {
+      SUBBYTE_TRY(TriedPlan tried, smallest_that_loses(model, weights, samples));
+      model = std::move(tried.model);
+      tell_of_weights(model, tried.plan);
+      return std::move(tried.plan);
+    }
+    SUBBYTE_CHECK_OK(choose_widths(model, weights, samples));
+    tell_of_weights(model, weights);
+    if (samples) SUBBYTE_CHECK_OK(calibrate(model, weights, *samples));
+    return weights;
+  }
+
+  Expected<WeightPlan> planned_weights(const Model& model) {
+    SUBBYTE_TRY(WeightPlan weights, choose_weights(model));
+    SUBBYTE_CHECK_OK(read_samples(model, weights));
+    return weights;
+  }
+
   // The model in standard operators, every shape known.
   Expected<void> standardize(Model& model) {
     SUBBYTE_CHECK_OK(begin("passes"));
@@ -108,15 +154,17 @@ class Compilation {
                                 [&](std::span<WeightMeter> meters) { return measure(meters); });
     const bool wrong_rules = !weights && rules && weights.error().kind != ErrorKind::cancelled;
     if (wrong_rules) return within(options_.mixed_rules_name, std::move(weights.error()));
-    if (!weights) return weights;
-    for (const auto& note : weights->requantized) observer_.note(note);
-    for (const auto& note : widening_notes(model, *weights)) detail([&] { return note; });
-    for (const auto& note : output_notes(model, *weights)) observer_.note(note);
-    if (weights->broken) {
-      observer_.warning(fmt::format("{}: {}", options_.precision,
-                                    promise_text(model, *weights, *weights->broken)));
-    }
     return weights;
+  }
+
+  void tell_of_weights(const Model& model, const WeightPlan& weights) {
+    for (const auto& note : weights.requantized) observer_.note(note);
+    for (const auto& note : widening_notes(model, weights)) detail([&] { return note; });
+    for (const auto& note : output_notes(model, weights)) observer_.note(note);
+    if (weights.broken) {
+      observer_.warning(
+          fmt::format("{}: {}", options_.precision, promise_text(model, weights, *weights.broken)));
+    }
   }
 
   // A module's manifest says the source's hash, which is found in the same reading.
@@ -138,65 +186,123 @@ class Compilation {
     return make_samples(model, options);
   }
 
-  Expected<void> without_calibration(const std::string& why) {
+  void without_calibration(const std::string& why) {
+    not_run_ = why;
     observer_.note(
         fmt::format("weights are rounded without calibration ({}); --effort best allows "
                     "more work, --calibration none says that none is wanted",
                     why));
-    return {};
   }
 
-  // Where there is something to choose: a weight at 8 bits or fewer.
-  Expected<void> calibrate(Model& model, WeightPlan& weights) {
-    const bool affine = std::ranges::any_of(weights.stored, [](const auto& entry) {
-      return std::holds_alternative<AffineEncoding>(entry.second.encoding);
+  // Where there is something to choose: a weight at 8 bits or fewer. Nothing where it is not to be,
+  // or cannot.
+  Expected<std::optional<SampleSet>> calibration_samples(const Model& model,
+                                                         const WeightPlan& weights) {
+    std::optional<SampleSet> none;
+    not_run_ = options_.calibration ? "no weight can be narrow" : "--calibration none";
+    // A mix may make any matrix narrow, whatever it is by component.
+    const bool mixes = options_.precision == "mixed" && measures_widths();
+    const bool narrow = std::ranges::any_of(weights.uses, [&](const WeightUse& use) {
+      return (mixes && is_matrix(use.kind)) ||
+             std::holds_alternative<AffineEncoding>(weights.stored.at(use.value).encoding);
     });
-    if (!options_.calibration || !affine) return {};
+    if (!options_.calibration || !narrow) return none;
     if (Guards(model.main()).any()) {
+      not_run_ = "an If decides which weights a run reads";
       observer_.note(
           "weights are rounded without calibration, for an If decides which of them a run reads; "
-          "fix "
-          "what decides it with --input or --dim");
-      return {};
+          "fix what decides it with --input or --dim");
+      return none;
     }
+    SUBBYTE_CHECK_OK(begin(measures_widths() ? "measuring" : "calibrating"));
+    const auto wanted = samples_for(weights, *options_.calibration);
+    if (!wanted) {
+      without_calibration("it has too many parameters for that effort");
+      return none;
+    }
+    auto samples = samples_of(model, *wanted);
+    SUBBYTE_CHECK_OK(not_cancelled());
+    if (!samples) {
+      without_calibration(fmt::format("the model cannot be run here: {}", samples.error().message));
+      return none;
+    }
+    return std::optional(std::move(*samples));
+  }
+
+  WidthSurroundings surroundings(const std::optional<SampleSet>& samples) {
+    WidthSurroundings around{.samples = samples ? &*samples : nullptr, .reason = not_run_};
+    around.effort = options_.calibration.value_or(Effort::good);
+    around.adds_biases = options_.calibration.has_value();
+    around.observer = &observer_;
+    return around;
+  }
+
+  bool measures_widths() const {
+    if (options_.goal.any()) return true;
+    if (options_.precision == "mixed") return !options_.mixed_rules;
+    return bits_of(*precision_from_name(options_.precision)) <= 4;
+  }
+
+  // What depends on running the model: the mix, and which weights stay wider inside the promise of
+  // a precision below 8 bits.
+  Expected<void> choose_widths(const Model& model, WeightPlan& weights,
+                               const std::optional<SampleSet>& samples) {
+    if (!measures_widths()) return {};
+    SUBBYTE_CHECK_OK(begin("measuring"));
+    const auto around = surroundings(samples);
+    Expected<void> done;
+    if (options_.goal.any()) {
+      done = choose_for_size(model, weights, options_.goal, around);
+    } else if (options_.precision == "mixed") {
+      done = choose_mixed(model, weights, around);
+    } else if (samples) {
+      done = choose_wider(model, weights, *precision_from_name(options_.precision), around);
+    }
+    SUBBYTE_CHECK_OK(not_cancelled());
+    return done;
+  }
+
+  Expected<TriedPlan> smallest_that_loses(const Model& model, const WeightPlan& weights,
+                                          const std::optional<SampleSet>& samples) {
+    SUBBYTE_CHECK_OK(begin("measuring"));
+    const LossGoal& goal = *options_.goal.loss;
+    SUBBYTE_TRY(const LossMeasure measure, fitting_measure(model, goal));
+    const auto finish = [&](WeightPlan plan) -> Expected<TriedPlan> {
+      TriedPlan tried{model, std::move(plan)};
+      SUBBYTE_CHECK_OK(calibrate(tried.model, tried.plan, *samples));
+      SUBBYTE_TRY(const Checker checker, Checker::begin(tried.model, check_options(true)));
+      if (!checker.skipped().empty()) return fail("--max-loss: {}", checker.skipped());
+      SUBBYTE_TRY(const Check check, checker.compare(stored_of(tried.plan)));
+      tried.lost = lost_of(check, measure);
+      return tried;
+    };
+    auto tried = choose_for_loss(model, weights, goal, surroundings(samples), finish);
+    SUBBYTE_CHECK_OK(not_cancelled());
+    return tried;
+  }
+
+  static std::vector<StoredWeight> stored_of(const WeightPlan& plan) {
+    std::vector<StoredWeight> stored;
+    for (const auto& [value, weight] : plan.stored) stored.push_back(weight);
+    return stored;
+  }
+
+  Expected<void> calibrate(Model& model, WeightPlan& weights, const SampleSet& samples) {
     SUBBYTE_CHECK_OK(begin("calibrating"));
     FitOptions options{.effort = *options_.calibration};
     options.cancelled = [&] { return observer_.cancelled(); };
     options.progress = [&](std::size_t done, std::size_t count) {
       observer_.progress("calibrating", done, count);
     };
-    const auto wanted = samples_for(weights, options.effort);
-    if (!wanted) return without_calibration("it has too many parameters for that effort");
-    auto samples = samples_of(model, *wanted);
-    SUBBYTE_CHECK_OK(not_cancelled());
-    if (!samples)
-      return without_calibration(
-          fmt::format("the model cannot be run here: {}", samples.error().message));
-    auto report = fit_weights(model, weights, *samples, options);
+    auto report = fit_weights(model, weights, samples, options);
     SUBBYTE_CHECK_OK(not_cancelled());
     if (!report) return within("calibration", std::move(report.error()));
-    if (!report->skipped.empty()) return without_calibration(report->skipped);
-    detail([&] {
-      return fmt::format(
-          "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
-          "biases corrected, {:.4g} % with codes chosen, {:.4g} % with both; kept: {}",
-          report->rounded * 100, report->biases * 100, report->codes * 100,
-          report->codes_and_biases * 100, kept_text(report->kept));
-    });
-    return {};
-  }
-
-  static const char* kept_text(FitReport::Kept kept) {
-    switch (kept) {
-      case FitReport::Kept::biases:
-        return "biases";
-      case FitReport::Kept::codes:
-        return "codes";
-      case FitReport::Kept::codes_and_biases:
-        return "codes and biases";
-      default:
-        return "nothing";
+    if (!report->skipped.empty()) {
+      without_calibration(report->skipped);
+      return {};
     }
+    detail([&] { return calibration_text(*report); });
+    return {};
   }
 
   Expected<void> write_as_onnx(const Model& model, const WeightPlan& weights) {
@@ -212,22 +318,24 @@ class Compilation {
     return write_onnx(*output_.sink, output_.name, model, decoded);
   }
 
-  Expected<std::optional<Check>> check(const Model& model, const WeightPlan& weights) {
-    if (!options_.check) return std::optional<Check>();
-    SUBBYTE_CHECK_OK(begin("checking"));
-    std::vector<StoredWeight> stored;
-    for (const auto& [value, weight] : weights.stored) stored.push_back(weight);
+  CheckOptions check_options(bool whatever_size) {
     CheckOptions wanted;
-    wanted.whatever_size = options_.check_whatever_size;
+    wanted.whatever_size = whatever_size;
     if (given_) {
       wanted.given = given_->judging;
       wanted.given_are = given_->made_of;
     }
     wanted.cancelled = [&] { return observer_.cancelled(); };
-    auto checker = Checker::begin(model, wanted);
+    return wanted;
+  }
+
+  Expected<std::optional<Check>> check(const Model& model, const WeightPlan& weights) {
+    if (!options_.check) return std::optional<Check>();
+    SUBBYTE_CHECK_OK(begin("checking"));
+    auto checker = Checker::begin(model, check_options(options_.check_whatever_size));
     SUBBYTE_CHECK_OK(not_cancelled());
     if (!checker) return tl::unexpected(std::move(checker.error()));
-    auto check = checker->compare(stored);
+    auto check = checker->compare(stored_of(weights));
     SUBBYTE_CHECK_OK(not_cancelled());
     if (!check) return tl::unexpected(std::move(check.error()));
     for (const auto& output : check->outputs) detail([&] { return loss_detail(output); });
@@ -239,21 +347,6 @@ class Compilation {
                                     check->samples, check->made_of, remedy));
     }
     return std::optional(std::move(*check));
-  }
-
-  static std::string loss_detail(const OutputCheck& output) {
-    const auto& loss = output.loss;
-    std::string text = fmt::format("output {}: relative L2 error {:.3g}", quoted(output.name),
-                                   loss.relative_l2.value);
-    if (loss.flips) text += fmt::format(", flips {:.3g}", loss.flips->value);
-    if (loss.kl) text += fmt::format(", divergence {:.3g}", loss.kl->value);
-    return text;
-  }
-
-  static std::int64_t bytes_of(const WeightPlan& plan) {
-    std::int64_t bytes = 0;
-    for (const auto& [value, weight] : plan.stored) bytes += stored_bytes(weight);
-    return bytes;
   }
 
   // The first wider precision, rounded to nearest, with which no output is ruined, and its size.
@@ -268,9 +361,7 @@ class Compilation {
     while (next != std::end(kWider) && ++next != std::end(kWider)) {
       const auto policy = policy_from_name(*next);
       SUBBYTE_TRY(const WeightPlan plan, plan_weights(model, *policy));
-      std::vector<StoredWeight> stored;
-      for (const auto& [value, weight] : plan.stored) stored.push_back(weight);
-      auto check = checker.compare(stored);
+      auto check = checker.compare(stored_of(plan));
       SUBBYTE_CHECK_OK(not_cancelled());
       if (!check) return tl::unexpected(std::move(check.error()));
       const OutputCheck* const worst = worst_output(*check);
@@ -278,7 +369,7 @@ class Compilation {
       const auto same = std::ranges::find(check->outputs, output, &OutputCheck::name);
       return fmt::format(
           "with --precision {} {}, at {} of weights{}", *next, loss_text(*same),
-          bytes_text(bytes_of(plan)),
+          bytes_text(stored_bytes(plan)),
           options_.calibration ? " (found with weights rounded, not calibrated)" : "");
     }
     return "no precision mends it, --precision float32 leaves it as it is";
@@ -339,7 +430,8 @@ class Compilation {
 
   Expected<void> begin(std::string_view stage) {
     SUBBYTE_CHECK_OK(not_cancelled());
-    observer_.stage(stage);
+    if (stage != stage_) observer_.stage(stage);
+    stage_ = stage;
     return {};
   }
 
@@ -362,20 +454,12 @@ class Compilation {
     };
   }
 
-  // The model's own file and those that its weights lie in.
-  Expected<std::int64_t> bytes_of_source(const Model& model) const {
-    std::int64_t bytes = source_bytes();
-    for (const std::string& path : model.data_files) {
-      SUBBYTE_TRY(const auto content, source_.files->map(path));
-      bytes += static_cast<std::int64_t>(content->bytes().size());
-    }
-    return bytes;
-  }
-
   std::int64_t source_bytes() const { return static_cast<std::int64_t>(source_.bytes.size()); }
   std::map<std::string, ImageScale> image_scales_;  // for samples that are made
   std::map<std::string, Standardisation> statistics_;
   std::optional<SampleSet> given_;
+  std::string_view stage_;
+  std::string not_run_;  // why there are no samples to run the model on
   const Source& source_;
   const CompileOptions& options_;
   const Output& output_;
@@ -400,6 +484,11 @@ Expected<Model> read_model(const Source& source, Observer& observer) {
 Expected<CompileResult> compile(const Source& source, Model model, const CompileOptions& options,
                                 const Output& output, Observer& observer) {
   return Compilation(source, options, output, observer).run(std::move(model));
+}
+
+Expected<std::string> choose_precisions(const Source& source, Model model,
+                                        const CompileOptions& options, Observer& observer) {
+  return Compilation(source, options, Output(), observer).choose(std::move(model));
 }
 
 Expected<CompileResult> compile(const Source& source, const CompileOptions& options,

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "compile/width_goal.h"
 #include "emit/manifest.h"
 #include "emit/output_sink.h"
 #include "graph/graph.h"
@@ -25,6 +26,8 @@ enum class Target { webgpu, onnx };
 struct CompileOptions {
   Target target = Target::webgpu;
   std::string precision = "8bit";  // a name of precision_names(), or "mixed"
+  // What is asked of widths that are chosen by measuring; `precision` is "mixed" then.
+  WidthGoal goal{};
   // Whether activations that the model rounds (QuantizeLinear, DynamicQuantizeLinear) are rounded,
   // or computed as the floats that they stand for.
   bool rounds_activations = true;
@@ -66,8 +69,8 @@ struct Output {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // A step of the conversion begins: "reading", "passes", "weights", "calibrating", "checking",
-  // "fusion", "lowering", "packing", "writing".
+  // A step of the conversion begins: "reading", "passes", "weights", "measuring", "calibrating",
+  // "checking", "fusion", "lowering", "packing", "writing".
   virtual void stage(std::string_view) {}
   // `done` of `count` pieces of the stage, from 1.
   virtual void progress(std::string_view, std::size_t /*done*/, std::size_t /*count*/) {}
@@ -95,6 +98,10 @@ struct CompileResult {
 Expected<Model> read_model(const Source& source, Observer& observer);
 Expected<CompileResult> compile(const Source& source, Model model, const CompileOptions& options,
                                 const Output& output, Observer& observer);
+// The widths that such a conversion would choose, as a mixed-precision file (precision_file.h) with
+// which it gives the same bytes; nothing is written.
+Expected<std::string> choose_precisions(const Source& source, Model model,
+                                        const CompileOptions& options, Observer& observer);
 // Both.
 Expected<CompileResult> compile(const Source& source, const CompileOptions& options,
                                 const Output& output, Observer& observer);

@@ -83,8 +83,8 @@ class Compile : public testing::Test {
 TEST_F(Compile, WritesAModule) {
   const auto done = convert({.precision = "4bit"});
   ASSERT_TRUE(done) << done.error().message;
-  EXPECT_THAT(told_.stages, ElementsAre("reading", "passes", "weights", "calibrating", "checking",
-                                        "fusion", "lowering", "packing", "writing"));
+  EXPECT_THAT(told_.stages, ElementsAre("reading", "passes", "weights", "measuring", "calibrating",
+                                        "checking", "fusion", "lowering", "packing", "writing"));
   EXPECT_THAT(told_.details, ElementsAre());
   EXPECT_EQ(done->parameters, kK * kN);
   EXPECT_TRUE(done->check);

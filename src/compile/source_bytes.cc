@@ -47,4 +47,13 @@ Expected<std::string> hash_and_measure(Bytes source, std::span<WeightMeter> mete
   return hash.finish();
 }
 
+Expected<std::int64_t> bytes_of_source(FileSystem& files, Bytes source, const Model& model) {
+  auto bytes = static_cast<std::int64_t>(source.size());
+  for (const std::string& path : model.data_files) {
+    SUBBYTE_TRY(const auto content, files.map(path));
+    bytes += static_cast<std::int64_t>(content->bytes().size());
+  }
+  return bytes;
+}
+
 }  // namespace subbyte

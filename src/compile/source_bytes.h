@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "graph/graph.h"
 #include "quantize/measure.h"
 
 namespace subbyte {
@@ -17,5 +18,8 @@ namespace subbyte {
 // the error that ends it.
 Expected<std::string> hash_and_measure(Bytes source, std::span<WeightMeter> meters,
                                        const std::function<Expected<void>()>& cancelled);
+
+// Of the model's own file, which is `source`, and of those that its weights lie in.
+Expected<std::int64_t> bytes_of_source(FileSystem& files, Bytes source, const Model& model);
 
 }  // namespace subbyte

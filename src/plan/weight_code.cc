@@ -6,10 +6,6 @@
 
 namespace subbyte {
 
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + kPartAlignment - 1) / kPartAlignment * kPartAlignment;
-}
-
 std::vector<WeightPart> weight_parts(const StoredWeight& stored) {
   std::vector<WeightPart> parts;
   std::int64_t end = 0;
@@ -51,11 +47,6 @@ std::string_view part_binding(Part part) {
     default:
       return "w_values";
   }
-}
-
-std::int64_t stored_bytes(const StoredWeight& stored) {
-  const WeightPart last = weight_parts(stored).back();
-  return last.offset + stored.rows * last.row_stride;
 }
 
 bool exceeds_binding(const StoredWeight& stored) { return stored_bytes(stored) > kMaxBinding; }

@@ -28,11 +28,6 @@ std::uint32_t part_index(const StoredWeight& stored, Part part);
 // As the manifest and dumps call it.
 std::string_view part_name(Part part);
 
-inline constexpr std::int64_t kPartAlignment = 256;
-std::int64_t aligned(std::int64_t bytes);
-std::int64_t stored_bytes(
-    const StoredWeight& stored);  // of all parts, with the padding between them
-
 // The library files of a float or affine encoding, in order.
 std::vector<std::string_view> reader_files(const StoredWeight& stored);
 // Whether the values are bound as array<vec4<u32>> for them where each part is bound by itself.

@@ -31,6 +31,17 @@ RowLayout row_layout(const Encoding& encoding, std::int64_t k) {
   return std::visit([k](const auto& kind) { return layout(kind, k); }, encoding);
 }
 
+std::int64_t aligned(std::int64_t bytes) {
+  return (bytes + kPartAlignment - 1) / kPartAlignment * kPartAlignment;
+}
+
+std::int64_t stored_bytes(const RowLayout& layout, std::int64_t rows) {
+  std::int64_t end = rows * layout.values;
+  for (const std::int64_t row : {layout.scales, layout.zero_points})
+    if (row > 0) end = aligned(end) + rows * row;
+  return end;
+}
+
 std::int64_t groups_in_row(const AffineEncoding& encoding, std::int64_t k) {
   return (k + encoding.group - 1) / encoding.group;
 }

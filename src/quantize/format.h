@@ -58,6 +58,12 @@ struct RowLayout {
 };
 RowLayout row_layout(const Encoding& encoding, std::int64_t k);
 
+// Each part of a weight begins at a multiple of so many bytes.
+inline constexpr std::int64_t kPartAlignment = 256;
+std::int64_t aligned(std::int64_t bytes);
+// Of all parts of so many rows, with the padding between them.
+std::int64_t stored_bytes(const RowLayout& layout, std::int64_t rows);
+
 // Groups along k of one row, the last of which may be a tail.
 std::int64_t groups_in_row(const AffineEncoding& encoding, std::int64_t k);
 std::int64_t groups_in_row(const CodebookEncoding& encoding, std::int64_t k);

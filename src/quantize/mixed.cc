@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "quantize/encoding.h"
 
 namespace subbyte {
 
@@ -48,10 +49,16 @@ Expected<void> expect_object(std::string_view key, const Json& value) {
   return fail("{} must be an object, not {}", quoted(key), value.type_name());
 }
 
+struct TensorRule {
+  std::string pattern;
+  Precision precision;
+  std::optional<AffineForm> form;
+};
+
 struct Rules {
   std::map<int, Precision> layers;
   std::map<Component, Precision> components;
-  std::vector<std::pair<std::string, Precision>> tensors;  // in the order of the file
+  std::vector<TensorRule> tensors;  // in the order of the file
 };
 
 std::string list_of(const std::set<int>& numbers) {
@@ -131,6 +138,59 @@ std::string trained_names(std::span<const WeightUse> uses, std::span<const std::
              : fmt::format("there are {} and {} more (see subbyte inspect)", shown, count - kShown);
 }
 
+// Of `entry`, an object, the whole number that stands there; nullopt where there is none.
+Expected<std::optional<int>> number_of(std::string_view pattern, const Json& entry,
+                                       std::string_view key) {
+  const auto found = entry.find(key);
+  if (found == entry.end()) return std::optional<int>();
+  if (found->is_number_integer() && *found >= 0 && *found <= 1'000'000)
+    return std::optional(found->get<int>());
+  return fail("'tensors': {}: {} must be a whole number, not {}", quoted(pattern), quoted(key),
+              found->dump(-1, ' ', true, Json::error_handler_t::replace));
+}
+
+// A width as a word, or {"precision", "group", "zero_point_bits", "loss"}, of which "loss" is what
+// `subbyte quantize` has measured, for who reads the file.
+Expected<TensorRule> read_tensor(const std::string& pattern, const Json& value) {
+  if (!value.is_object()) {
+    SUBBYTE_TRY(const Precision precision, precision_of(pattern, value));
+    return TensorRule{pattern, precision, {}};
+  }
+  for (const auto& [key, entry] : value.items()) {
+    if (key == "precision" || key == "group" || key == "zero_point_bits") continue;
+    if (key == "loss" && (entry.is_number() || entry.is_null())) continue;
+    if (key == "loss") {
+      return fail("'tensors': {}: 'loss' must be a number, not {}", quoted(pattern),
+                  entry.type_name());
+    }
+    return fail("'tensors': {}: unknown key {}; there are precision, group, zero_point_bits, loss",
+                quoted(pattern), quoted(key));
+  }
+  if (!value.contains("precision"))
+    return fail("'tensors': {}: there is no 'precision'", quoted(pattern));
+  SUBBYTE_TRY(const Precision precision, precision_of(pattern, value["precision"]));
+  SUBBYTE_TRY(const auto group, number_of(pattern, value, "group"));
+  SUBBYTE_TRY(const auto zero_bits, number_of(pattern, value, "zero_point_bits"));
+  if (!group && !zero_bits) return TensorRule{pattern, precision, {}};
+  const int bits = bits_of(precision);
+  if (bits > 8 || !group || !zero_bits) {
+    return fail(
+        "'tensors': {}: 'group' and 'zero_point_bits' go together, with a precision of 8 bits or "
+        "fewer",
+        quoted(pattern));
+  }
+  if (*group != 32 && *group != 64)
+    return fail("'tensors': {}: 'group' is 32 or 64, not {}", quoted(pattern), *group);
+  std::vector<int> known;
+  for (const AffineEncoding& encoding : affine_encodings(bits, 1))
+    known.push_back(encoding.zero_bits);
+  if (std::ranges::find(known, *zero_bits) == known.end()) {
+    return fail("'tensors': {}: 'zero_point_bits' at {} bits is one of {}, not {}", quoted(pattern),
+                bits, fmt::join(known, ", "), *zero_bits);
+  }
+  return TensorRule{pattern, precision, AffineForm{*group, *zero_bits}};
+}
+
 Expected<void> read_tensors(const Json& json, std::span<const WeightUse> uses,
                             std::span<const std::string> names, Rules& rules) {
   SUBBYTE_CHECK_OK(expect_object("tensors", json));
@@ -152,8 +212,8 @@ Expected<void> read_tensors(const Json& json, std::span<const WeightUse> uses,
       return fail("'tensors': the pattern {} matches no weight; {}", quoted(pattern),
                   trained_names(uses, names));
     }
-    SUBBYTE_TRY(const Precision precision, precision_of(pattern, value));
-    rules.tensors.emplace_back(pattern, precision);
+    SUBBYTE_TRY(TensorRule rule, read_tensor(pattern, value));
+    rules.tensors.push_back(std::move(rule));
   }
   return {};
 }
@@ -172,7 +232,13 @@ Expected<Rules> read_rules(std::string_view text, std::span<const WeightUse> use
   }
   Rules rules;
   for (const auto& [key, value] : json.items()) {
-    if (key == "model_name") continue;
+    if (key == "model_name" || key == "written_by") continue;
+    if (key == "precision") {
+      if (precision_of_rules(text)) continue;
+      return fail("'precision' is {}; there are {}, mixed",
+                  quoted(value.dump(-1, ' ', true, Json::error_handler_t::replace)),
+                  precision_words());
+    }
     if (key == "mixed_precision") {
       SUBBYTE_CHECK_OK(read_layers(value, layers, rules));
     } else if (key == "components") {
@@ -180,8 +246,9 @@ Expected<Rules> read_rules(std::string_view text, std::span<const WeightUse> use
     } else if (key == "tensors") {
       SUBBYTE_CHECK_OK(read_tensors(value, uses, names, rules));
     } else {
-      return fail("unknown key {}; there are model_name, mixed_precision, components, tensors",
-                  quoted(key));
+      return fail(
+          "unknown key {}; there are model_name, precision, mixed_precision, components, tensors",
+          quoted(key));
     }
   }
   return rules;
@@ -213,9 +280,11 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
 Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
                                                   std::span<const WeightUse> uses,
                                                   std::span<const std::string> names,
-                                                  std::vector<Precision>& precisions) {
+                                                  std::vector<Precision>& precisions,
+                                                  std::vector<std::optional<AffineForm>>* forms) {
   SUBBYTE_TRY(const Rules rules, read_rules(json, uses, names));
   std::vector<bool> named(uses.size(), false);
+  if (forms != nullptr) forms->assign(uses.size(), std::nullopt);
   for (std::size_t i = 0; i < uses.size(); ++i) {
     if (!is_trained(uses[i])) continue;
     const auto set = [&](Precision precision) {
@@ -230,11 +299,26 @@ Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
     if (const auto it = rules.components.find(uses[i].component); it != rules.components.end()) {
       set(it->second);
     }
-    for (const auto& [pattern, precision] : rules.tensors) {
-      if (matches(pattern, uses[i], names[i])) set(precision);
+    // A name is more specific than a pattern that matches it.
+    bool by_name = false;
+    for (const TensorRule& rule : rules.tensors) {
+      const bool is_name = rule.pattern == names[i];
+      if (!is_name && (by_name || !matches(rule.pattern, uses[i], names[i]))) continue;
+      by_name = by_name || is_name;
+      set(rule.precision);
+      if (forms != nullptr) (*forms)[i] = rule.form;
     }
   }
   return named;
+}
+
+std::optional<std::string> precision_of_rules(std::string_view json) {
+  const Json rules = Json::parse(json, nullptr, false);
+  if (!rules.is_object() || !rules.contains("precision") || !rules["precision"].is_string())
+    return std::nullopt;
+  auto name = rules["precision"].get<std::string>();
+  if (name != "mixed" && !precision_from_name(name)) return std::nullopt;
+  return name;
 }
 
 }  // namespace subbyte

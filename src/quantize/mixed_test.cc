@@ -72,7 +72,8 @@ TEST_F(MixedTest, ErrorsListWhatThereIs) {
   EXPECT_EQ(error("{\"tensors\""),
             "this is not a JSON object; see the mixed-precision file in README.md");
   EXPECT_EQ(error(R"({"layers": {}})"),
-            "unknown key 'layers'; there are model_name, mixed_precision, components, tensors");
+            "unknown key 'layers'; there are model_name, precision, "
+            "mixed_precision, components, tensors");
   EXPECT_EQ(error(R"({"mixed_precision": {"5bit_layers": [0]}})"),
             "'mixed_precision' has an unknown key '5bit_layers'; there are 2bit_layers, "
             "3bit_layers, 4bit_layers, "
@@ -106,6 +107,57 @@ TEST_F(MixedTest, ErrorsListWhatThereIs) {
   EXPECT_EQ(error(R"({"components": []})"), "'components' must be an object, not array");
   EXPECT_TRUE(error(R"({"components": {"attention": "5bit"}})")
                   .starts_with("'attention': '\"5bit\"' is no precision"));
+}
+
+TEST_F(MixedTest, AnEntryMaySayItsFormAndWhatItLoses) {
+  std::vector<Precision> precisions(uses_.size(), Precision::bits8);
+  std::vector<std::optional<AffineForm>> forms;
+  const auto named = apply_mixed_precision(
+      R"({"precision": "mixed", "written_by": "subbyte quantize", "tensors": {
+          "h.0.attention": {"precision": "4bit", "group": 64, "zero_point_bits": 5, "loss": 0.001},
+          "h.1.attention": {"precision": "fp16", "loss": null}, "h.1.feed_forward": "3bit"}})",
+      uses_, names_, precisions, &forms);
+  ASSERT_TRUE(named) << named.error().message;
+  EXPECT_EQ(*named, (std::vector<bool>{true, false, true, true}));
+  EXPECT_EQ(precisions, (std::vector<Precision>{Precision::bits4, Precision::bits8,
+                                                Precision::float16, Precision::bits3}));
+  EXPECT_EQ(forms[0], (AffineForm{64, 5}));
+  for (const std::size_t i : {1u, 2u, 3u}) EXPECT_EQ(forms[i], std::nullopt);
+  EXPECT_EQ(precision_of_rules(R"({"precision": "mixed"})"), "mixed");
+  EXPECT_EQ(precision_of_rules(R"({"precision": "5bit"})"), std::nullopt);
+  EXPECT_EQ(precision_of_rules("{"), std::nullopt);
+}
+
+TEST_F(MixedTest, ANameIsMoreSpecificThanAPattern) {
+  EXPECT_EQ(applied(R"({"tensors": {"h.0.attention": "3bit", "h.0.*": "4bit"}})"),
+            (std::vector<Precision>{Precision::bits3, Precision::bits4, Precision::bits8,
+                                    Precision::bits8}));
+}
+
+TEST_F(MixedTest, WrongFormsAreErrors) {
+  const auto of_entry = [&](const std::string& entry) {
+    return error(R"({"tensors": {"h.0.attention": )" + entry + "}}");
+  };
+  const std::string name = "'tensors': 'h.0.attention': ";
+  EXPECT_EQ(of_entry(R"({"bits": 4})"),
+            name + "unknown key 'bits'; there are precision, group, zero_point_bits, loss");
+  EXPECT_EQ(of_entry("{}"), name + "there is no 'precision'");
+  EXPECT_EQ(
+      of_entry(R"({"precision": "4bit", "group": 64})"),
+      name + "'group' and 'zero_point_bits' go together, with a precision of 8 bits or fewer");
+  EXPECT_EQ(
+      of_entry(R"({"precision": "fp16", "group": 64, "zero_point_bits": 0})"),
+      name + "'group' and 'zero_point_bits' go together, with a precision of 8 bits or fewer");
+  EXPECT_EQ(of_entry(R"({"precision": "4bit", "group": 48, "zero_point_bits": 0})"),
+            name + "'group' is 32 or 64, not 48");
+  EXPECT_EQ(of_entry(R"({"precision": "3bit", "group": 32, "zero_point_bits": 6})"),
+            name + "'zero_point_bits' at 3 bits is one of 5, 4, 3, 0, not 6");
+  EXPECT_EQ(of_entry(R"({"precision": "3bit", "group": 3.5, "zero_point_bits": 5})"),
+            name + "'group' must be a whole number, not 3.5");
+  EXPECT_EQ(of_entry(R"({"precision": "3bit", "loss": "much"})"),
+            name + "'loss' must be a number, not string");
+  EXPECT_TRUE(
+      error(R"({"precision": "5bit"})").starts_with("'precision' is '\"5bit\"'; there are"));
 }
 
 TEST(PatternTest, StarsAndQuestionMarks) {

@@ -46,4 +46,9 @@ struct StoredWeight {
   StoredSource source = {};
 };
 
+// Of all parts, with the padding between them.
+inline std::int64_t stored_bytes(const StoredWeight& stored) {
+  return stored_bytes(stored.layout, stored.rows);
+}
+
 }  // namespace subbyte

@@ -9,6 +9,7 @@
 #include "graph/grid.h"
 #include "quantize/arrived.h"
 #include "quantize/choose_encoding.h"
+#include "quantize/encoding.h"
 #include "quantize/flow.h"
 #include "quantize/mixed.h"
 #include "quantize/uses.h"
@@ -39,6 +40,17 @@ void choose_encodings(const SampledUses& found, std::vector<Assignment>& assignm
     const WeightUse& use = found.uses[i];
     *affine = choose_encoding(affine->bits, found.samples[i], use.k, use.range.largest);
   });
+}
+
+// As a rule asks for; what is stored as floats stays so.
+void set_form(const AffineForm& form, const WeightUse& use, Assignment& assignment) {
+  auto* const affine = std::get_if<AffineEncoding>(&assignment.encoding);
+  if (affine == nullptr) return;
+  for (AffineEncoding encoding : affine_encodings(affine->bits, use.range.largest)) {
+    if (encoding.zero_bits != form.zero_bits) continue;
+    encoding.group = form.group;
+    *affine = encoding;
+  }
 }
 
 // Calls `change` with those of the uses that are marked, and their assignments.
@@ -77,14 +89,13 @@ void widen(const std::vector<WeightUse>& uses, const PrecisionPolicy& policy,
   });
 }
 
-std::optional<BrokenPromise> broken_promise(const WeightPlan& plan, Precision precision,
-                                            const std::vector<bool>& named) {
+std::optional<BrokenPromise> broken_promise(const WeightPlan& plan, Precision precision) {
   BrokenPromise broken{bits_of(precision), 0, {}};
   double all = 0, kept = 0;
   for (std::size_t i = 0; i < plan.uses.size(); ++i) {
     const auto parameters = static_cast<double>(plan.uses[i].parameters());
     all += parameters;
-    if (named[i] || value_bits(plan.assignments[i].encoding) <= broken.bits) {
+    if (plan.named[i] || value_bits(plan.assignments[i].encoding) <= broken.bits) {
       kept += parameters;
     } else {
       broken.wider.push_back(i);
@@ -184,31 +195,61 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
   for (const WeightUse& use : plan.uses) {
     precisions.push_back(policy.precision.value_or(mixed_precision(use.component)));
   }
-  std::vector<bool> named(plan.uses.size(), false);
+  plan.named.resize(plan.uses.size(), false);
+  std::vector<bool>& named = plan.named;
+  std::vector<std::optional<AffineForm>> forms(plan.uses.size());
   if (policy.rules) {
     std::vector<std::string> names;
     for (const WeightUse& use : plan.uses) names.push_back(model.main().values[use.value].name);
-    SUBBYTE_TRY(named, apply_mixed_precision(*policy.rules, plan.uses, names, precisions));
+    SUBBYTE_TRY(named, apply_mixed_precision(*policy.rules, plan.uses, names, precisions, &forms));
   }
   plan.assignments = assign_encodings(plan.uses, precisions);
   choose_encodings(found, plan.assignments);
-  const bool all_narrow = policy.precision && bits_of(*policy.precision) < 8;
+  for (std::size_t i = 0; i < forms.size(); ++i)
+    if (forms[i]) set_form(*forms[i], plan.uses[i], plan.assignments[i]);
+  // A mix takes about as many bits as 4.
+  const bool all_narrow = !policy.precision || bits_of(*policy.precision) < 8;
   std::vector<bool> narrow(plan.uses.size(), all_narrow);
   for (std::size_t i = 0; i < narrow.size(); ++i) {
     if (named[i] && bits_of(precisions[i]) < 8) narrow[i] = true;
   }
   for_marked(plan.uses, narrow, plan.assignments,
              [](const auto& some, auto& theirs) { narrow_others(some, theirs); });
+  plan.as_asked = plan.assignments;
   widen(plan.uses, policy, precisions, named, plan.assignments);
   const std::vector<bool> arrived =
       keep_arrived(model, plan.uses, plan.assignments, plan.requantized);
+  for (std::size_t i = 0; i < plan.uses.size(); ++i)
+    if (arrived[i]) plan.as_asked[i] = plan.assignments[i];
   for (std::size_t i = 0; i < plan.uses.size(); ++i) {
     plan.stored.emplace(plan.uses[i].value,
                         stored_weight(plan.uses[i], plan.assignments[i], arrived[i]));
   }
   plan.model_type = model_type(plan.uses);
-  if (policy.precision) plan.broken = broken_promise(plan, *policy.precision, named);
+  if (policy.precision) judge_promise(plan, *policy.precision);
   return plan;
+}
+
+void store_as(const Model& model, WeightPlan& plan, std::size_t use, Assignment assignment) {
+  const WeightUse& of = plan.uses[use];
+  const Tensor& constant = *model.main().values[of.value].constant;
+  bool arrived = false;
+  if (has_grid(constant)) {
+    const auto own = arrived_encoding(constant, of.order);
+    arrived = own && *own == assignment.encoding;
+  }
+  plan.stored[of.value] = stored_weight(of, assignment, arrived);
+  plan.assignments[use] = std::move(assignment);
+}
+
+std::int64_t stored_bytes(const WeightPlan& plan) {
+  std::int64_t bytes = 0;
+  for (const auto& [value, weight] : plan.stored) bytes += aligned(stored_bytes(weight));
+  return bytes;
+}
+
+void judge_promise(WeightPlan& plan, Precision precision) {
+  plan.broken = broken_promise(plan, precision);
 }
 
 std::vector<std::string> widening_notes(const Model& model, const WeightPlan& plan) {

@@ -37,6 +37,9 @@ struct BrokenPromise {
 struct WeightPlan {
   std::vector<WeightUse> uses;
   std::vector<Assignment> assignments;  // one for each use
+  // As they were before the smallest were kept wider, and which a rule of the user's names.
+  std::vector<Assignment> as_asked;
+  std::vector<bool> named;
   std::map<ValueId, StoredWeight> stored;
   std::string model_type;  // transformer, convolutional, or other
   std::optional<BrokenPromise> broken;
@@ -49,6 +52,14 @@ struct WeightPlan {
 Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& policy,
                                   const MeasureWeights& measure);
 Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& policy);
+
+// Stores the weight of a use another way; one whose encoding is that which it arrived with keeps
+// its codes.
+void store_as(const Model& model, WeightPlan& plan, std::size_t use, Assignment assignment);
+// Of the weights as stored, each part aligned.
+std::int64_t stored_bytes(const WeightPlan& plan);
+// Finds anew whether `precision` keeps what it promises.
+void judge_promise(WeightPlan& plan, Precision precision);
 
 // A sentence for each weight that is stored wider than asked, in the order of the uses.
 std::vector<std::string> widening_notes(const Model& model, const WeightPlan& plan);

@@ -16,14 +16,6 @@ double bits_stored(const WeightUse& use, const Encoding& encoding) {
          static_cast<double>(row.values + row.scales + row.zero_points);
 }
 
-// What a matrix becomes where it is kept wider: the better of those that take the fewest bytes.
-Encoding wider(const WeightUse& use) {
-  const Encoding eight = affine_encoding(8, use.k, use.range.largest);
-  const Encoding half = FloatEncoding{16};
-  const bool fits = fits_float16(use.range.largest);
-  return fits && bits_stored(use, half) <= bits_stored(use, eight) ? half : eight;
-}
-
 std::string reason_of(const Encoding& encoding, const WeightUse& use, int bits) {
   if (std::holds_alternative<FloatEncoding>(encoding)) {
     return fmt::format("with {} values a row it takes no more bytes as float16 than at 8 bits",
@@ -50,6 +42,13 @@ std::vector<std::size_t> candidates(std::span<const WeightUse> uses, int bits,
 
 }  // namespace
 
+Encoding wider_encoding(const WeightUse& use) {
+  const Encoding eight = affine_encoding(8, use.k, use.range.largest);
+  const Encoding half = FloatEncoding{16};
+  const bool fits = fits_float16(use.range.largest);
+  return fits && bits_stored(use, half) <= bits_stored(use, eight) ? half : eight;
+}
+
 void widen_smallest(std::span<const WeightUse> uses, Precision precision,
                     const std::vector<bool>& may_widen, std::vector<Assignment>& assignments) {
   const int bits = bits_of(precision);
@@ -67,7 +66,7 @@ void widen_smallest(std::span<const WeightUse> uses, Precision precision,
   double chosen = 0, more_bits = 0;
   for (const std::size_t i : candidates(uses, bits, may_widen, assignments)) {
     const WeightUse& use = uses[i];
-    const Encoding encoding = wider(use);
+    const Encoding encoding = wider_encoding(use);
     if (value_bits(encoding) <= bits) continue;
     chosen += static_cast<double>(use.parameters());
     more_bits += bits_stored(use, encoding) - bits_stored(use, assignments[i].encoding);

@@ -16,6 +16,9 @@ inline constexpr double kMostWide = 0.0495;
 inline constexpr double kMostBitsAbove = 0.945;
 inline constexpr double kMostWideBits = 0.14;
 
+// What a matrix becomes where it is kept wider: 8 bits, or float16 where that takes no more bytes.
+Encoding wider_encoding(const WeightUse& use);
+
 // Of the matrices that `precision` (8 bits or fewer) was asked for (`may_widen`, one for each use),
 // the smallest: to 8 bits, or to float16 where that takes no more bytes. The smallest tensors cost
 // least and lose most: depthwise kernels, the stem of a convolutional network, squeeze-and-excite.

@@ -9,14 +9,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness import run
 
-VERBS = "convert, inspect, verify, evaluate, list, detect, find, help"
+VERBS = "convert, quantize, inspect, verify, evaluate, list, detect, find, help"
 
 
 def version() -> str:
     return run("--version").stdout.split()[-1]
 
 
-@pytest.mark.parametrize("verb", ["quantize", "session", "generate", "tune", "profile"])
+@pytest.mark.parametrize("verb", ["session", "generate", "tune", "profile"])
 def test_verbs_to_come(tmp_path, verb):
     done = run(verb, "m.onnx", check=False, cwd=tmp_path)
     message = f"error: subbyte {version()} has no verb '{verb}' yet; there are {VERBS}\n"
@@ -26,8 +26,7 @@ def test_verbs_to_come(tmp_path, verb):
 @pytest.mark.parametrize(
     "option",
     [
-        *("--state", "--target-size", "--target-bits", "--max-loss"),
-        *("--checkpoint", "--report", "--qdq", "--json"),
+        *("--state", "--checkpoint", "--report", "--qdq", "--json"),
     ],
 )
 @pytest.mark.parametrize("spelling", ["{} int8", "{}=int8"])
@@ -96,6 +95,30 @@ def test_short_options(tmp_path):
         (
             "--single-file --shard-size 1MB",
             "--shard-size: with --single-file there are no files of weights; leave one of the two out",
+        ),
+        (
+            "--target-size 1MB --precision 4bit",
+            "--target-size: it chooses the width of each weight, --precision 4bit is one for all; leave one of the two "
+            "out",
+        ),
+        (
+            "--target-bits 3.2 --max-loss 1%",
+            "--max-loss: --target-bits already says how small the model is to be; leave one of the two out",
+        ),
+        ("--target-size big", "--target-size: 'big' is not a size; write a number and KB, MB or GB, such as 200MB"),
+        ("--target-size 0MB", "--target-size: '0MB' is not a size; write a number and KB, MB or GB, such as 200MB"),
+        (
+            "--target-bits 33",
+            "--target-bits: '33' is no number of bits a weight; write one above 0 and up to 32, such as 3.2",
+        ),
+        ("--max-loss psnr=1%", "--max-loss: 'psnr' is no measure; there are error, kl, flips"),
+        (
+            "--max-loss error=-1",
+            "--max-loss: 'error=-1' is no loss; write a measure, = and a number, such as error=1%, flips=2% or kl=0.05",
+        ),
+        (
+            "--max-loss 1% --calibration none",
+            "--max-loss: with --calibration none nothing is run that would tell what is lost; leave one of the two out",
         ),
         ("--output EMPTY", "--output: the name is empty; name a file; see subbyte convert --help"),
         ("--log-file EMPTY", "--log-file: the name is empty; name a file; see subbyte convert --help"),

@@ -35,6 +35,9 @@ Shift mean_shift(std::span<const Tensor> exact, std::span<const Tensor> found,
                  std::span<const std::size_t> kinds, std::size_t axis);
 void add_shift(std::span<Tensor> values, std::size_t axis, const Shift& shift);
 
+// Zeros for each node that can_shift() holds for: where calibration may store biases.
+Shifts no_shifts(const Graph& graph, const std::map<ValueId, StoredWeight>& stored);
+
 // Makes the shifts part of the biases: numbers of `plan` where there is a bias, constants of the
 // model's (zeros, which the plan stores as the shift) and Add nodes where there is none. The float
 // model stays what it is.

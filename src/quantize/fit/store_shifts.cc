@@ -237,6 +237,17 @@ bool can_shift(const Graph& graph, const std::map<ValueId, StoredWeight>& stored
   return bias != nullptr && is_row(*bias, channels);
 }
 
+Shifts no_shifts(const Graph& graph, const std::map<ValueId, StoredWeight>& stored) {
+  Shifts shifts;
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+    if (!can_shift(graph, stored, n)) continue;
+    const Node& node = graph.nodes[n];
+    const auto channels = channels_of(node, *graph.constant(node.inputs[kWeight]));
+    shifts.emplace(n, Shift(static_cast<std::size_t>(channels), 0.0f));
+  }
+  return shifts;
+}
+
 void store_shifts(Model& model, WeightPlan& plan, const Shifts& shifts) {
   BiasMaker maker(model, plan);
   for (const auto& [node, shift] : shifts) maker.shift(node, shift);

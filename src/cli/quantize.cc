@@ -1,0 +1,89 @@
+// `subbyte quantize`: the widths that convert would choose, as a file that it takes.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "cli/conversion.h"
+#include "cli/log_observer.h"
+#include "compile/file_claims.h"
+#include "compile/precision_file.h"
+#include "data/load_samples.h"
+
+namespace subbyte {
+
+namespace {
+
+std::string default_output(const ConvertOptions& options) {
+  const std::filesystem::path path(options.source);
+  return (path.parent_path() / fmt::format("{}.{}.json", path.stem().string(), options.precision))
+      .string();
+}
+
+Expected<void> check_replaceable(FileSystem& files, const std::string& path, bool force) {
+  if (force || files.status(path).kind != FileStatus::Kind::regular) return {};
+  SUBBYTE_TRY(const auto content, files.map(path));
+  if (is_precision_file(content->bytes())) return {};
+  return fail_as(ErrorKind::io,
+                 "--output {}: a file that subbyte quantize did not write is there; name another, "
+                 "or pass --force to replace it",
+                 quoted(path));
+}
+
+// "12 weights at 4bit, 3 at 8bit".
+std::string summary(const std::string& text) {
+  std::map<std::string, int> counts;
+  const auto file = nlohmann::json::parse(text);
+  for (const auto& [name, entry] : file["tensors"].items())
+    ++counts[entry["precision"].get<std::string>()];
+  std::string words;
+  for (const auto& [precision, count] : counts)
+    words += fmt::format("{}{} at {}", words.empty() ? "" : ", ", count, precision);
+  return words.empty() ? "no weights to choose for" : "weights: " + words;
+}
+
+}  // namespace
+
+Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
+  if (options.precision.empty()) options.precision = "mixed";
+  SUBBYTE_CHECK_OK(check_choosing(options));
+  SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs, options.renames));
+  const std::string output = options.output.empty() ? default_output(options) : options.output;
+  if (!output.ends_with(".json")) {
+    return fail_as(ErrorKind::usage, "--output {}: a mixed-precision file's name ends in .json",
+                   quoted(output));
+  }
+  FileClaims claims(files);
+  SUBBYTE_CHECK_OK(claims.reads(options.source, "the source itself"));
+  if (gives_samples(options)) {
+    SUBBYTE_TRY(const auto samples, sample_files(files, options.calibration));
+    for (const std::string& path : samples)
+      SUBBYTE_CHECK_OK(claims.reads(path, "a file of --calibration"));
+  }
+  SUBBYTE_CHECK_OK(claims.writes("--output", output, "the mixed-precision file"));
+  if (!options.log_file.empty()) {
+    SUBBYTE_CHECK_OK(claims.writes("--log-file", options.log_file, "the log", true));
+    log.keep();
+  }
+  log.say(LogLevel::info, fmt::format("reading {}", quoted(options.source)));
+  LogObserver observer(log);
+  SUBBYTE_TRY(const Source source, open_source(files, options.source));
+  SUBBYTE_TRY(Model model, read_model(source, observer));
+  for (const std::string& path : model.data_files)
+    SUBBYTE_CHECK_OK(claims.reads(path, "the source's own data"));
+  SUBBYTE_CHECK_OK(check_replaceable(files, output, options.force));
+  SUBBYTE_CHECK_OK(check_replaceable_log(files, options.log_file, options.force));
+  if (!options.log_file.empty()) SUBBYTE_CHECK_OK(log.write_to(options.log_file));
+  SUBBYTE_TRY(const CompileOptions choosing, compile_options(files, options));
+  SUBBYTE_TRY(const std::string text,
+              choose_precisions(source, std::move(model), choosing, observer));
+  SUBBYTE_TRY(const auto writer, files.create(output));
+  SUBBYTE_CHECK_OK(writer->write(std::as_bytes(std::span(text))));
+  SUBBYTE_CHECK_OK(writer->commit());
+  fmt::print("{}: {}\n", quoted(output), summary(text));
+  return {};
+}
+
+}  // namespace subbyte

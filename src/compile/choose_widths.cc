@@ -1,0 +1,406 @@
+#include "compile/choose_widths.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "passes/passes.h"
+#include "plan/lower.h"
+#include "quantize/allocate/variants.h"
+#include "quantize/allocate/widen_measured.h"
+#include "quantize/fit/output_shift.h"
+#include "samples/output_content.h"
+
+namespace subbyte {
+namespace {
+
+using namespace allocate;
+
+constexpr std::string_view kUniform[] = {"8bit", "4bit", "3bit", "2bit"};
+
+class Choosing {
+ public:
+  Choosing(const Model& model, const WidthSurroundings& around)
+      : model_(model), around_(around), rounded_(model) {
+    options_.effort = around.effort;
+    options_.running.cancelled = [&around] { return around.observer->cancelled(); };
+    options_.progress = [&around](std::size_t done, std::size_t count) {
+      around.observer->progress("measuring", done, count);
+    };
+  }
+
+  Expected<Mix> measure(const WeightPlan& plan) {
+    if (around_.samples == nullptr) return measure_mix(model_, plan, {}, 1, rounded_, options_);
+    MeasureOptions measuring = options_;
+    measuring.running.kinds = around_.samples->tuning_kinds;
+    return measure_mix(model_, plan, around_.samples->tuning, around_.samples->work_each, rounded_,
+                       measuring);
+  }
+
+  // The plan of those that loses least on held-out samples, the first of several; the first where
+  // nothing can be run.
+  Expected<std::size_t> best_of(std::span<const WeightPlan* const> plans) {
+    if (plans.size() < 2 || held_out(plans.size()).empty()) return std::size_t{0};
+    SUBBYTE_TRY(const auto losses,
+                losses_of(model_, plans, held_out(plans.size()), rounded_, judging(plans.size())));
+    detail(
+        fmt::format("widths: on held-out inputs the outputs lose {:.4g}", fmt::join(losses, ", ")));
+    return static_cast<std::size_t>(std::ranges::min_element(losses) - losses.begin());
+  }
+
+  // What the outputs lose with a plan, by the measure; biases corrected, nothing else chosen.
+  Expected<double> lost(const WeightPlan& plan, LossMeasure measure) {
+    const WeightPlan* const plans[] = {&plan};
+    Check check;
+    const auto contents = output_contents(model_);
+    SUBBYTE_TRY(const auto outputs, outputs_of(model_, plans, held_out(1), rounded_, judging(1)));
+    for (std::size_t o = 0; o < contents.size(); ++o) {
+      std::vector<Tensor> a, b;
+      for (std::size_t s = 0; s < outputs.exact.size(); ++s) {
+        a.push_back(outputs.exact[s][o]);
+        b.push_back(outputs.found[0][s][o]);
+      }
+      check.outputs.push_back({"", contents[o], output_loss(contents[o], a, b)});
+    }
+    return lost_of(check, measure);
+  }
+
+  // As many as the effort allows for that many runs beside the float model's.
+  std::span<const Sample> held_out(std::size_t runs) const {
+    if (around_.samples == nullptr) return {};
+    const std::span<const Sample> all(around_.samples->held_out);
+    return all.first(
+        measured_samples(model_, all, around_.samples->work_each, 2 * runs + 2, around_.effort));
+  }
+
+  RunOptions judging(std::size_t runs) const {
+    RunOptions options = options_.running;
+    options.kinds = kinds_of(around_.samples->held_out_kinds, held_out(runs).size());
+    return options;
+  }
+
+  // `plan` with one width for all matrices that no rule names: the two widest that take at most
+  // `bytes`.
+  Expected<std::vector<WeightPlan>> uniform_plans(const WeightPlan& plan,
+                                                  std::int64_t bytes) const {
+    std::vector<WeightPlan> plans;
+    for (const std::string_view name : kUniform) {
+      SUBBYTE_TRY(const WeightPlan same, plan_weights(model_, policy_from_name(name).value()));
+      WeightPlan uniform = plan;
+      for (std::size_t i = 0; i < plan.uses.size(); ++i)
+        if (is_matrix(plan.uses[i].kind) && !plan.named[i])
+          store_as(model_, uniform, i, same.assignments[i]);
+      if (stored_bytes(uniform) <= bytes) plans.push_back(std::move(uniform));
+      if (plans.size() == 2) break;
+    }
+    return plans;
+  }
+
+  // The loss of each of these weights alone; nothing where there is too much to run.
+  Expected<std::vector<double>> each(std::span<const StoredWeight> questions) {
+    const std::span<const Sample> all(around_.samples->tuning);
+    const std::size_t count =
+        measured_samples(model_, all, around_.samples->work_each, questions.size(), around_.effort);
+    if (count == 0) return std::vector<double>();
+    MeasureOptions measuring = options_;
+    measuring.running.kinds = kinds_of(around_.samples->tuning_kinds, count);
+    return measure_each(model_, questions, all.first(count), rounded_, measuring);
+  }
+
+  const MeasureOptions& options() const { return options_; }
+  void detail(const std::string& text) const {
+    if (around_.observer->wants_details()) around_.observer->detail(text);
+  }
+  void note(const std::string& text) const { around_.observer->note(text); }
+
+ private:
+  const Model& model_;
+  const WidthSurroundings& around_;
+  RoundedWeights rounded_;
+  MeasureOptions options_;
+};
+
+// Takes the best of the mix, of the others and of those with one width for all in as many bytes.
+Expected<void> take_best(Choosing& choosing, WeightPlan mixed, std::int64_t bytes,
+                         std::span<const WeightPlan* const> others, WeightPlan& plan) {
+  SUBBYTE_TRY(const auto uniform, choosing.uniform_plans(plan, bytes));
+  std::vector<const WeightPlan*> all{&mixed};
+  all.insert(all.end(), others.begin(), others.end());
+  for (const WeightPlan& one : uniform) all.push_back(&one);
+  SUBBYTE_TRY(const std::size_t best, choosing.best_of(all));
+  WeightPlan taken = *all[best];
+  taken.broken.reset();
+  // Nothing is wider than asked, for no width was.
+  for (std::size_t i = 0; i < taken.uses.size(); ++i)
+    if (is_matrix(taken.uses[i].kind) && value_bits(taken.assignments[i].encoding) < 32)
+      taken.assignments[i].reason.clear();
+  plan = std::move(taken);
+  return {};
+}
+
+// What the module would hold, with every bias that calibration may make.
+Expected<StoredTotals> totals_of(const Model& model, const WidthSurroundings& around,
+                                 const WeightPlan& weights) {
+  Model copy = model;
+  WeightPlan plan = weights;
+  if (around.adds_biases) fit::store_shifts(copy, plan, fit::no_shifts(model.main(), plan.stored));
+  SUBBYTE_CHECK_OK(run_passes(copy, fusion_passes()));
+  SUBBYTE_TRY(const Plan lowered, lower(copy, plan.stored));
+  StoredTotals totals;
+  for (const StoredWeight& stored : lowered.weights) {
+    totals.bytes = aligned(totals.bytes) + stored_bytes(stored);
+    totals.numbers += stored.rows * stored.k;
+  }
+  return totals;
+}
+
+std::string size_text(const StoredTotals& totals) {
+  return fmt::format("{} ({:.2f} bits a weight)", bytes_text(totals.bytes),
+                     static_cast<double>(totals.bytes) * 8 /
+                         static_cast<double>(std::max<std::int64_t>(totals.numbers, 1)));
+}
+
+std::string goal_text(const WidthGoal& goal) {
+  return goal.bytes ? fmt::format("--target-size {}", bytes_text(*goal.bytes))
+                    : fmt::format("--target-bits {}", *goal.bits);
+}
+
+void note_unmeasured(const Choosing& choosing, const Mix& mix, const WidthSurroundings& around,
+                     std::string_view instead) {
+  if (mix.samples > 0) return;
+  choosing.note(fmt::format(
+      "widths are chosen {}, for nothing was measured ({})", instead,
+      around.samples == nullptr ? around.reason : "it takes more work than the effort allows"));
+}
+
+// The largest mix that keeps to `bytes` with all that the module adds.
+Expected<std::optional<WeightPlan>> mix_within(const Model& model, const WeightPlan& plan,
+                                               const Mix& mix, std::int64_t bytes,
+                                               const WidthSurroundings& around) {
+  SUBBYTE_TRY(const StoredTotals before, totals_of(model, around, plan));
+  std::int64_t rest = bytes - (before.bytes - stored_bytes(plan));
+  // What is added depends on the widths a little.
+  constexpr int kTries = 8;
+  for (int i = 0; i < kTries; ++i) {
+    auto mixed = plan_within(model, plan, mix, rest);
+    if (!mixed) break;
+    SUBBYTE_TRY(const StoredTotals totals, totals_of(model, around, *mixed));
+    if (totals.bytes <= bytes) return mixed;
+    rest -= totals.bytes - bytes;
+  }
+  return std::optional<WeightPlan>();
+}
+
+double measure_of(const OutputLoss& loss, LossMeasure measure) {
+  switch (measure) {
+    case LossMeasure::error:
+      return loss.relative_l2.value;
+    case LossMeasure::kl:
+      return loss.kl ? loss.kl->value : 0;
+    case LossMeasure::flips:
+      return loss.flips ? loss.flips->value : 0;
+  }
+  return 0;
+}
+
+std::string loss_text(LossMeasure measure, double lost) {
+  return measure == LossMeasure::kl ? fmt::format("{:.3g}", lost)
+                                    : fmt::format("{:.3g} %", lost * 100);
+}
+
+// The number of bytes, of a few hundred evenly spread, at which a mix first loses at most `most`:
+// found by halving, as if losses only fell with bytes.
+Expected<std::optional<WeightPlan>> smallest_losing(const Model& model, const WeightPlan& plan,
+                                                    const Mix& mix, LossMeasure measure,
+                                                    double most, Choosing& choosing) {
+  constexpr int kSteps = 256;
+  const std::int64_t least = least_bytes(mix), widest = most_bytes(mix);
+  std::optional<WeightPlan> found;
+  int low = -1, high = kSteps;  // `high` is known to do, once it was found
+  while (high - low > 1) {
+    const int step = found || low >= 0 ? (low + high) / 2 : kSteps / 4;
+    auto mixed = plan_within(model, plan, mix, least + (widest - least) * step / kSteps);
+    SUBBYTE_TRY(const double lost, choosing.lost(*mixed, measure));
+    if (lost <= most) {
+      high = step;
+      found = std::move(mixed);
+    } else {
+      low = step;
+    }
+  }
+  if (!found) {
+    auto mixed = plan_within(model, plan, mix, widest);
+    SUBBYTE_TRY(const double lost, choosing.lost(*mixed, measure));
+    if (lost <= most) found = std::move(mixed);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string measure_name(LossMeasure measure) {
+  switch (measure) {
+    case LossMeasure::error:
+      return "error";
+    case LossMeasure::kl:
+      return "kl";
+    case LossMeasure::flips:
+      return "flips";
+  }
+  return "error";
+}
+
+Expected<LossMeasure> fitting_measure(const Model& model, const LossGoal& goal) {
+  const bool decides = std::ranges::any_of(
+      output_contents(model), [](const OutputContent& c) { return c.says != Says::numbers; });
+  if (!goal.measure) return decides ? LossMeasure::flips : LossMeasure::error;
+  if (*goal.measure != LossMeasure::error && !decides) {
+    return fail(
+        "--max-loss {}: no output of the model is a distribution or decides something; "
+        "'error' is what fits its outputs",
+        measure_name(*goal.measure));
+  }
+  return *goal.measure;
+}
+
+double lost_of(const Check& check, LossMeasure measure) {
+  double most = 0;
+  for (const OutputCheck& output : check.outputs)
+    most = std::max(most, measure_of(output.loss, measure));
+  return most;
+}
+
+Expected<void> choose_mixed(const Model& model, WeightPlan& plan, const WidthSurroundings& around) {
+  Choosing choosing(model, around);
+  if (around.samples == nullptr) return {};
+  SUBBYTE_TRY(const Mix mix, choosing.measure(plan));
+  if (mix.samples == 0) {
+    note_unmeasured(choosing, mix, around, "by component");
+    return {};
+  }
+  const std::int64_t bytes = stored_bytes(plan);
+  auto mixed = plan_within(model, plan, mix, bytes);
+  if (!mixed) return {};
+  const WeightPlan by_component = plan;
+  const WeightPlan* const others[] = {&by_component};
+  return take_best(choosing, std::move(*mixed), bytes, others, plan);
+}
+
+Expected<void> choose_wider(const Model& model, WeightPlan& plan, Precision precision,
+                            const WidthSurroundings& around) {
+  const Choosing choosing(model, around);
+  SUBBYTE_TRY(const auto report,
+              widen_measured(model, plan, precision, *around.samples, choosing.options()));
+  choosing.detail(
+      report.samples == 0
+          ? "widths: the smallest weights stay wider, for nothing was measured"
+          : fmt::format("widths: on held-out inputs the outputs lose {:.4g} with the smallest "
+                        "weights wider, {:.4g} with those that lost most on {} inputs, which is {}",
+                        report.smallest, report.measured, report.samples,
+                        report.changed ? "kept" : "not kept"));
+  return {};
+}
+
+Expected<void> choose_for_size(const Model& model, WeightPlan& plan, const WidthGoal& goal,
+                               const WidthSurroundings& around) {
+  Choosing choosing(model, around);
+  SUBBYTE_TRY(const Mix mix, choosing.measure(plan));
+  note_unmeasured(choosing, mix, around, "by what rounding loses of the weights alone");
+  SUBBYTE_TRY(const StoredTotals now, totals_of(model, around, plan));
+  const std::int64_t bytes =
+      goal.bytes ? *goal.bytes
+                 : static_cast<std::int64_t>(*goal.bits / 8 * static_cast<double>(now.numbers));
+  SUBBYTE_TRY(auto mixed, mix_within(model, plan, mix, bytes, around));
+  if (!mixed) {
+    SUBBYTE_TRY(const StoredTotals least,
+                totals_of(model, around, plan_within(model, plan, mix, least_bytes(mix)).value()));
+    SUBBYTE_TRY(const StoredTotals most,
+                totals_of(model, around, plan_within(model, plan, mix, most_bytes(mix)).value()));
+    return fail(
+        "{}: the weights of {} take at least {}, all that may be narrow at the fewest bits, and at "
+        "most {}; ask for something in between",
+        goal_text(goal), quoted(model.source_name), size_text(least), size_text(most));
+  }
+  const WeightPlan fits = *mixed;
+  const std::int64_t reached = stored_bytes(fits);
+  SUBBYTE_CHECK_OK(take_best(choosing, std::move(*mixed), reached, {}, plan));
+  // Biases that calibration may make are larger beside weights of one width.
+  SUBBYTE_TRY(const StoredTotals taken, totals_of(model, around, plan));
+  if (taken.bytes > bytes) plan = fits;
+  return {};
+}
+
+Expected<std::vector<std::optional<double>>> matrix_losses(const Model& model,
+                                                           const WeightPlan& plan,
+                                                           const WidthSurroundings& around) {
+  std::vector<std::optional<double>> losses(plan.uses.size());
+  std::vector<std::size_t> asked;
+  std::vector<StoredWeight> questions;
+  for (std::size_t i = 0; i < plan.uses.size(); ++i) {
+    const StoredWeight& stored = plan.stored.at(plan.uses[i].value);
+    if (!is_matrix(plan.uses[i].kind) || value_bits(stored.encoding) == 32) continue;
+    asked.push_back(i);
+    questions.push_back(stored);
+  }
+  Choosing choosing(model, around);
+  SUBBYTE_TRY(const auto measured, choosing.each(questions));
+  for (std::size_t q = 0; q < measured.size(); ++q) losses[asked[q]] = measured[q];
+  return losses;
+}
+
+Expected<TriedPlan> choose_for_loss(const Model& model, const WeightPlan& plan,
+                                    const LossGoal& goal, const WidthSurroundings& around,
+                                    const std::function<Expected<TriedPlan>(WeightPlan)>& finish) {
+  Choosing choosing(model, around);
+  SUBBYTE_TRY(const LossMeasure measure, fitting_measure(model, goal));
+  if (around.samples == nullptr || choosing.held_out(1).empty()) {
+    return fail(
+        "--max-loss: what is lost cannot be measured: {}; --target-size and --target-bits "
+        "need no running",
+        around.samples == nullptr ? around.reason : "it takes more work than the effort allows");
+  }
+  SUBBYTE_TRY(const Mix mix, choosing.measure(plan));
+  note_unmeasured(choosing, mix, around, "by what rounding loses of the weights alone");
+  if (!goal.measure)
+    choosing.note(fmt::format("--max-loss: what fits the outputs is '{}'", measure_name(measure)));
+  std::optional<TriedPlan> best;
+  // Calibration changes what is lost, mostly for the better: the bound on what is lost before it is
+  // moved by as much.
+  constexpr int kTries = 4;
+  std::int64_t best_bytes = 0;
+  double bound = goal.most;
+  for (int i = 0; i < kTries; ++i) {
+    SUBBYTE_TRY(auto next, smallest_losing(model, plan, mix, measure, bound, choosing));
+    if (!next) next = plan_within(model, plan, mix, most_bytes(mix));
+    const std::int64_t bytes = stored_bytes(*next);
+    if (best && bytes >= best_bytes) break;
+    const bool widest = bytes == most_bytes(mix);
+    SUBBYTE_TRY(auto tried, finish(std::move(*next)));
+    choosing.detail(fmt::format("widths: {} lose {} once calibrated",
+                                bytes_text(stored_bytes(tried.plan)),
+                                loss_text(measure, tried.lost)));
+    const bool does = tried.lost <= goal.most;
+    const double ratio = tried.lost > 0 ? goal.most / tried.lost : 8;
+    if (does) {
+      best = std::move(tried);
+      best_bytes = bytes;
+      bound *= std::clamp(ratio, 1.05, 8.0);
+      if (ratio < 1.1) break;
+    } else {
+      if (best || widest) break;
+      bound *= std::min(ratio * 0.8, 0.9);
+    }
+  }
+  if (best) return std::move(*best);
+  SUBBYTE_TRY(auto tried, finish(plan_within(model, plan, mix, most_bytes(mix)).value()));
+  if (tried.lost <= goal.most) return tried;
+  return fail(
+      "--max-loss {}={}: even the widest weights, {}, lose {}; that is the least that is "
+      "possible",
+      measure_name(measure), loss_text(measure, goal.most), bytes_text(stored_bytes(tried.plan)),
+      loss_text(measure, tried.lost));
+}
+
+}  // namespace subbyte

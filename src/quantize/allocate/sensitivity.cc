@@ -1,0 +1,102 @@
+#include "quantize/allocate/sensitivity.h"
+
+#include <algorithm>
+#include <map>
+
+#include "calibrate/batches.h"
+#include "quantize/allocate/loss.h"
+
+namespace subbyte::allocate {
+namespace {
+
+// Multiply-adds that measuring may take: a third of what calibration may.
+double work_of(Effort effort) {
+  switch (effort) {
+    case Effort::fast:
+      return 7e9;
+    case Effort::good:
+      return 1e11;
+    case Effort::best:
+      return 1e12;
+  }
+  return 0;
+}
+
+// More samples change the order of weights little; made pictures repeat their kinds after twelve.
+constexpr std::size_t kMostSamples = 24, kFewestSamples = 2;
+constexpr std::int64_t kMemory = std::int64_t{1} << 28;
+
+// The questions about the weights that each node is the first to read.
+std::map<NodeId, std::vector<std::size_t>> by_first_reader(
+    const Graph& graph, std::span<const StoredWeight> questions) {
+  std::map<ValueId, std::vector<std::size_t>> of_weight;
+  for (std::size_t q = 0; q < questions.size(); ++q) of_weight[questions[q].value].push_back(q);
+  std::map<NodeId, std::vector<std::size_t>> by_reader;
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+    for (const ValueId input : graph.nodes[n].inputs) {
+      const auto found = of_weight.find(input);
+      if (found == of_weight.end()) continue;
+      auto& here = by_reader[n];
+      here.insert(here.end(), found->second.begin(), found->second.end());
+      of_weight.erase(found);
+    }
+  }
+  return by_reader;
+}
+
+}  // namespace
+
+std::span<const std::size_t> kinds_of(std::span<const std::size_t> kinds, std::size_t samples) {
+  return kinds.first(std::min(samples, kinds.size()));
+}
+
+std::size_t measured_samples(const Model& model, std::span<const Sample> samples, double work_each,
+                             std::size_t questions, Effort effort) {
+  const double of_one = work_each * (static_cast<double>(questions) / 2 + 2);
+  const double most = of_one > 0 ? work_of(effort) / of_one : kMostSamples;
+  std::size_t count = 0;
+  std::int64_t bytes = 0;
+  while (count < std::min(samples.size(), kMostSamples) && static_cast<double>(count) + 1 <= most) {
+    bytes += calibrate::activation_bytes(model, samples[count]);
+    if (bytes > kMemory) break;
+    ++count;
+  }
+  return count < kFewestSamples ? 0 : count;
+}
+
+Expected<std::vector<double>> measure_each(const Model& model,
+                                           std::span<const StoredWeight> questions,
+                                           std::span<const Sample> samples, RoundedWeights& rounded,
+                                           const MeasureOptions& options) {
+  const Graph& graph = model.main();
+  const ExecuteOptions plain{.threads = options.running.threads,
+                             .cancelled = options.running.cancelled};
+  const auto contents = output_contents(model);
+  SUBBYTE_TRY(const auto wanted, execute(model, samples, plain));
+  SUBBYTE_TRY(auto exact, Execution::begin(model, samples, plain));
+  std::vector<double> losses(questions.size(), 0);
+  std::size_t done = 0;
+  for (const auto& [n, asked] : by_first_reader(graph, questions)) {
+    while (exact.next() < n) SUBBYTE_CHECK_OK(exact.step());
+    const Execution before = exact.fork(plain);
+    SUBBYTE_CHECK_OK(exact.step());
+    for (const std::size_t q : asked) {
+      const StoredWeight& stored = questions[q];
+      ExecuteOptions with = plain;
+      with.replace = [&](ValueId v) -> Expected<std::optional<Tensor>> {
+        if (v != stored.value) return std::nullopt;
+        return rounded.find(stored);
+      };
+      Execution run = before.fork(std::move(with));
+      SUBBYTE_CHECK_OK(run.step());
+      correct_bias(graph, {{stored.value, stored}}, n, options.running.kinds, exact, run);
+      while (run.next() < graph.nodes.size()) SUBBYTE_CHECK_OK(run.step());
+      SUBBYTE_TRY(const auto found, run.outputs());
+      losses[q] = output_loss_of(contents, wanted, found, options.running.kinds);
+      if (options.progress) options.progress(++done, questions.size());
+    }
+  }
+  return losses;
+}
+
+}  // namespace subbyte::allocate

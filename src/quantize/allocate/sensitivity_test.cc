@@ -1,0 +1,94 @@
+#include "quantize/allocate/sensitivity.h"
+
+#include <gtest/gtest.h>
+
+#include "quantize/allocate/loss.h"
+#include "quantize/fit/test_network.h"
+
+namespace subbyte::allocate {
+namespace {
+
+WeightPlan planned(const Model& model, const char* precision) {
+  auto plan = plan_weights(model, policy_from_name(precision).value());
+  EXPECT_TRUE(plan) << plan.error().message;
+  return std::move(*plan);
+}
+
+std::vector<StoredWeight> matrices(const WeightPlan& plan) {
+  std::vector<StoredWeight> questions;
+  for (const WeightUse& use : plan.uses)
+    if (is_matrix(use.kind)) questions.push_back(plan.stored.at(use.value));
+  return questions;
+}
+
+TEST(MeasureEach, IsTheLossOfAPlanWithThatWeightAlone) {
+  const Model model = fit::test_network();
+  const WeightPlan plan = planned(model, "2bit");
+  const auto samples = fit::test_samples(5, 3);
+  RoundedWeights rounded(model);
+  const auto questions = matrices(plan);
+  const auto losses = measure_each(model, questions, samples, rounded, {});
+  ASSERT_TRUE(losses) << losses.error().message;
+  const WeightPlan exact = planned(model, "float32");
+  for (std::size_t q = 0; q < questions.size(); ++q) {
+    WeightPlan one = exact;
+    one.stored.at(questions[q].value) = questions[q];
+    const WeightPlan* const plans[] = {&one};
+    const auto alone = losses_of(model, plans, samples, rounded, {});
+    ASSERT_TRUE(alone);
+    EXPECT_GT((*losses)[q], 0);
+    EXPECT_DOUBLE_EQ((*losses)[q], (*alone)[0]) << q;
+  }
+}
+
+TEST(MeasureEach, IsTheSameOnAnyNumberOfThreads) {
+  const Model model = fit::test_network();
+  const WeightPlan plan = planned(model, "3bit");
+  const auto samples = fit::test_samples(4, 3);
+  const auto measured = [&](unsigned threads) {
+    RoundedWeights rounded(model);
+    return measure_each(model, matrices(plan), samples, rounded, {.running = {.threads = threads}})
+        .value();
+  };
+  EXPECT_EQ(measured(1), measured(3));
+}
+
+TEST(LossesOf, GrowAsBitsGetFewerAndAreNoneOfFloats) {
+  const Model model = fit::test_network();
+  const WeightPlan floats = planned(model, "float32"), eight = planned(model, "8bit"),
+                   four = planned(model, "4bit"), two = planned(model, "2bit");
+  const WeightPlan* const plans[] = {&floats, &eight, &four, &two};
+  RoundedWeights rounded(model);
+  const auto losses = losses_of(model, plans, fit::test_samples(4, 3), rounded, {}).value();
+  EXPECT_EQ(losses[0], 0);
+  EXPECT_LT(losses[1], losses[2]);
+  EXPECT_LT(losses[2], losses[3]);
+}
+
+TEST(MeasuredSamples, AreAsManyAsTheWorkAllows) {
+  const Model model = fit::test_network();
+  const auto samples = fit::test_samples(30, 3);
+  EXPECT_EQ(measured_samples(model, samples, 1e3, 10, Effort::good), 24u);
+  EXPECT_EQ(measured_samples(model, samples, 1e9, 28, Effort::good), 6u);
+  EXPECT_EQ(measured_samples(model, samples, 1e9, 28, Effort::fast), 0u);
+  EXPECT_EQ(measured_samples(model, samples, 1e12, 28, Effort::good), 0u);
+}
+
+Tensor floats(std::vector<std::int64_t> dims, std::vector<float> numbers) {
+  std::vector<std::byte> bytes(numbers.size() * sizeof(float));
+  std::copy_n(reinterpret_cast<const std::byte*>(numbers.data()), bytes.size(), bytes.data());
+  return make_tensor(DType::float32, std::move(dims), std::move(bytes));
+}
+
+TEST(OutputLossOf, IsOfWhatAnOutputSays) {
+  const std::vector<std::vector<Tensor>> exact = {{floats({2, 2}, {0.5f, 0.5f, 0.9f, 0.1f})}};
+  const std::vector<std::vector<Tensor>> found = {{floats({2, 2}, {0.5f, 0.5f, 0.1f, 0.9f})}};
+  // (.8^2 + .8^2) of .25 + .25 + .81 + .01.
+  EXPECT_NEAR(output_loss_of({{Says::numbers}}, exact, found), 1.28 / 1.32, 1e-6);
+  // One line of two: 2 ((sqrt .9 - sqrt .1)^2 + the same) = 2 (2 - 4 sqrt .09).
+  EXPECT_NEAR(output_loss_of({{Says::distribution, 1}}, exact, found), 1.6 / 2, 1e-6);
+  EXPECT_EQ(output_loss_of({{Says::distribution, 1}}, exact, exact), 0);
+}
+
+}  // namespace
+}  // namespace subbyte::allocate
