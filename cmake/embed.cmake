@@ -22,5 +22,6 @@ function(subbyte_embed target name file)
     COMMENT "Embedding ${name}"
     VERBATIM)
   target_sources(${target} PRIVATE ${source} ${header})
+  set_source_files_properties(${source} PROPERTIES UNITY_GROUP embedded)
   target_include_directories(${target} PRIVATE ${folder})
 endfunction()

@@ -15,10 +15,10 @@ file(WRITE ${SOURCE}.new "#include \"embedded/${NAME}.h\"
 
 namespace subbyte::embedded {
 namespace {
-constexpr char bytes[] = {
+constexpr char bytes_of_${NAME}[] = {
     ${bytes}'\\0'};
 }
-constinit const std::string_view ${NAME}(bytes, sizeof(bytes) - 1);
+constinit const std::string_view ${NAME}(bytes_of_${NAME}, sizeof(bytes_of_${NAME}) - 1);
 }
 ")
 file(RENAME ${HEADER}.new ${HEADER})

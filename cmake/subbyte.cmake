@@ -1,8 +1,14 @@
 # How every target of this project is compiled, and the two ways to declare one.
 
 add_library(subbyte_options INTERFACE)
+if(SUBBYTE_WASM)
+  # Code that the native build has warned of; what differs is that a size has 32 bits.
+  target_compile_options(subbyte_options INTERFACE -Wno-everything -Wshorten-64-to-32)
+else()
+  target_compile_options(subbyte_options INTERFACE
+    -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wno-sign-conversion)
+endif()
 target_compile_options(subbyte_options INTERFACE
-  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wno-sign-conversion
   # The same bytes on every machine: no fused multiply-add that the source does not spell out.
   -ffp-contract=off)
 target_include_directories(subbyte_options INTERFACE ${CMAKE_CURRENT_SOURCE_DIR}/src)
@@ -57,6 +63,18 @@ function(subbyte_library name)
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC subbyte_options ${arg_DEPS})
   subbyte_precompile(${name} subbyte_headers)
+  if(SUBBYTE_WASM)
+    subbyte_compile_together(${name} ${arg_SOURCES})
+  endif()
+endfunction()
+
+# subbyte_for_speed(TARGET): where the time goes. The rest of the WebAssembly build is compiled to be small.
+function(subbyte_for_speed target)
+  if(SUBBYTE_WASM)
+    target_compile_options(${target} PRIVATE -O3)
+    # Those that are precompiled are of the other kind.
+    set_target_properties(${target} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
+  endif()
 endfunction()
 
 # subbyte_test(NAME SOURCES a_test.cc ... DEPS ...): a GoogleTest program registered with ctest.

@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include <utility>
 
 #include "base/sha256.h"
+#include "base/system.h"
 #include "base/temporaries.h"
 #include "base/text.h"
 
@@ -28,12 +27,6 @@ std::string reason(int number) { return std::generic_category().message(number);
 std::string temporary_prefix(const std::string& path) {
   const std::string name = base_name_of(path);
   return fmt::format(".subbyte-{}-", sha256(std::as_bytes(std::span(name))).substr(0, 16));
-}
-
-std::uint64_t free_bytes(const std::string& folder) {
-  struct statvfs status {};
-  if (::statvfs(folder.c_str(), &status) != 0) return 0;
-  return std::uint64_t{status.f_bavail} * status.f_frsize;
 }
 
 class DiskWriter final : public FileWriter {
@@ -156,7 +149,7 @@ class DiskWriter final : public FileWriter {
 int open_locked(const std::string& path) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (file < 0) return -1;
-  ::flock(file, LOCK_EX | LOCK_NB);
+  try_lock(file);
   struct stat status {};
   if (::fstat(file, &status) == 0 && status.st_nlink > 0) return file;
   ::close(file);
@@ -179,7 +172,7 @@ Expected<std::unique_ptr<FileWriter>> create_on_disk(const std::string& path) {
   const std::string prefix = folder_of(path) + "/" + temporary_prefix(path);
   constexpr int kAttempts = 1000;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    std::string temporary = fmt::format("{}{}-{}.tmp", prefix, ::getpid(), attempt);
+    std::string temporary = fmt::format("{}{}-{}.tmp", prefix, process_id(), attempt);
     const SignalsWait wait;
     const int file = open_locked(temporary);
     if (file >= 0) return std::make_unique<DiskWriter>(path, std::move(temporary), file);
@@ -201,7 +194,7 @@ void remove_abandoned_temporaries(const std::string& path) {
     if (file < 0) continue;
     struct stat status {};
     const bool regular = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-    if (regular && ::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+    if (regular && try_lock(file)) ::unlink(entry.path().c_str());
     ::close(file);
   }
 }

@@ -1,7 +1,6 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/disk_writer.h"
 #include "base/folders.h"
+#include "base/system.h"
 #include "base/text.h"
 
 namespace subbyte {
@@ -36,21 +36,6 @@ class Descriptor {
 
  private:
   int number_;
-};
-
-class MappedFile final : public FileContent {
- public:
-  MappedFile(void* address, std::size_t size) : address_(address), size_(size) {}
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile() override {
-    if (size_ > 0) ::munmap(address_, size_);
-  }
-  Bytes bytes() const override { return {static_cast<const std::byte*>(address_), size_}; }
-
- private:
-  void* address_;
-  std::size_t size_;
 };
 
 FileStatus::Kind kind_of(mode_t mode) {
@@ -77,13 +62,7 @@ class Disk final : public FileSystem, public Folders {
       return fail_as(ErrorKind::io, "{}: this is a folder, not a file", quoted(path));
     if (!S_ISREG(status.st_mode))
       return fail_as(ErrorKind::io, "{}: this is not a regular file", quoted(path));
-    const auto size = static_cast<std::size_t>(status.st_size);
-    if (size == 0) return std::make_shared<const MappedFile>(nullptr, 0);
-    void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
-    if (address == MAP_FAILED) {
-      return fail_as(ErrorKind::io, "{}: the file cannot be read: {}", quoted(path), reason(errno));
-    }
-    return std::make_shared<const MappedFile>(address, size);
+    return map_descriptor(path, file.number(), static_cast<std::uint64_t>(status.st_size));
   }
 
   Expected<std::unique_ptr<FileWriter>> create(const std::string& path) override {

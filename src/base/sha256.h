@@ -1,6 +1,8 @@
 // SHA-256 (FIPS 180-4), incremental.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -17,7 +19,9 @@ class Sha256 {
   std::string finish();
 
  private:
+  // Of the library that computes it: sha256_openssl.cc, or sha256_zig.cc for WebAssembly.
   struct State;
+  std::array<std::uint8_t, 32> digest();
   std::unique_ptr<State> state_;
 };
 

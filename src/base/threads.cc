@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 namespace subbyte {
+namespace {
 
-struct ThreadPool::Job {
+struct Job {
   const std::function<void(std::size_t)>& work;
   std::size_t count;
   std::atomic<std::size_t> next = 0;
@@ -27,11 +32,27 @@ struct ThreadPool::Job {
   }
 };
 
-ThreadPool::ThreadPool(unsigned threads) {
+}  // namespace
+
+struct ThreadPool::Threads {
+  std::mutex mutex{};
+  std::condition_variable changed{};  // a job has come, or the end
+  std::condition_variable left{};     // a thread has left the job
+  Job* job = nullptr;
+  std::size_t generation = 0;  // of the job
+  std::size_t helping = 0;     // threads inside the job
+  bool ends = false;
+  std::vector<std::thread> all{};
+
+  void serve();
+};
+
+ThreadPool::ThreadPool(unsigned threads) : threads_(std::make_unique<Threads>()) {
   if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
-  threads_.reserve(threads - 1);
+  std::vector<std::thread>& all = threads_->all;
+  all.reserve(threads - 1);
   try {
-    while (threads_.size() + 1 < threads) threads_.emplace_back([this] { serve(); });
+    while (all.size() + 1 < threads) all.emplace_back([this] { threads_->serve(); });
   } catch (const std::system_error&) {
     // The system gives no more threads; those that there are do the work.
   }
@@ -39,43 +60,46 @@ ThreadPool::ThreadPool(unsigned threads) {
 
 ThreadPool::~ThreadPool() {
   {
-    const std::scoped_lock lock(mutex_);
-    ends_ = true;
+    const std::scoped_lock lock(threads_->mutex);
+    threads_->ends = true;
   }
-  changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  threads_->changed.notify_all();
+  for (std::thread& thread : threads_->all) thread.join();
 }
 
-void ThreadPool::serve() {
-  std::unique_lock lock(mutex_);
+std::size_t ThreadPool::size() const { return threads_->all.size() + 1; }
+
+void ThreadPool::Threads::serve() {
+  std::unique_lock lock(mutex);
   for (std::size_t seen = 0;;) {
-    changed_.wait(lock, [&] { return ends_ || (job_ != nullptr && generation_ != seen); });
-    if (ends_) return;
-    seen = generation_;
-    Job* const job = job_;
-    ++helping_;
+    changed.wait(lock, [&] { return ends || (job != nullptr && generation != seen); });
+    if (ends) return;
+    seen = generation;
+    Job* const mine = job;
+    ++helping;
     lock.unlock();
-    job->drain();
+    mine->drain();
     lock.lock();
-    if (--helping_ == 0) left_.notify_one();
+    if (--helping == 0) left.notify_one();
   }
 }
 
 void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& work) {
+  Threads& threads = *threads_;
   Job job{work, count};
-  const bool alone = threads_.empty() || count < 2;
+  const bool alone = threads.all.empty() || count < 2;
   if (!alone) {
-    const std::scoped_lock lock(mutex_);
-    job_ = &job;
-    ++generation_;
+    const std::scoped_lock lock(threads.mutex);
+    threads.job = &job;
+    ++threads.generation;
   }
   // As many as there is work for: waking the others would take longer than most jobs.
-  for (std::size_t i = 1; !alone && i < std::min(count, size()); ++i) changed_.notify_one();
+  for (std::size_t i = 1; !alone && i < std::min(count, size()); ++i) threads.changed.notify_one();
   job.drain();
   if (!alone) {
-    std::unique_lock lock(mutex_);
-    job_ = nullptr;  // who comes now comes too late
-    left_.wait(lock, [&] { return helping_ == 0; });
+    std::unique_lock lock(threads.mutex);
+    threads.job = nullptr;  // who comes now comes too late
+    threads.left.wait(lock, [&] { return threads.helping == 0; });
   }
   if (job.failure) std::rethrow_exception(job.failure);
 }

@@ -1,12 +1,9 @@
 // The one place that starts threads.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <mutex>
-#include <thread>
-#include <vector>
+#include <memory>
 
 namespace subbyte {
 
@@ -26,22 +23,13 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   // Those that there are, the caller's among them.
-  std::size_t size() const { return threads_.size() + 1; }
+  std::size_t size() const;
   // As parallel_for. One call at a time; work() does not call it.
   void run(std::size_t count, const std::function<void(std::size_t)>& work);
 
  private:
-  struct Job;
-  void serve();
-
-  std::mutex mutex_;
-  std::condition_variable changed_;  // a job has come, or the end
-  std::condition_variable left_;     // a thread has left the job
-  Job* job_ = nullptr;
-  std::size_t generation_ = 0;  // of the job
-  std::size_t helping_ = 0;     // threads inside the job
-  bool ends_ = false;
-  std::vector<std::thread> threads_;
+  struct Threads;
+  std::unique_ptr<Threads> threads_;
 };
 
 }  // namespace subbyte

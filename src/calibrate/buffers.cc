@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <new>
+
+#include "base/mutex.h"
 
 namespace subbyte::calibrate {
 namespace {
@@ -18,14 +19,14 @@ void free_aligned(std::byte* memory) { ::operator delete (memory, std::align_val
 
 // What was given back, by size.
 struct Buffers::Shelf {
-  std::mutex mutex;
+  Mutex mutex;
   std::multimap<std::size_t, std::byte*> free;
   std::size_t kept = 0;
   bool closed = false;
 
   // The smallest that is large enough, unless most of it would lie idle.
   std::byte* find(std::size_t& bytes) {
-    const std::scoped_lock lock(mutex);
+    const Lock lock(mutex);
     const auto found = free.lower_bound(bytes);
     if (found == free.end() || found->first > 2 * bytes) return nullptr;
     bytes = found->first;
@@ -37,7 +38,7 @@ struct Buffers::Shelf {
 
   void give_back(std::byte* memory, std::size_t bytes) {
     {
-      const std::scoped_lock lock(mutex);
+      const Lock lock(mutex);
       if (!closed && bytes <= kMostKept - kept) {
         free.emplace(bytes, memory);
         kept += bytes;
@@ -48,7 +49,7 @@ struct Buffers::Shelf {
   }
 
   void close() {
-    const std::scoped_lock lock(mutex);
+    const Lock lock(mutex);
     closed = true;
     for (const auto& [bytes, memory] : free) free_aligned(memory);
     free.clear();

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "cli/host.h"
 #include "cli/log.h"
 #include "compile/compile.h"
 
@@ -12,6 +13,7 @@ class LogObserver final : public Observer {
  public:
   explicit LogObserver(Log& log) : log_(log) {}
   void progress(std::string_view what, std::size_t done, std::size_t count) override {
+    tell_host(what, done, count);
     log_.progress(what, done, count);
   }
   void warning(const std::string& text) override { log_.say(LogLevel::warning, text); }

@@ -11,6 +11,7 @@
 
 #include "base/temporaries.h"
 #include "base/text.h"
+#include "cli/host.h"
 #include "cli/verbs.h"
 #include "emit/version.h"
 #include "quantize/assign.h"
@@ -417,6 +418,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    subbyte::enter_working_folder();
     subbyte::remove_temporaries_on_signals();
     return subbyte::run(argc, argv);
   } catch (const std::exception& error) {

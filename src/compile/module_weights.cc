@@ -1,12 +1,11 @@
 #include "compile/module_weights.h"
 
-#include <openssl/evp.h>
-
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/base64.h"
 #include "base/text.h"
 #include "emit/manifest.h"
 #include "emit/output_files.h"
@@ -39,19 +38,6 @@ std::vector<std::string_view> inline_weights(std::string_view module) {
     if (at < module.size() && module[at] == ',') ++at;
   }
   return found;
-}
-
-std::optional<std::vector<std::byte>> from_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::vector<std::byte> bytes(text.size() / 4 * 3);
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  if (size < 0) return std::nullopt;
-  std::size_t padding = 0;
-  while (padding < 2 && text.ends_with(padding == 0 ? "=" : "==")) ++padding;
-  bytes.resize(static_cast<std::size_t>(size) - padding);
-  return bytes;
 }
 
 // Number `index` of a stream of unsigned numbers of `bits` bits, the lowest bits first.

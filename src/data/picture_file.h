@@ -1,11 +1,16 @@
 // PNG and JPEG files.
 #pragma once
 
+#include <cstdint>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "samples/picture.h"
 
 namespace subbyte {
+
+// A picture has no more pixels, nor what is made of it on the way.
+inline constexpr std::int64_t kMostPixels = 64'000'000;
 
 // Three channels, red, green and blue, as stored (no colour management), 0 to 1; what is
 // transparent shows on black. Larger pictures than 64 million pixels are errors, as are damaged

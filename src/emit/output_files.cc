@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/base64.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "emit/module.h"
@@ -62,24 +63,6 @@ bool is_what_its_name_says(FileSystem& files, const std::string& path) {
   const auto content = files.map(path);
   return content &&
          path.ends_with(fmt::format("-{}.bin", sha256((*content)->bytes()).substr(0, 16)));
-}
-
-std::string base64_of(const std::vector<std::byte>& bytes) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t word = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t j = 0; j < 3; ++j) {
-      word = word << 8 | (j < count ? std::to_integer<std::uint32_t>(bytes[i + j]) : 0u);
-    }
-    for (std::size_t j = 0; j < 4; ++j) {
-      text += j <= count ? kDigits[word >> (18 - 6 * j) & 63u] : '=';
-    }
-  }
-  return text;
 }
 
 }  // namespace

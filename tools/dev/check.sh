@@ -58,7 +58,10 @@ tidy() {
     *) mapfile -t files < <({ git diff --name-only HEAD -- 'src/*.cc'; git ls-files --others --exclude-standard -- 'src/*.cc'; } | sort -u) ;;
   esac
   local existing=() file
-  for file in "${files[@]}"; do [[ -f $file ]] && existing+=("$file"); done
+  for file in "${files[@]}"; do
+    # Those for WebAssembly are not compiled in this build.
+    if [[ -f $file ]] && grep -qF "/$file\"" "$build/compile_commands.json"; then existing+=("$file"); fi
+  done
   [[ ${#existing[@]} -eq 0 ]] && return
   echo "${#existing[@]} files"
   # The compiler's precompiled headers are nothing that clang reads.

@@ -24,6 +24,24 @@ suite_browser() {
   node_test "${files[@]}"
 }
 
+# The npm package: packed, installed in an empty folder, and in each bundler.
+suite_npm() {
+  load pack
+  verb_pack
+  export SUBBYTE_PACKAGE=$packed
+  node_test tests/npm/*.test.mjs
+}
+
+# The same at one commit of eight: the compiler is built a second time for it, as WebAssembly.
+suite_npm_in_turn() {
+  load check
+  if [[ $(printf '%s\n' {1..8} | shard 1) == 1 ]]; then
+    suite_npm
+  else
+    echo "not at this commit; ./dev test npm runs it at any"
+  fi
+}
+
 # Every shader that the suites before this one handed to WebGPU, by a second implementation of WGSL.
 suite_shaders() { python tools/dev/validate_shaders.py "$SUBBYTE_WGSL_DUMP"; }
 

@@ -3,8 +3,8 @@
 load build
 load suites
 
-readonly everyday_suites=(check unit addresses node python browser shaders)
-readonly long_suites=(races fuzz)
+readonly everyday_suites=(check unit addresses node python browser npm_in_turn shaders)
+readonly long_suites=(npm races fuzz)
 
 verb_test() {
   local suites=() argument suite failed=()

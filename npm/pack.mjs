@@ -1,0 +1,46 @@
+// node npm/pack.mjs WASM FOLDER: compiles the package's TypeScript, puts the package together in build/npm, and packs it.
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const root = path.dirname(here);
+const [wasm, folder] = process.argv.slice(2);
+if (folder === undefined) throw new Error('usage: node npm/pack.mjs WASM FOLDER');
+const made = path.join(root, 'build', 'npm');
+
+function run(command, args, options = {}) {
+  // npm is a script on Windows.
+  const shell = process.platform === 'win32';
+  const { status, error } = spawnSync(command, args, { stdio: 'inherit', shell, ...options });
+  if (error) throw error;
+  if (status !== 0) throw new Error(`${command} ended with status ${status}`);
+}
+
+fs.rmSync(made, { recursive: true, force: true });
+fs.mkdirSync(made, { recursive: true });
+const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+run(process.execPath, [
+  tsc,
+  '-p',
+  path.join(here, 'tsconfig.json'),
+  '--outDir',
+  path.join(made, 'lib'),
+]);
+for (const name of ['package.json', 'client.d.ts', 'README.md'])
+  fs.copyFileSync(path.join(here, name), path.join(made, name));
+fs.copyFileSync(path.join(root, 'LICENSE'), path.join(made, 'LICENSE'));
+// The types of every module, and below them those of a module whose model is not known.
+const types = fs.readFileSync(path.join(root, 'runtime', 'module.d.ts'), 'utf8');
+const part = fs.readFileSync(path.join(here, 'any_module.d.ts.txt'), 'utf8');
+fs.writeFileSync(path.join(made, 'module.d.ts'), types + part);
+fs.copyFileSync(wasm, path.join(made, 'subbyte.wasm'));
+const bytes = fs.readFileSync(wasm);
+const zipped = gzipSync(bytes, { level: 9 }).byteLength;
+process.stdout.write(`subbyte.wasm: ${bytes.byteLength} bytes, ${zipped} gzipped\n`);
+const most = 1.5 * 2 ** 20;
+if (zipped > most) throw new Error(`subbyte.wasm: ${zipped} bytes gzipped are more than ${most}`);
+fs.mkdirSync(folder, { recursive: true });
+run('npm', ['pack', '--silent', '--pack-destination', path.resolve(folder)], { cwd: made });

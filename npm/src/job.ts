@@ -1,0 +1,134 @@
+// One run of the program in WebAssembly: what it is given, and what it leaves.
+import { FileError, type Files, kinds, MountedFiles, type OpenFile } from './files.js';
+import { MemoryFiles, type Source, sourceOfBytes } from './memory_files.js';
+import { Wasi } from './wasi.js';
+
+/** The folder in which the program sees what lies in memory. */
+export const memoryFolder = '/subbyte-memory';
+
+export interface Job {
+  module: WebAssembly.Module;
+  /** The command line, from the verb on. */
+  args: string[];
+  environment: Record<string, string>;
+  /** Files in `memoryFolder`. */
+  inputs: { name: string; content: Uint8Array | Blob }[];
+}
+
+export interface Progress {
+  /** What is being done: "weights", "checking". */
+  stage: string;
+  done: number;
+  count: number;
+}
+
+export interface Outcome {
+  status: number;
+  stdout: string;
+  stderr: string;
+  /** What was written to `memoryFolder`. */
+  files: { name: string; pieces: Uint8Array[] }[];
+  /** What was read from elsewhere. */
+  filesRead: string[];
+}
+
+/** What differs between a browser, Node and a program in a terminal. */
+export interface Host {
+  /** Everything but `memoryFolder`. */
+  files: Files;
+  source(content: Uint8Array | Blob): Source;
+  filesRead?: Set<string>;
+  progress(progress: Progress): void;
+  /** Where they are missing, what is printed is kept for the outcome. */
+  stdin?: OpenFile;
+  stdout?: OpenFile;
+  stderr?: OpenFile;
+}
+
+/** Text that is kept. */
+class Printed implements OpenFile {
+  private readonly pieces: Uint8Array[] = [];
+  status() {
+    return {
+      kind: kinds.unknown,
+      device: 0n,
+      inode: 0n,
+      links: 1n,
+      size: 0n,
+      modified: 0n,
+    };
+  }
+  read(): number {
+    return 0;
+  }
+  write(bytes: Uint8Array): number {
+    this.pieces.push(bytes.slice());
+    return bytes.byteLength;
+  }
+  sync(): void {}
+  close(): void {}
+  text(): string {
+    const decoder = new TextDecoder();
+    return this.pieces.map((piece) => decoder.decode(piece, { stream: true })).join('');
+  }
+}
+
+/** Files where there are none but those in memory. */
+export class NoFiles extends MemoryFiles {
+  override open(): OpenFile {
+    throw new FileError('ENOENT');
+  }
+}
+
+/** Runs the program to its end. Throws only where it does not end as programs do, and says why. */
+export function runJob(job: Job, host: Host): Outcome {
+  const memory = new MemoryFiles();
+  for (const { name, content } of job.inputs)
+    memory.put(name, content instanceof Uint8Array ? sourceOfBytes(content) : host.source(content));
+  const stdout = new Printed();
+  const stderr = new Printed();
+  const wasi = new Wasi({
+    args: ['subbyte', ...job.args],
+    environment: job.environment,
+    files: new MountedFiles(memoryFolder, memory, host.files),
+    stdin: host.stdin ?? new Printed(),
+    stdout: host.stdout ?? stdout,
+    stderr: host.stderr ?? stderr,
+  });
+  const instance = new WebAssembly.Instance(job.module, {
+    wasi_snapshot_preview1: wasi.imports(job.module),
+    subbyte: {
+      progress: (pointer: number, length: number, done: number, count: number) =>
+        host.progress({ stage: wasi.text(pointer, length), done: done >>> 0, count: count >>> 0 }),
+    },
+  });
+  const status = runToEnd(() => wasi.run(instance));
+  return {
+    status,
+    stdout: stdout.text(),
+    stderr: stderr.text(),
+    files: memory.written(),
+    filesRead: [...(host.filesRead ?? [])],
+  };
+}
+
+function runToEnd(run: () => number): number {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new Error('the model nests deeper than the stack of this JavaScript engine', {
+        cause: error,
+      });
+    if (error instanceof WebAssembly.RuntimeError)
+      throw new Error(`the program stopped at a fault of its own (${error.message})`, {
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/** What goes between the page and the worker. */
+export type ToWorker = { job: Job };
+export type FromWorker =
+  { progress: Progress } | { temporary: string } | { outcome: Outcome } | { failure: string };

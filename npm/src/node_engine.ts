@@ -1,0 +1,121 @@
+// Runs the program in a worker thread of Node.
+import * as fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+
+import { type Engine, type Manifest, type RunOptions, SubbyteError } from './api.js';
+import { type FromWorker, type Job, type Outcome, type Progress, runJob } from './job.js';
+import { programPath } from './node_files.js';
+import { type NodeJob, nodeHost, states } from './node_host.js';
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+function moduleOnce(): Promise<WebAssembly.Module> {
+  compiled ??= fs.promises
+    .readFile(fileURLToPath(new URL('../subbyte.wasm', import.meta.url)))
+    .then((bytes) => WebAssembly.compile(bytes));
+  return compiled;
+}
+
+export interface Running {
+  outcome: Promise<Outcome>;
+  /** Ends it, unless files are being put in place already; false where they are. What it had begun to write is removed. */
+  end(): Promise<boolean>;
+}
+
+function removeAll(paths: Iterable<string>): void {
+  for (const path of paths) fs.rmSync(path, { force: true });
+}
+
+export function startWorker(job: NodeJob, onProgress?: (progress: Progress) => void): Running {
+  const temporaries = new Set<string>();
+  const worker = new Worker(new URL('./node_worker.js', import.meta.url), {
+    workerData: job,
+    // Graphs that nest deeply take more than the 4 MB of a thread of Node.
+    resourceLimits: { stackSizeMb: 32 },
+  });
+  const outcome = new Promise<Outcome>((resolve, reject) => {
+    worker.on('message', (message: FromWorker) => {
+      if ('progress' in message) onProgress?.(message.progress);
+      if ('temporary' in message) temporaries.add(message.temporary);
+      if ('outcome' in message) resolve(message.outcome);
+      if ('failure' in message) reject(new SubbyteError('failed', message.failure));
+    });
+    worker.on('error', (error) => reject(new SubbyteError('failed', String(error))));
+    worker.on('exit', (status) =>
+      reject(new SubbyteError('failed', `the worker ended with status ${status}`)),
+    );
+  });
+  outcome.catch(() => removeAll(temporaries));
+  return {
+    outcome,
+    async end() {
+      const before = Atomics.compareExchange(job.state, 0, states.works, states.ends);
+      if (before === states.commits) return false;
+      await worker.terminate();
+      removeAll(temporaries);
+      return true;
+    },
+  };
+}
+
+export async function nodeJob(
+  work: Omit<Job, 'module' | 'environment'>,
+  inherits: boolean,
+): Promise<NodeJob> {
+  const folder = programPath(process.cwd());
+  const environment: Record<string, string> = { PWD: folder };
+  for (const name of ['TERM', 'NO_COLOR', 'COLUMNS']) {
+    const value = process.env[name];
+    if (value !== undefined) environment[name] = value;
+  }
+  const inputs = await Promise.all(
+    work.inputs.map(async ({ name, content }) => ({
+      name,
+      content: content instanceof Blob ? new Uint8Array(await content.arrayBuffer()) : content,
+    })),
+  );
+  return {
+    ...work,
+    inputs,
+    module: await moduleOnce(),
+    environment,
+    inherits,
+    state: new Int32Array(new SharedArrayBuffer(4)),
+  };
+}
+
+function aborted(signal: AbortSignal): SubbyteError {
+  return new SubbyteError('aborted', 'the conversion was aborted', { cause: signal.reason });
+}
+
+async function run(
+  work: Omit<Job, 'module' | 'environment'>,
+  options: RunOptions,
+): Promise<Outcome> {
+  const { signal, onProgress } = options;
+  const job = await nodeJob(work, false);
+  if (signal?.aborted) throw aborted(signal);
+  if (options.worker === false) {
+    const host = nodeHost(job, (message) => {
+      if ('progress' in message) onProgress?.(message.progress);
+    });
+    return runJob(job, host);
+  }
+  const running = startWorker(job, onProgress);
+  if (!signal) return running.outcome;
+  return new Promise<Outcome>((resolve, reject) => {
+    // Where files are being put in place, the conversion is done: it is told as such.
+    const abort = () => void running.end().then((ended) => ended && reject(aborted(signal)));
+    signal.addEventListener('abort', abort);
+    running.outcome
+      .then(resolve, (error: unknown) => reject(signal.aborted ? aborted(signal) : error))
+      .finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+export const nodeEngine: Engine = {
+  run,
+  path: (path) => programPath(path),
+  readJson: async (path) => JSON.parse(await fs.promises.readFile(path, 'utf8')) as Manifest,
+};

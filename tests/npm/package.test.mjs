@@ -1,0 +1,229 @@
+// The packed npm package (SUBBYTE_PACKAGE), installed in an empty folder as a user would, against the native program.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+
+const { SUBBYTE, SUBBYTE_MODELS: models, SUBBYTE_PACKAGE: pack } = process.env;
+const skip = pack === undefined && 'SUBBYTE_PACKAGE names no package: ./dev test npm makes one';
+
+let folder;
+let subbyte;
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { cwd: folder, encoding: 'utf8', ...options });
+}
+
+/** `npx subbyte` of the package. */
+function program(args, options) {
+  return run(process.execPath, [path.join('node_modules', '.bin', 'subbyte'), ...args], options);
+}
+
+before(async () => {
+  if (skip) return;
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'subbyte package '));
+  fs.writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
+  const { status, stderr } = run('npm', [
+    ...['install', '--offline', '--no-audit', '--no-fund', '--silent', path.resolve(pack)],
+  ]);
+  assert.equal(status, 0, stderr);
+  const library = path.join(folder, 'node_modules', 'subbyte', 'lib', 'node.js');
+  subbyte = await import(pathToFileURL(library).href);
+});
+after(() => {
+  if (folder) fs.rmSync(folder, { recursive: true });
+});
+
+/** The files of a conversion, by name. */
+function contents(of) {
+  const names = fs.readdirSync(of).sort();
+  return Object.fromEntries(names.map((name) => [name, fs.readFileSync(path.join(of, name))]));
+}
+
+function sameFiles(actual, expected) {
+  assert.deepEqual(Object.keys(actual), Object.keys(expected));
+  for (const [name, bytes] of Object.entries(expected))
+    assert.ok(Buffer.compare(Buffer.from(actual[name]), bytes) === 0, `${name} differs`);
+}
+
+function inFolder(name) {
+  const made = path.join(folder, name);
+  fs.mkdirSync(made);
+  return made;
+}
+
+const quick = ['--calibration', 'none', '--no-check'];
+const quickly = { precision: '4bit', calibration: false, check: false };
+const classifier = models && path.join(models, 'ppocr-cls.onnx');
+
+// Every model as the program converts it by default, or where time is short a small one without what takes it.
+const cases = process.env.SUBBYTE_ALL
+  ? ['minilm', 'ppocr-rec', 'ppocr-det', 'ppocr-cls'].flatMap((name) =>
+      ['8bit', '4bit'].map((precision) => [name, precision, []]),
+    )
+  : [
+      ['ppocr-cls', '8bit', []],
+      ['ppocr-cls', '4bit', quick],
+      ['ppocr-det', '3bit', quick],
+    ];
+for (const [name, precision, args] of cases) {
+  test(`${name} at ${precision}: the bytes of the native program`, { skip }, () => {
+    const [native, wasm] = ['native', 'wasm'].map((of) => inFolder(`${of}-${name}-${precision}`));
+    const line = (to) => [
+      ...['convert', path.join(models, `${name}.onnx`), '--precision', precision, ...args],
+      ...['--output', path.join(to, 'm.webgpu.js')],
+    ];
+    const expected = run(SUBBYTE, line(native));
+    assert.equal(expected.status, 0, expected.stderr);
+    const made = program(line(wasm));
+    assert.equal(made.status, 0, made.stderr);
+    sameFiles(contents(wasm), contents(native));
+    assert.equal(made.stdout.replaceAll(wasm, native), expected.stdout);
+  });
+}
+
+test('the command line answers as the native program does', { skip }, () => {
+  fs.writeFileSync(path.join(folder, 'text.onnx'), 'no model');
+  for (const args of [
+    ['--version'],
+    ['convert', '--help'],
+    ['list', 'precisions', '--format', 'json'],
+    ['inspect', classifier, '--format', 'json'],
+    ['convert', 'none.onnx'],
+    ['convert', 'text.onnx'],
+    ['convert', 'text.onnx', '--precision', '5bit'],
+    ['detect', '.'],
+    ['find', '.', '--format', 'json'],
+  ]) {
+    const expected = run(SUBBYTE, args);
+    const found = program(args);
+    assert.equal(found.stderr, expected.stderr, args.join(' '));
+    assert.equal(found.stdout, expected.stdout, args.join(' '));
+    assert.equal(found.status, expected.status, args.join(' '));
+  }
+});
+
+test(
+  'a native program that is installed is used',
+  { skip: skip || process.platform === 'win32' },
+  () => {
+    const name = `subbyte-${process.platform}-${process.arch}`;
+    const bin = path.join(folder, 'node_modules', name, 'bin');
+    fs.mkdirSync(bin, { recursive: true });
+    fs.writeFileSync(path.join(bin, 'subbyte'), '#!/bin/sh\necho "native $*"; exit 7\n', {
+      mode: 0o755,
+    });
+    try {
+      const { stdout, status } = program(['convert', 'x y']);
+      assert.equal(stdout, 'native convert x y\n');
+      assert.equal(status, 7);
+    } finally {
+      fs.rmSync(path.join(folder, 'node_modules', name), { recursive: true });
+    }
+  },
+);
+
+test(
+  'a model comes as a path, bytes, a Blob or slices, and the files are the same',
+  { skip },
+  async () => {
+    const bytes = fs.readFileSync(classifier);
+    const sliced = {
+      size: bytes.length,
+      slice: async (start, end) => bytes.subarray(start, end),
+    };
+    const to = inFolder('by-path');
+    const written = await subbyte.convert(classifier, {
+      ...quickly,
+      output: path.join(to, 'm.webgpu.js'),
+    });
+    assert.deepEqual(written.files, []);
+    assert.equal(written.manifest.precision, '4bit');
+    assert.deepEqual(written.filesRead, [classifier]);
+    const expected = contents(to);
+    for (const source of [classifier, bytes, new Blob([bytes]), sliced]) {
+      const progress = [];
+      const { files, manifest, summary } = await subbyte.convert(source, {
+        ...quickly,
+        name: 'ppocr-cls.onnx',
+        outputName: 'm.webgpu.js',
+        onProgress: (step) => progress.push(step),
+      });
+      assert.equal(files[0].name, 'm.webgpu.js');
+      sameFiles(
+        Object.fromEntries(
+          await Promise.all(files.map(async (file) => [file.name, await file.arrayBuffer()])).then(
+            (all) => all.sort(([a], [b]) => (a < b ? -1 : 1)),
+          ),
+        ),
+        expected,
+      );
+      assert.deepEqual(manifest, written.manifest);
+      assert.match(summary, /^'m\.webgpu\.js': .* bits a weight/);
+      assert.ok(progress.length > 0 && progress.every(({ done, count }) => done <= count));
+    }
+  },
+);
+
+test('inspect tells what the program tells', { skip }, async () => {
+  const { stdout } = run(SUBBYTE, ['inspect', classifier, '--format', 'json']);
+  const { file: _, ...expected } = JSON.parse(stdout);
+  const { file: __, ...found } = await subbyte.inspect(fs.readFileSync(classifier));
+  assert.deepEqual(found, expected);
+});
+
+test('errors have a code and name what the caller named', { skip }, async () => {
+  const rejects = (promise, code, message) =>
+    assert.rejects(promise, (error) => {
+      assert.ok(error instanceof subbyte.SubbyteError);
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      assert.doesNotMatch(error.message, /subbyte-memory|^error: /);
+      return true;
+    });
+  await rejects(subbyte.convert(new Uint8Array([1, 2, 3])), 'failed', /'model\.onnx'/);
+  await rejects(subbyte.convert(new Uint8Array(3), { name: 'a/b.onnx' }), 'failed', /'b\.onnx'/);
+  await rejects(
+    subbyte.convert(classifier, { precision: '5bit' }),
+    'usage',
+    /5bit.*is not one of/s,
+  );
+  await rejects(subbyte.convert(classifier, { dims: { no: 1 } }), 'usage', /'no'/);
+});
+
+test('an aborted conversion leaves nothing', { skip }, async () => {
+  const to = inFolder('aborted');
+  const controller = new AbortController();
+  const promise = subbyte.convert(path.join(models, 'ppocr-det.onnx'), {
+    output: path.join(to, 'm.webgpu.js'),
+    signal: controller.signal,
+    onProgress: () => controller.abort(),
+  });
+  await assert.rejects(promise, (error) => error.code === 'aborted');
+  assert.deepEqual(fs.readdirSync(to), []);
+});
+
+test(
+  'a signal ends the program, and nothing is left',
+  { skip: skip || process.platform === 'win32' },
+  async () => {
+    const to = inFolder('interrupted');
+    const child = spawn(
+      process.execPath,
+      [
+        ...[path.join('node_modules', '.bin', 'subbyte'), 'convert'],
+        ...[path.join(models, 'ppocr-det.onnx'), '--output', path.join(to, 'm.webgpu.js')],
+      ],
+      { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    child.stderr.once('data', () => child.kill('SIGTERM'));
+    const [, signal] = await new Promise((resolve) =>
+      child.on('close', (...ended) => resolve(ended)),
+    );
+    assert.equal(signal, 'SIGTERM');
+    assert.deepEqual(fs.readdirSync(to), []);
+  },
+);
