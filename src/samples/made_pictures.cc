@@ -27,9 +27,9 @@ Picture image(const InputContent& content, const Picture& blank, std::size_t ind
               Random& random) {
   Picture picture = blank;
   const auto& [channels, height, width, values] = blank;
-  if (index % 4 == 1) {
+  if (index % kKindsOfImages == 1) {
     picture = natural_picture(channels, height, width, random);
-  } else if (index % 4 == 3) {
+  } else if (index % kKindsOfImages == 3) {
     for (float& value : picture.values) value = random.between(0, 1);
   } else {
     picture = lettered_page(channels, height, width, random);

@@ -10,6 +10,9 @@
 
 namespace subbyte {
 
+// Images are in turn, by index, lettered pages, natural pictures, other pages and noise.
+inline constexpr std::size_t kKindsOfImages = 4;
+
 // The numbers of an input of those dims, row-major. `index` is the sample's number: kinds of images
 // (lettered pages, natural pictures, noise) go round with it, and the ranges that networks take
 // them in (-1 to 1, normalised as for ImageNet, 0 to 1) where the model does not say its own; so do

@@ -8,6 +8,7 @@
 #include "samples/likely_sizes.h"
 #include "samples/made_inputs.h"
 #include "samples/made_numbers.h"
+#include "samples/made_pictures.h"
 #include "samples/number_tensor.h"
 #include "samples/work.h"
 #include "samples/written_text.h"
@@ -76,7 +77,11 @@ class Making {
       const auto known = options.statistics.find(input.name);
       const bool needed = is_of_quantities(content.content) && !content.standardised.tells();
       if (needed && known != options.statistics.end()) content.standardised = known->second;
-      if (may_be_anything(input, content)) kinds_ = kKindsOfNumbers;
+      if (may_be_anything(input, content)) {
+        kinds_ = kKindsOfNumbers;
+      } else if (content.content == Content::image && kinds_ == 1) {
+        kinds_ = kKindsOfImages;
+      }
     }
   }
 

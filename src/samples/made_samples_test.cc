@@ -71,6 +71,9 @@ TEST(MadeSamples, AreOfAllKindsThatRealOnesMayBeOf) {
   output %y
 )");
   EXPECT_THAT(made(tells, {.more_of_kinds = 3}).tuning_kinds, testing::IsEmpty());
+  const Model images =
+      model_of("  input %x : float32 [1, 3, 8, 8]\n  %y = Relu(%x)\n  output %y\n");
+  EXPECT_THAT(made(images, {.tuning = 5}).tuning_kinds, testing::ElementsAre(0, 1, 2, 3, 0));
 }
 
 TEST(MadeSamples, TheSameAgain) {
