@@ -29,7 +29,9 @@ thread_local int nested = 0;   // how many of them are this thread's
 // Only what POSIX allows in a signal handler ("async-signal-safe", signal-safety(7)).
 void end_process(int number) {
   for (const Temporary::Entry* entry = entries; entry != nullptr; entry = entry->next) {
-    if (const char* const path = entry->path; path != nullptr) ::unlink(path);
+    const char* const path = entry->path;
+    // A folder goes where it is empty.
+    if (path != nullptr && ::unlink(path) != 0) ::rmdir(path);
   }
   std::signal(number, SIG_DFL);
   std::raise(number);

@@ -16,8 +16,8 @@ class SignalsWait {
   ~SignalsWait();
 };
 
-// The path of one temporary file, which a signal that ends the process removes as long as this
-// lives.
+// The path of one temporary file, or of a folder that may stay empty, which a signal that ends the
+// process removes as long as this lives.
 class Temporary {
  public:
   explicit Temporary(const std::string& path);

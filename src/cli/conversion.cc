@@ -80,6 +80,7 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   result.rounds_activations = options.activations == "model";
   result.model_type = options.model_type;
   result.single_file = options.single_file;
+  result.quantized_nodes = options.quantized_nodes;
   result.shard_bytes = options.shard_bytes;
   result.check = options.check;
   if (gives_samples(options)) result.samples = options.calibration;

@@ -1,11 +1,17 @@
 // `subbyte convert`: its options, and the files around a conversion, for compile().
 #include <fmt/format.h>
 
+#include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 
 #include "base/text.h"
 #include "cli/conversion.h"
 #include "cli/log_observer.h"
+#include "cli/made_folders.h"
+#include "cli/standard_streams.h"
 #include "cli/verbs.h"
 #include "compile/check_report.h"
 #include "compile/compile.h"
@@ -18,13 +24,46 @@ namespace subbyte {
 
 namespace {
 
-std::string default_output(const ConvertOptions& options) {
-  std::filesystem::path path(options.source);
-  const std::string name = path.stem().string();
+// One conversion of those that were asked for.
+struct Job {
+  std::string source;
+  std::string output;
+  Source content{};
+  std::optional<Model> model{};
+};
+
+std::string default_name(const ConvertOptions& options, const std::string& source) {
+  const std::string name = std::filesystem::path(source).stem().string();
   const bool webgpu = options.target_format == "webgpu";
-  return (path.parent_path() /
-          (webgpu ? name + ".webgpu.js" : fmt::format("{}.{}.onnx", name, options.precision)))
-      .string();
+  return webgpu ? name + ".webgpu.js" : fmt::format("{}.{}.onnx", name, options.precision);
+}
+
+bool names_folder(const std::string& output) { return output.ends_with('/'); }
+
+std::string output_of(const ConvertOptions& options, const std::string& source) {
+  if (names_folder(options.output)) return options.output + default_name(options, source);
+  if (!options.output.empty()) return options.output;
+  return (std::filesystem::path(source).parent_path() / default_name(options, source)).string();
+}
+
+Expected<std::vector<Job>> list_jobs(const ConvertOptions& options) {
+  const bool one_file = !options.output.empty() && !names_folder(options.output);
+  if (one_file && options.sources.size() > 1) {
+    return fail_as(ErrorKind::usage,
+                   "--output {}: {} models are not written to one file; name a folder, with / at "
+                   "its end",
+                   quoted(options.output), options.sources.size());
+  }
+  std::vector<Job> jobs;
+  for (const std::string& source : options.sources) {
+    jobs.push_back({source, output_of(options, source)});
+    for (const Job& other : std::span(jobs).first(jobs.size() - 1)) {
+      if (other.output != jobs.back().output) continue;
+      return fail_as(ErrorKind::usage, "{} and {} would both be written to {}; rename one of them",
+                     quoted(other.source), quoted(source), quoted(other.output));
+    }
+  }
+  return jobs;
 }
 
 // Fails where options ask for what the format has not.
@@ -47,6 +86,11 @@ Expected<void> check_combination(const ConvertOptions& options, const std::strin
                    "weights beside it only above 2 GB",
                    options.single_file ? "--single-file" : "--shard-size");
   }
+  if (!onnx && options.quantized_nodes) {
+    return fail_as(ErrorKind::usage,
+                   "--qdq: this is for --target-format onnx; a module always keeps its weights "
+                   "quantized");
+  }
   if (options.single_file && options.shard_bytes > 0) {
     return fail_as(ErrorKind::usage,
                    "--shard-size: with --single-file there are no files of weights; leave one of "
@@ -57,8 +101,11 @@ Expected<void> check_combination(const ConvertOptions& options, const std::strin
 
 // Fails where a file would be written that another option names.
 Expected<void> claim_files(FileSystem& files, FileClaims& claims, const ConvertOptions& options,
-                           const std::string& output) {
-  SUBBYTE_CHECK_OK(claims.reads(options.source, "the source itself"));
+                           const std::vector<Job>& jobs) {
+  for (const Job& job : jobs) {
+    SUBBYTE_CHECK_OK(
+        claims.reads(job.source, jobs.size() == 1 ? "the source itself" : "one of the sources"));
+  }
   if (!options.mixed_config.empty()) {
     SUBBYTE_CHECK_OK(claims.reads(options.mixed_config, "the file of --mixed-precision-config"));
   }
@@ -67,36 +114,82 @@ Expected<void> claim_files(FileSystem& files, FileClaims& claims, const ConvertO
     for (const std::string& path : samples)
       SUBBYTE_CHECK_OK(claims.reads(path, "a file of --calibration"));
   }
-  SUBBYTE_CHECK_OK(options.target_format == "onnx" ? claim_onnx(claims, output)
-                                                   : claim_module(claims, output));
+  for (const Job& job : jobs) {
+    SUBBYTE_CHECK_OK(options.target_format == "onnx" ? claim_onnx(claims, job.output)
+                                                     : claim_module(claims, job.output));
+  }
   if (options.log_file.empty()) return {};
   return claims.writes("--log-file", options.log_file, "the log", true);
 }
 
 // Fails where a file would be replaced that subbyte did not write.
 Expected<void> check_replaced_files(FileSystem& files, const ConvertOptions& options,
-                                    const std::string& output) {
-  SUBBYTE_CHECK_OK(options.target_format == "onnx"
-                       ? check_replaceable_onnx(files, output, options.force)
-                       : check_replaceable(files, output, options.force));
+                                    const std::vector<Job>& jobs) {
+  for (const Job& job : jobs) {
+    SUBBYTE_CHECK_OK(options.target_format == "onnx"
+                         ? check_replaceable_onnx(files, job.output, options.force)
+                         : check_replaceable(files, job.output, options.force));
+  }
   return check_replaceable_log(files, options.log_file, options.force);
+}
+
+// Opens and reads all sources.
+Expected<void> read_sources(FileSystem& files, std::vector<Job>& jobs, Log& log,
+                            Observer& observer) {
+  for (Job& job : jobs) {
+    log.say(LogLevel::info, fmt::format("reading {}", quoted(job.source)));
+    SUBBYTE_TRY(job.content, open_source(files, job.source));
+    SUBBYTE_TRY(job.model, read_model(job.content, observer));
+  }
+  return {};
 }
 
 // The last that is checked before anything is opened for writing, and then the log, which is the
 // first.
-Expected<void> before_writing(FileSystem& files, const ConvertOptions& options,
-                              const std::string& output, FileClaims& claims,
-                              const Expected<Model>& model, Log& log) {
-  if (model) {
-    for (const std::string& path : model->data_files)
+Expected<void> before_writing(FileSystem& files, const ConvertOptions& options, FileClaims& claims,
+                              const std::vector<Job>& jobs, bool are_read, Log& log) {
+  for (const Job& job : jobs) {
+    if (!job.model) continue;
+    for (const std::string& path : job.model->data_files)
       SUBBYTE_CHECK_OK(claims.reads(path, "the source's own data"));
-    SUBBYTE_CHECK_OK(check_replaced_files(files, options, output));
+  }
+  if (are_read) {
+    SUBBYTE_CHECK_OK(check_replaced_files(files, options, jobs));
   } else if (!check_replaceable_log(files, options.log_file, false)) {
-    // Which other files belong to the source is not known, so nothing but a log makes way for one.
+    // Which other files belong to the sources is not known, so nothing but a log makes way for one.
     return {};
   }
   if (options.log_file.empty()) return {};
   return log.write_to(options.log_file);
+}
+
+// "'m.webgpu.js': 10.4 MB of weights (69.0 MB before), 4.83 bits a weight; checked on ...; 3 s".
+std::string result_line(const ConvertOptions& options, const Job& job, const CompileResult& done,
+                        double seconds) {
+  const bool onnx = options.target_format == "onnx";
+  std::string text = fmt::format("{}: {}{} ({} before), {:.2f} bits a weight; ", quoted(job.output),
+                                 bytes_text(done.bytes), onnx ? "" : " of weights",
+                                 bytes_text(done.source_bytes), done.bits_per_weight);
+  if (!done.kept_float.empty()) text += done.kept_float + "; ";
+  text += done.check ? check_text(*done.check) : "not checked, as --no-check says";
+  return fmt::format("{}; {:.1f} s\n", text, seconds);
+}
+
+nlohmann::ordered_json totals_json(const CompileResult& done) {
+  return {{"parameters", done.parameters},
+          {"bytes", done.bytes},
+          {"bits_per_weight", done.bits_per_weight}};
+}
+
+Expected<CompileResult> run_job(FileSystem& files, const ConvertOptions& options,
+                                const CompileOptions& compile_with, Job& job, Observer& observer) {
+  ModuleSink module(files, job.output, options.force);
+  OnnxSink onnx(files, job.output, options.force);
+  OutputSink& sink = compile_with.target == Target::onnx ? static_cast<OutputSink&>(onnx) : module;
+  Model model = std::move(*job.model);
+  job.model.reset();
+  return compile(job.content, std::move(model), compile_with, {&sink, base_name_of(job.output)},
+                 observer);
 }
 
 }  // namespace
@@ -105,32 +198,37 @@ Expected<void> convert(FileSystem& files, ConvertOptions options, Log& log) {
   // Before it is known what else is meant: the user may have given none.
   SUBBYTE_CHECK_OK(check_choosing(options));
   options.precision = meant_precision(files, options);
-  const std::string output = options.output.empty() ? default_output(options) : options.output;
-  SUBBYTE_CHECK_OK(check_combination(options, output));
-  SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs, options.renames));
-  FileClaims claims(files);
-  SUBBYTE_CHECK_OK(claim_files(files, claims, options, output));
-  if (!options.log_file.empty()) log.keep();
-  log.say(LogLevel::info, fmt::format("reading {}", quoted(options.source)));
-  LogObserver observer(log);
-  const auto source = open_source(files, options.source);
-  auto model = source ? read_model(*source, observer) : tl::unexpected<Error>(source.error());
-  SUBBYTE_CHECK_OK(before_writing(files, options, output, claims, model, log));
-  if (!model) return tl::unexpected<Error>(std::move(model.error()));
-  SUBBYTE_TRY(const CompileOptions compile_with, compile_options(files, options));
-  ModuleSink module(files, output, options.force);
-  OnnxSink onnx(files, output, options.force);
-  OutputSink& sink = compile_with.target == Target::onnx ? static_cast<OutputSink&>(onnx) : module;
-  SUBBYTE_TRY(const CompileResult done, compile(*source, std::move(*model), compile_with,
-                                                {&sink, base_name_of(output)}, observer));
-  if (options.target_format == "onnx") {
-    fmt::print("{}: written\n", quoted(output));
-  } else {
-    fmt::print("{}: {} of weights, {:.2f} bits a weight ({} before); {}\n", quoted(output),
-               bytes_text(done.bytes), done.bits_per_weight, bytes_text(done.source_bytes),
-               done.check ? check_text(*done.check) : "not checked, as --no-check says");
+  if (!options.output.empty() && !names_folder(options.output) &&
+      files.status(options.output).kind == FileStatus::Kind::folder &&
+      !options.output.ends_with(".js")) {
+    return fail_as(ErrorKind::usage, "--output {}: this is a folder; write {} for files in it",
+                   quoted(options.output), quoted(options.output + "/"));
   }
-  return {};
+  SUBBYTE_TRY(std::vector<Job> jobs, list_jobs(options));
+  for (const Job& job : jobs) SUBBYTE_CHECK_OK(check_combination(options, job.output));
+  SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs, options.renames));
+  MadeFolders folders;
+  if (names_folder(options.output)) SUBBYTE_CHECK_OK(folders.make("--output", options.output));
+  FileClaims claims(files);
+  SUBBYTE_CHECK_OK(claim_files(files, claims, options, jobs));
+  if (!options.log_file.empty()) log.keep();
+  LogObserver observer(log);
+  const auto are_read = read_sources(files, jobs, log, observer);
+  SUBBYTE_CHECK_OK(before_writing(files, options, claims, jobs, are_read.has_value(), log));
+  if (!are_read) return are_read;
+  SUBBYTE_TRY(const CompileOptions compile_with, compile_options(files, options));
+  auto totals = nlohmann::ordered_json::array();
+  for (Job& job : jobs) {
+    const auto begun = std::chrono::steady_clock::now();
+    SUBBYTE_TRY(const CompileResult done, run_job(files, options, compile_with, job, observer));
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+    totals.push_back(totals_json(done));
+    const std::string line = result_line(options, job, done, took.count());
+    log.clear();
+    if (!options.json) SUBBYTE_CHECK_OK(print_result(line));
+  }
+  if (!options.json) return {};
+  return print_result((jobs.size() == 1 ? totals[0] : totals).dump(1) + "\n");
 }
 
 }  // namespace subbyte

@@ -10,6 +10,7 @@
 #include "cli/log_observer.h"
 #include "cli/node_runner.h"
 #include "cli/report.h"
+#include "cli/standard_streams.h"
 #include "cli/verbs.h"
 
 namespace subbyte {
@@ -173,7 +174,7 @@ std::string layers_text(const Evaluation& evaluation) {
   return text;
 }
 
-void print_table(const Evaluation& evaluation) {
+std::string table(const Evaluation& evaluation) {
   std::string text = fmt::format(
       "{}: {}, {} of weights, {:.2f} bits a weight\nsource {}, {}\n{} samples, {}; run by "
       "{}\noutputs\n",
@@ -190,7 +191,7 @@ void print_table(const Evaluation& evaluation) {
         task.labelled ? "the labels" : "the source's own answers", task.module, task.source,
         task.module - task.source, task.difference.low, task.difference.high);
   }
-  fmt::print("{}{}", text, layers_text(evaluation));
+  return text + layers_text(evaluation);
 }
 
 }  // namespace
@@ -212,13 +213,9 @@ Expected<void> evaluate(FileSystem& files, const EvaluateVerbOptions& options, L
               evaluate_module(files, options.model, source, chosen, observer));
   if (!options.report.empty())
     SUBBYTE_CHECK_OK(write_report(files, options.report, report_json(evaluation)));
-  if (options.json) {
-    fmt::print("{}\n",
-               evaluation_json(evaluation).dump(1, ' ', true, Json::error_handler_t::replace));
-  } else {
-    print_table(evaluation);
-  }
-  return {};
+  if (!options.json) return print_result(table(evaluation));
+  const Json json = evaluation_json(evaluation);
+  return print_result(json.dump(1, ' ', true, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace subbyte

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "cli/standard_streams.h"
 #include "cli/verbs.h"
 #include "compile/whole.h"
 #include "emit/module.h"
@@ -21,23 +22,19 @@ using Json = nlohmann::ordered_json;
 Expected<void> detect(FileSystem& files, const FileOptions& options) {
   SUBBYTE_TRY(const std::string format, format_of(files, options.file));
   if (options.json) {
-    fmt::print("{}\n", Json{{"file", valid_utf8(options.file)}, {"format", format}}.dump(1));
-  } else {
-    fmt::print("{}: {}\n", quoted(options.file), format);
+    const Json json{{"file", valid_utf8(options.file)}, {"format", format}};
+    return print_result(json.dump(1) + "\n");
   }
-  return {};
+  return print_result(fmt::format("{}: {}\n", quoted(options.file), format));
 }
 
 Expected<void> verify_file(FileSystem& files, const FileOptions& options) {
   SUBBYTE_TRY(const std::string format, check_whole(files, options.file));
   if (options.json) {
-    fmt::print(
-        "{}\n",
-        Json{{"file", valid_utf8(options.file)}, {"format", format}, {"whole", true}}.dump(1));
-  } else {
-    fmt::print("{}: whole and usable ({})\n", quoted(options.file), format);
+    const Json json{{"file", valid_utf8(options.file)}, {"format", format}, {"whole", true}};
+    return print_result(json.dump(1) + "\n");
   }
-  return {};
+  return print_result(fmt::format("{}: whole and usable ({})\n", quoted(options.file), format));
 }
 
 Expected<void> find_models(FileSystem& files, const FileOptions& options) {
@@ -69,17 +66,15 @@ Expected<void> find_models(FileSystem& files, const FileOptions& options) {
                     {"format", module ? "webgpu" : "onnx"},
                     {"bytes", bytes.size()}});
   }
-  if (options.json) {
-    fmt::print("{}\n", list.dump(1));
-    return {};
-  }
+  if (options.json) return print_result(list.dump(1) + "\n");
+  std::string text;
   for (const auto& entry : list) {
-    fmt::print("{:<8}{:>10}  {}\n", entry["format"].get<std::string>(),
-               bytes_text(entry["bytes"].get<std::int64_t>()),
-               quoted(entry["file"].get<std::string>()));
+    text += fmt::format("{:<8}{:>10}  {}\n", entry["format"].get<std::string>(),
+                        bytes_text(entry["bytes"].get<std::int64_t>()),
+                        quoted(entry["file"].get<std::string>()));
   }
-  if (list.empty()) fmt::print("no models below {}\n", quoted(options.file));
-  return {};
+  if (list.empty()) text = fmt::format("no models below {}\n", quoted(options.file));
+  return print_result(text);
 }
 
 }  // namespace subbyte

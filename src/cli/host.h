@@ -1,8 +1,15 @@
-// Who runs the program where it is WebAssembly; elsewhere nothing.
+// Where the program runs: its terminal, and who runs it where it is WebAssembly.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
+
+namespace subbyte {
+
+// Of a terminal that does not say how wide it is.
+inline constexpr std::size_t kUsualColumns = 80;
+
+}  // namespace subbyte
 
 #ifdef __wasi__
 
@@ -11,6 +18,9 @@
 #include <cstdlib>
 
 namespace subbyte {
+
+// WASI does not tell.
+inline std::size_t terminal_columns() { return kUsualColumns; }
 
 extern "C" __attribute__((import_module("subbyte"), import_name("progress"))) void
 subbyte_host_progress(const char* stage, std::size_t length, std::size_t done, std::size_t count);
@@ -30,7 +40,17 @@ inline void enter_working_folder() {
 
 #else
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 namespace subbyte {
+
+// Of stderr. Asked anew each time: the user may have resized the window.
+inline std::size_t terminal_columns() {
+  struct winsize size {};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsualColumns;
+  return size.ws_col;
+}
 
 inline void tell_host(std::string_view, std::size_t, std::size_t) {}
 inline void enter_working_folder() {}

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/standard_streams.h"
 #include "cli/verbs.h"
 #include "graph/ops.h"
 #include "import/onnx.h"
@@ -49,18 +50,17 @@ Json of_domain(const Json& ops, std::string_view domain) {
   return list;
 }
 
-void print_names(const std::string& title, const Json& list) {
-  fmt::print("{}\n", title);
-  std::string line;
+std::string names_text(const std::string& title, const Json& list) {
+  std::string text = title + "\n", line;
   for (const auto& entry : list) {
     const auto name = entry["name"].get<std::string>();
     if (line.size() + name.size() > 90) {
-      fmt::print(" {}\n", line);
+      text += " " + line + "\n";
       line.clear();
     }
     line += " " + name;
   }
-  fmt::print(" {}\n", line);
+  return text + " " + line + "\n";
 }
 
 }  // namespace
@@ -73,18 +73,18 @@ Expected<void> list(const ListOptions& options) {
   if (wanted("formats")) json["formats"] = formats();
   if (wanted("precisions")) json["precisions"] = precisions();
   if (wanted("ops")) json["ops"] = ops();
-  if (options.json) {
-    fmt::print("{}\n", (options.what.empty() ? json : json[options.what]).dump(1));
-    return {};
-  }
-  if (wanted("formats")) print_names("formats", json["formats"]);
-  if (wanted("precisions")) print_names("precisions", json["precisions"]);
+  if (options.json)
+    return print_result((options.what.empty() ? json : json[options.what]).dump(1) + "\n");
+  std::string text;
+  if (wanted("formats")) text += names_text("formats", json["formats"]);
+  if (wanted("precisions")) text += names_text("precisions", json["precisions"]);
   if (wanted("ops")) {
-    print_names(fmt::format("operators (ai.onnx, opsets {} to {})", kOldestOpset, kNewestOpset),
-                of_domain(json["ops"], "ai.onnx"));
-    print_names("operators of com.microsoft", of_domain(json["ops"], "com.microsoft"));
+    text +=
+        names_text(fmt::format("operators (ai.onnx, opsets {} to {})", kOldestOpset, kNewestOpset),
+                   of_domain(json["ops"], "ai.onnx"));
+    text += names_text("operators of com.microsoft", of_domain(json["ops"], "com.microsoft"));
   }
-  return {};
+  return print_result(text);
 }
 
 }  // namespace subbyte

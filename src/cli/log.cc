@@ -8,13 +8,17 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cli/host.h"
 #include "emit/version.h"
 
 namespace subbyte {
 
 namespace {
 
-constexpr std::size_t kBarWidth = 30;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kBetweenBars = std::chrono::milliseconds(100);
+constexpr auto kBetweenLines = std::chrono::seconds(5);
 
 bool is_set(const char* variable) {
   const char* const value = std::getenv(variable);
@@ -37,10 +41,13 @@ std::string prefix(LogLevel level, bool colours) {
 
 }  // namespace
 
-Log::Log() : terminal_(stderr_is_terminal()), colours_(terminal_ && !is_set("NO_COLOR")) {}
+Log::Log()
+    : terminal_(stderr_is_terminal()),
+      colours_(terminal_ && !is_set("NO_COLOR")),
+      shown_(Clock::now()) {}
 
 Log::~Log() {
-  clear_bar();
+  clear();
   if (file_ != nullptr) std::fclose(file_);
 }
 
@@ -50,40 +57,80 @@ Expected<void> Log::write_to(const std::string& path) {
     return fail_as(ErrorKind::io, "--log-file {}: the file cannot be written: {}", quoted(path),
                    std::generic_category().message(errno));
   }
-  fmt::print(file_, "{}{}\n{}", kLogMark, kVersion, std::exchange(kept_, {}));
+  file_name_ = fmt::format("--log-file {}", quoted(path));
+  write(file_, file_name_, fmt::format("{}{}\n{}", kLogMark, kVersion, std::exchange(kept_, {})));
   keeps_ = false;
   return {};
 }
 
-void Log::clear_bar() {
-  if (bar_) fmt::print(stderr, "\r\x1b[K");
+Expected<void> Log::finish() {
+  clear();
+  const bool closed = file_ == nullptr || std::fclose(std::exchange(file_, nullptr)) == 0;
+  if (!closed && lost_.empty()) {
+    lost_ = fmt::format("{}: the log cannot be written: {}", file_name_,
+                        std::generic_category().message(errno));
+  }
+  if (lost_.empty()) return {};
+  return fail_as(ErrorKind::io, "{}", lost_);
+}
+
+void Log::write(std::FILE* stream, const std::string& name, std::string_view text) {
+  const bool whole = std::fwrite(text.data(), 1, text.size(), stream) == text.size();
+  // stderr has no buffer; the file is flushed so that a full disk is found while there is work.
+  if ((whole && std::fflush(stream) == 0) || !lost_.empty()) return;
+  lost_ = fmt::format("{}: the log cannot be written: {}", name,
+                      std::generic_category().message(errno));
+}
+
+void Log::clear() {
+  if (bar_) write(stderr, "stderr", "\r\x1b[K");
   bar_ = false;
 }
 
 void Log::say(LogLevel level, std::string_view message) {
-  if (file_ != nullptr) fmt::print(file_, "{}{}\n", prefix(level, false), message);
-  if (keeps_) kept_ += fmt::format("{}{}\n", prefix(level, false), message);
+  if (level <= file_level_) {
+    const std::string line = fmt::format("{}{}\n", prefix(level, false), message);
+    if (file_ != nullptr) write(file_, file_name_, line);
+    if (keeps_) kept_ += line;
+  }
   if (level > level_) return;
-  clear_bar();
-  fmt::print(stderr, "{}{}\n", prefix(level, colours_), message);
+  clear();
+  write(stderr, "stderr", fmt::format("{}{}\n", prefix(level, colours_), message));
 }
 
-void Log::progress(std::string_view what, std::size_t done, std::size_t count) {
-  if (level_ < LogLevel::info || count == 0) return;
+void Log::phase(std::string_view name) { begin_phase(name); }
+
+void Log::pieces(std::string_view phase, std::int64_t done, std::int64_t count) {
+  if (progress_.phase() != phase) begin_phase(phase);
+  progress_.pieces(done, count);
+  show_progress(progress_.is_done());
+}
+
+void Log::bytes(std::string_view phase, std::int64_t done, std::int64_t count) {
+  if (progress_.phase() != phase) begin_phase(phase);
+  progress_.bytes(done, count);
+  show_progress(progress_.is_done());
+}
+
+void Log::begin_phase(std::string_view name) {
+  progress_.begin(name, Clock::now());
+  show_progress(true);
+}
+
+void Log::show_progress(bool now) {
+  if (level_ < LogLevel::info) return;
+  const auto time = Clock::now();
   if (terminal_) {
-    const std::size_t filled = done * kBarWidth / count;
-    fmt::print(stderr, "\r{} [{:=<{}}{: <{}}] {}/{}", what, "", filled, "", kBarWidth - filled,
-               done, count);
-    std::fflush(stderr);
+    if (!now && time - shown_ < kBetweenBars) return;
+    // The last column stays free: some terminals begin a new line there.
+    const std::string bar = progress_.bar(terminal_columns() - 1, time);
+    write(stderr, "stderr", fmt::format("\r{}\x1b[K", bar));
     bar_ = true;
-    if (done == count) clear_bar();
-    return;
+  } else {
+    if (time - shown_ < kBetweenLines) return;
+    write(stderr, "stderr", progress_.line(time) + "\n");
   }
-  const std::size_t tenths = done * 10 / count;
-  if (done == 1) tenths_ = 0;
-  if (tenths == tenths_) return;
-  tenths_ = tenths;
-  if (tenths % 5 == 0) fmt::print(stderr, "{}: {} of {}\n", what, done, count);
+  shown_ = time;
 }
 
 }  // namespace subbyte

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "cli/progress.h"
 
 namespace subbyte {
 
@@ -23,10 +24,11 @@ class Log {
   Log& operator=(const Log&) = delete;
   ~Log();
 
-  // Lines above `level` are left out on stderr.
-  void set_level(LogLevel level) { level_ = level; }
-  // From here on all lines are kept, those above the level too, for a file that may not be opened
-  // yet.
+  // Lines above `level` are left out, on stderr and in the file.
+  void set_level(LogLevel level) { level_ = file_level_ = level; }
+  // The same for stderr alone.
+  void set_quiet() { level_ = LogLevel::error; }
+  // From here on lines are kept for a file that may not be opened yet.
   void keep() { keeps_ = true; }
   // Creates or empties the file, and writes to it what was kept and all that follows. What stands
   // there is the caller's to check.
@@ -34,26 +36,44 @@ class Log {
 
   // Whether a line of that level would be seen anywhere: one that costs something to make is made
   // only then.
-  bool takes(LogLevel level) const { return level <= level_ || keeps_ || file_ != nullptr; }
+  bool takes(LogLevel level) const {
+    return level <= level_ || ((keeps_ || file_ != nullptr) && level <= file_level_);
+  }
 
   // With "error: " or "warning: " before it, in colour on a terminal unless NO_COLOR is set
   // (no-color.org).
   void say(LogLevel level, std::string_view message);
-  // A bar on a terminal, "quantizing: 12 of 40" at every half elsewhere.
-  void progress(std::string_view what, std::size_t done, std::size_t count);
+
+  // A bar on a terminal, as wide as it is and redrawn in place; elsewhere a line every few seconds.
+  void phase(std::string_view name);
+  void pieces(std::string_view phase, std::int64_t done, std::int64_t count);
+  void bytes(std::string_view phase, std::int64_t done, std::int64_t count);
+
+  // Takes the bar away, before something else is written to the terminal.
+  void clear();
+
+  // Whether stderr or the file took less than it was given.
+  bool failed() const { return !lost_.empty(); }
+  // Closes the file; an error says what could not be written.
+  Expected<void> finish();
 
  private:
-  void clear_bar();
+  void write(std::FILE* stream, const std::string& name, std::string_view text);
+  void begin_phase(std::string_view name);
+  void show_progress(bool now);
 
   // Whether stderr is a terminal that understands control sequences.
   const bool terminal_;
   const bool colours_;
-  LogLevel level_ = LogLevel::info;
+  LogLevel level_ = LogLevel::info, file_level_ = LogLevel::info;
   bool keeps_ = false;
   std::string kept_;
   std::FILE* file_ = nullptr;
+  std::string file_name_;
+  std::string lost_;  // a sentence, once something is
   bool bar_ = false;
-  std::size_t tenths_ = 0;
+  Progress progress_;
+  Progress::Time shown_;
 };
 
 }  // namespace subbyte

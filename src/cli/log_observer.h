@@ -12,14 +12,21 @@ namespace subbyte {
 class LogObserver final : public Observer {
  public:
   explicit LogObserver(Log& log) : log_(log) {}
+  void stage(std::string_view name) override { log_.phase(name); }
   void progress(std::string_view what, std::size_t done, std::size_t count) override {
     tell_host(what, done, count);
-    log_.progress(what, done, count);
+    log_.pieces(what, static_cast<std::int64_t>(done), static_cast<std::int64_t>(count));
+  }
+  void progress_bytes(std::string_view what, std::int64_t done, std::int64_t count) override {
+    tell_host(what, static_cast<std::size_t>(done), static_cast<std::size_t>(count));
+    log_.bytes(what, done, count);
   }
   void warning(const std::string& text) override { log_.say(LogLevel::warning, text); }
   void note(const std::string& text) override { log_.say(LogLevel::info, text); }
   bool wants_details() const override { return log_.takes(LogLevel::debug); }
   void detail(const std::string& text) override { log_.say(LogLevel::debug, text); }
+  // Work of which nobody would hear ends.
+  bool cancelled() const override { return log_.failed(); }
 
  private:
   Log& log_;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/conversion.h"
 #include "cli/log_observer.h"
+#include "cli/standard_streams.h"
 #include "compile/file_claims.h"
 #include "compile/precision_file.h"
 #include "data/load_samples.h"
@@ -17,7 +18,7 @@ namespace subbyte {
 namespace {
 
 std::string default_output(const ConvertOptions& options) {
-  const std::filesystem::path path(options.source);
+  const std::filesystem::path path(options.sources.front());
   return (path.parent_path() / fmt::format("{}.{}.json", path.stem().string(), options.precision))
       .string();
 }
@@ -47,6 +48,9 @@ std::string summary(const std::string& text) {
 }  // namespace
 
 Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
+  if (options.sources.size() > 1) {
+    return fail_as(ErrorKind::usage, "quantize takes one model, not {}", options.sources.size());
+  }
   if (options.precision.empty()) options.precision = "mixed";
   SUBBYTE_CHECK_OK(check_choosing(options));
   SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs, options.renames));
@@ -56,7 +60,7 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
                    quoted(output));
   }
   FileClaims claims(files);
-  SUBBYTE_CHECK_OK(claims.reads(options.source, "the source itself"));
+  SUBBYTE_CHECK_OK(claims.reads(options.sources.front(), "the source itself"));
   if (gives_samples(options)) {
     SUBBYTE_TRY(const auto samples, sample_files(files, options.calibration));
     for (const std::string& path : samples)
@@ -67,9 +71,9 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
     SUBBYTE_CHECK_OK(claims.writes("--log-file", options.log_file, "the log", true));
     log.keep();
   }
-  log.say(LogLevel::info, fmt::format("reading {}", quoted(options.source)));
+  log.say(LogLevel::info, fmt::format("reading {}", quoted(options.sources.front())));
   LogObserver observer(log);
-  SUBBYTE_TRY(const Source source, open_source(files, options.source));
+  SUBBYTE_TRY(const Source source, open_source(files, options.sources.front()));
   SUBBYTE_TRY(Model model, read_model(source, observer));
   for (const std::string& path : model.data_files)
     SUBBYTE_CHECK_OK(claims.reads(path, "the source's own data"));
@@ -82,8 +86,8 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
   SUBBYTE_TRY(const auto writer, files.create(output));
   SUBBYTE_CHECK_OK(writer->write(std::as_bytes(std::span(text))));
   SUBBYTE_CHECK_OK(writer->commit());
-  fmt::print("{}: {}\n", quoted(output), summary(text));
-  return {};
+  log.clear();
+  return print_result(fmt::format("{}: {}\n", quoted(output), summary(text)));
 }
 
 }  // namespace subbyte

@@ -15,13 +15,14 @@
 namespace subbyte {
 
 struct ConvertOptions {
-  std::string source;
+  std::vector<std::string> sources;      // at least one; quantize takes one
   std::string source_format;             // "" to detect it; onnx is the only one
   std::string target_format = "webgpu";  // or onnx
   std::string precision;  // "" where it is not given (meant_precision() in conversion.h)
   WidthOptions widths;    // what is chosen by measuring
   std::string activations = "model";  // or float32
-  std::string output;                 // "" for a name beside the source
+  // "" for a name beside the source; with "/" at its end a folder, for the name beside the source.
+  std::string output;
   std::string model_type;
   std::string mixed_config;               // path of a mixed-precision file, or ""
   std::string log_file;                   // path of the log, or ""
@@ -33,8 +34,12 @@ struct ConvertOptions {
   std::string effort = "good";
   bool check = true;
   bool check_whatever_size = false;
+  bool quantized_nodes = false;  // of onnx: weights stay quantized
   bool force = false;
+  bool json = false;
 };
+// One source after the other; nothing is written before all of them are read and all files that
+// would be written are known.
 Expected<void> convert(FileSystem& files, ConvertOptions options, Log& log);
 
 // The same up to the widths, which become a mixed-precision file at `output`.
@@ -43,8 +48,11 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log);
 struct InspectOptions {
   std::string model;
   std::vector<std::string> dims, inputs;  // as of convert
+  std::string sort;                       // of a converted module: one of sort_columns(), or ""
   bool json = false;
 };
+// The columns that `inspect --sort` knows.
+std::vector<std::string> sort_columns();
 Expected<void> inspect(FileSystem& files, const InspectOptions& options);
 
 struct EvaluateVerbOptions {

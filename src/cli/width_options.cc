@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cli/size.h"
 
 namespace subbyte {
 namespace {
@@ -57,23 +58,6 @@ Expected<LossGoal> parse_loss(const std::string& text) {
 }
 
 }  // namespace
-
-Expected<std::int64_t> parse_size(const std::string& option, const std::string& text) {
-  static const std::pair<const char*, double> kUnits[] = {
-      {"KB", 1e3},     {"MB", 1e6},     {"GB", 1e9}, {"KiB", 0x1p10},
-      {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"", 1}};
-  constexpr double kMost = 1e15;
-  const std::size_t used = text.find_first_not_of("0123456789.");
-  const auto number = number_of(std::string_view(text).substr(0, used));
-  const std::string unit = used == std::string::npos ? "" : text.substr(used);
-  for (const auto& [name, factor] : kUnits) {
-    if (unit != name || !number || *number * factor < 1 || *number * factor > kMost) continue;
-    return static_cast<std::int64_t>(*number * factor);
-  }
-  return fail_as(ErrorKind::usage,
-                 "{}: {} is not a size; write a number and KB, MB or GB, such as 200MB", option,
-                 quoted(text));
-}
 
 Expected<WidthGoal> parse_goal(const WidthOptions& options, const std::string& precision) {
   WidthGoal goal;

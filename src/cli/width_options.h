@@ -1,7 +1,6 @@
 // --target-size, --target-bits and --max-loss.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "base/error.h"
@@ -13,9 +12,6 @@ namespace subbyte {
 struct WidthOptions {
   std::string target_size, target_bits, max_loss;
 };
-
-// "200MB", "4MiB", "1GB", "1.5MB", "1048576": bytes. `option` is what the error is about.
-Expected<std::int64_t> parse_size(const std::string& option, const std::string& text);
 
 // One of them at most, with a --precision of "mixed", or "" where none is given; a usage error for
 // all else.

@@ -12,12 +12,12 @@
 #include "base/text.h"
 #include "compile/check_report.h"
 #include "compile/choose_widths.h"
+#include "compile/onnx_output.h"
 #include "compile/precision_file.h"
 #include "compile/source_bytes.h"
 #include "data/load_samples.h"
 #include "emit/check.h"
 #include "emit/module.h"
-#include "emit/onnx/onnx.h"
 #include "emit/output_files.h"
 #include "emit/weights_file.h"
 #include "graph/branches.h"
@@ -48,15 +48,21 @@ class Compilation {
                 bytes_of_source(*source_.files, source_.bytes, model));
     SUBBYTE_CHECK_OK(standardize(model));
     SUBBYTE_TRY(WeightPlan weights, fitted_weights(model));
+    SUBBYTE_TRY(std::optional<Check> checked, check(model, weights));
     if (options_.target == Target::onnx) {
       SUBBYTE_CHECK_OK(leave_standard(model));
       SUBBYTE_CHECK_OK(infer(model));
-      SUBBYTE_CHECK_OK(write_as_onnx(model, weights));
-      return CompileResult{.source_bytes = bytes_before};
+      SUBBYTE_CHECK_OK(begin("writing"));
+      SUBBYTE_TRY(CompileResult done,
+                  write_onnx_output(model, weights, options_.quantized_nodes, output_, observer_,
+                                    [&] { return not_cancelled(); }));
+      done.source_bytes = bytes_before;
+      done.check = std::move(checked);
+      return done;
     }
     ManifestFacts facts;
     facts.source = {base_name_of(source_.path), source_bytes(), std::move(source_sha256_)};
-    SUBBYTE_TRY(facts.check, check(model, weights));
+    facts.check = std::move(checked);
     SUBBYTE_TRY(const Plan plan, make_plan(model, weights));
     SUBBYTE_TRY(CompileResult done,
                 write_as_module(model, plan, std::move(weights), std::move(facts)));
@@ -173,8 +179,11 @@ class Compilation {
       measure_all(meters);
       return {};
     }
-    SUBBYTE_TRY(source_sha256_,
-                hash_and_measure(source_.bytes, meters, [&] { return not_cancelled(); }));
+    SUBBYTE_TRY(source_sha256_, hash_and_measure(source_.bytes, meters, [&](std::size_t done) {
+                  observer_.progress_bytes("reading weights", static_cast<std::int64_t>(done),
+                                           source_bytes());
+                  return not_cancelled();
+                }));
     return {};
   }
 
@@ -305,19 +314,6 @@ class Compilation {
     return {};
   }
 
-  Expected<void> write_as_onnx(const Model& model, const WeightPlan& weights) {
-    SUBBYTE_CHECK_OK(begin("writing"));
-    std::size_t done = 0;
-    const WeightSource decoded = [&](ValueId v) -> Expected<Tensor> {
-      const auto it = weights.stored.find(v);
-      if (it == weights.stored.end()) return *model.main().values[v].constant;
-      SUBBYTE_CHECK_OK(not_cancelled());
-      observer_.progress("quantizing", ++done, weights.stored.size());
-      return decoded_weight(model, it->second);
-    };
-    return write_onnx(*output_.sink, output_.name, model, decoded);
-  }
-
   CheckOptions check_options(bool whatever_size) {
     CheckOptions wanted;
     wanted.whatever_size = whatever_size;
@@ -401,8 +397,11 @@ class Compilation {
     MemorySink memory_sink;
     WeightsSink& sink =
         options_.single_file ? static_cast<WeightsSink&>(memory_sink) : weights_files;
-    const auto progress = [&](std::size_t done, std::size_t count) {
-      observer_.progress("quantizing", done, count);
+    std::int64_t bytes_done = 0, bytes_in_all = 0;
+    for (const StoredWeight& weight : plan.weights) bytes_in_all += stored_bytes(weight);
+    const auto progress = [&](std::size_t done, std::size_t) {
+      bytes_done += stored_bytes(plan.weights[done - 1]);
+      observer_.progress_bytes("quantizing", bytes_done, bytes_in_all);
       return !observer_.cancelled();
     };
     SUBBYTE_TRY(const PackedWeights packed,
@@ -423,9 +422,10 @@ class Compilation {
     SUBBYTE_CHECK_OK(not_cancelled());
     SUBBYTE_CHECK_OK(write_module_files(*output_.sink, output_.name, text, weights_files.take()));
     const auto& totals = manifest["totals"];
-    return CompileResult{0, totals["bytes"].get<std::int64_t>(),
-                         totals["parameters"].get<std::int64_t>(),
-                         totals["bits_per_weight"].get<double>(), std::move(facts.check)};
+    return CompileResult{.bytes = totals["bytes"].get<std::int64_t>(),
+                         .parameters = totals["parameters"].get<std::int64_t>(),
+                         .bits_per_weight = totals["bits_per_weight"].get<double>(),
+                         .check = std::move(facts.check)};
   }
 
   Expected<void> begin(std::string_view stage) {
@@ -477,8 +477,7 @@ Expected<Source> open_source(FileSystem& files, const std::string& path) {
 
 Expected<Model> read_model(const Source& source, Observer& observer) {
   observer.stage("reading");
-  return parse_onnx(*source.files, source.bytes, folder_of(source.path), base_name_of(source.path),
-                    source.owner);
+  return parse_onnx(*source.files, source.bytes, folder_of(source.path), source.path, source.owner);
 }
 
 Expected<CompileResult> compile(const Source& source, Model model, const CompileOptions& options,

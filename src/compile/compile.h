@@ -36,6 +36,7 @@ struct CompileOptions {
   std::string mixed_rules_name = "the mixed-precision rules";
   std::string model_type{};      // for the manifest; "" for what the graph looks like
   bool single_file = false;      // the weights inside the module
+  bool quantized_nodes = false;  // of ONNX: weights stay quantized where nodes hold them exactly
   std::int64_t shard_bytes = 0;  // the largest file of weights; 0: one file
   bool check = true;             // the quantized model is compared with the float one
   // Where the user's own samples are (data/load_samples.h); "": samples are made.
@@ -74,6 +75,8 @@ class Observer {
   virtual void stage(std::string_view) {}
   // `done` of `count` pieces of the stage, from 1.
   virtual void progress(std::string_view, std::size_t /*done*/, std::size_t /*count*/) {}
+  // The same counted in bytes, for what is read or written.
+  virtual void progress_bytes(std::string_view, std::int64_t /*done*/, std::int64_t /*count*/) {}
   // What the user should know although the conversion goes on.
   virtual void warning(const std::string&) {}
   virtual void note(const std::string&) {}
@@ -87,9 +90,11 @@ class Observer {
 
 struct CompileResult {
   std::int64_t source_bytes = 0;  // of the model's file and of those that its weights lie in
-  // Of a module: the weights as they are stored, metadata counted.
+  // Of a module: the weights as they are stored, metadata counted. Of ONNX: the files.
   std::int64_t bytes = 0, parameters = 0;
   double bits_per_weight = 0;
+  // Of ONNX with quantized nodes: what they could not hold, as a phrase; "" where there is nothing.
+  std::string kept_float{};
   std::optional<Check> check{};
 };
 

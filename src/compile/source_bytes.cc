@@ -18,7 +18,7 @@ bool lies_in(const MeterBlock& block, Bytes source) {
 }  // namespace
 
 Expected<std::string> hash_and_measure(Bytes source, std::span<WeightMeter> meters,
-                                       const std::function<Expected<void>()>& cancelled) {
+                                       const std::function<Expected<void>(std::size_t)>& between) {
   std::vector<MeterBlock> blocks = blocks_by_address(meters);
   const auto others = std::stable_partition(
       blocks.begin(), blocks.end(), [&](const MeterBlock& b) { return lies_in(b, source); });
@@ -26,7 +26,7 @@ Expected<std::string> hash_and_measure(Bytes source, std::span<WeightMeter> mete
   Sha256 hash;
   auto next = blocks.begin();
   for (std::size_t at = 0; at < source.size(); at += kMeasuredAtATime) {
-    SUBBYTE_CHECK_OK(cancelled());
+    SUBBYTE_CHECK_OK(between(at));
     const Bytes window = source.subspan(at, std::min(kMeasuredAtATime, source.size() - at));
     const auto first = next;
     while (next != others && lies_in(*next, source.first(at + window.size()))) ++next;
@@ -38,7 +38,7 @@ Expected<std::string> hash_and_measure(Bytes source, std::span<WeightMeter> mete
     });
   }
   for (std::span rest(others, blocks.end()); !rest.empty();) {
-    SUBBYTE_CHECK_OK(cancelled());
+    SUBBYTE_CHECK_OK(between(source.size()));
     constexpr std::size_t kBetweenQuestions = 64;
     const std::size_t count = std::min(kBetweenQuestions, rest.size());
     measure_blocks(rest.first(count), threads);

@@ -107,6 +107,26 @@ Expected<void> check_source(FileSystem& files, const std::string& path) {
   return {};
 }
 
+// The manifest of "STEM-HASH.bin": "STEM.json". "" for a file that has no such name, or one whose
+// manifest is missing and whose content is not what the hash says.
+std::string manifest_of_weights(FileSystem& files, const std::string& path, Bytes bytes) {
+  const std::size_t dash = path.rfind('-');
+  if (dash == std::string::npos) return "";
+  const std::string stem = path.substr(0, dash), manifest = stem + ".json";
+  if (!is_weights_name(base_name_of(path), base_name_of(stem))) return "";
+  const std::string hash = path.substr(dash + 1, 16);
+  return files.exists(manifest) || sha256(bytes).starts_with(hash) ? manifest : "";
+}
+
+constexpr const char* kWeights = "weights of a module";
+
+Error are_weights(FileSystem& files, const std::string& path, const std::string& manifest) {
+  return fail("{}: these are {}; {} {}", quoted(path), kWeights,
+              files.exists(manifest) ? "name its manifest" : "its manifest is missing:",
+              quoted(base_name_of(manifest)))
+      .value();
+}
+
 }  // namespace
 
 Expected<std::string> format_of(FileSystem& files, const std::string& path) {
@@ -114,6 +134,7 @@ Expected<std::string> format_of(FileSystem& files, const std::string& path) {
   const Bytes bytes = content->bytes();
   if (text_of(bytes).starts_with(kModuleMark) || !parse_manifest(bytes).is_null())
     return std::string("webgpu");
+  if (!manifest_of_weights(files, path, bytes).empty()) return std::string(kWeights);
   if (const auto other = recognise_other_file(bytes)) return std::string(other->what);
   SUBBYTE_TRY(const Model model, read_onnx(files, path));
   return std::string("onnx");
@@ -127,10 +148,20 @@ Expected<std::string> check_whole(FileSystem& files, const std::string& path) {
     auto whole = check_module(files, path);
     if (!whole) return within(quoted(path), std::move(whole.error()));
   } else {
+    SUBBYTE_CHECK_OK(is_module(files, path));
     return fail("{}: this is {}; subbyte reads ONNX models and what it wrote itself", quoted(path),
                 format);
   }
   return format;
+}
+
+Expected<bool> is_module(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(const auto content, files.map(path));
+  const Bytes bytes = content->bytes();
+  if (text_of(bytes).starts_with(kModuleMark) || !parse_manifest(bytes).is_null()) return true;
+  const std::string manifest = manifest_of_weights(files, path, bytes);
+  if (manifest.empty()) return false;
+  return tl::unexpected(are_weights(files, path, manifest));
 }
 
 }  // namespace subbyte

@@ -16,4 +16,8 @@ Expected<std::string> format_of(FileSystem& files, const std::string& path);
 // the SHA-256 that the manifest says. Returns the format. Any other file is an error.
 Expected<std::string> check_whole(FileSystem& files, const std::string& path);
 
+// Whether the file is a module or its manifest; weights of a module are an error that names their
+// manifest.
+Expected<bool> is_module(FileSystem& files, const std::string& path);
+
 }  // namespace subbyte

@@ -120,7 +120,7 @@ TEST_F(LoadSamples, Pictures) {
   files_.put("d/inputs.json", R"({"input": "z"})");
   EXPECT_THAT(message(kPicture, "d"), HasSubstr("'input' is 'z', and the model's input is 'x'"));
   files_.put("d/inputs.json", "{");
-  EXPECT_THAT(message(kPicture, "d"), HasSubstr("'d/inputs.json': it is not a JSON object"));
+  EXPECT_THAT(message(kPicture, "d"), HasSubstr("'d/inputs.json': line 1, column 2: syntax error"));
 }
 
 TEST_F(LoadSamples, Sounds) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/text.h"
 
 namespace subbyte {
@@ -94,18 +95,8 @@ Expected<void> read_key(const std::string& key, const Json& value, Recipe& recip
 }  // namespace
 
 Expected<Recipe> parse_recipe(std::string_view json) {
-  // What is deeper than a list in the object is wrong, and may be deeper than a stack.
-  constexpr int kDeepest = 8;
-  bool deep = false;
-  const auto parsed = Json::parse(
-      json,
-      [&](int depth, Json::parse_event_t, const Json&) {
-        deep |= depth > kDeepest;
-        return !deep;
-      },
-      false);
-  if (deep) return fail("it is nested deeper than {} levels", kDeepest);
-  if (parsed.is_discarded() || !parsed.is_object())
+  SUBBYTE_TRY(const Json parsed, parse_json(json));
+  if (!parsed.is_object())
     return fail(
         "it is not a JSON object, such as {{\"size\": [224, 224], \"mean\": 0.5, \"std\": 0.5}}");
   Recipe recipe;

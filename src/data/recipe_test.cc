@@ -28,7 +28,9 @@ TEST(Recipe, AllKeys) {
 
 TEST(Recipe, WhatIsWrong) {
   const auto message = [](const char* json) { return parse_recipe(json).error().message; };
-  EXPECT_THAT(message("["), HasSubstr("not a JSON object"));
+  EXPECT_THAT(message("["), HasSubstr("line 1, column 2: syntax error"));
+  EXPECT_THAT(message("[]"), HasSubstr("not a JSON object"));
+  EXPECT_THAT(message(R"({"size": 1, "size": 2})"), HasSubstr("the key 'size' is there twice"));
   EXPECT_THAT(message(R"({"sise": 1})"), HasSubstr("unknown key 'sise'; there are input, size"));
   EXPECT_THAT(message(R"({"size": 224})"), HasSubstr("[height, width]"));
   EXPECT_THAT(message(R"({"size": [0, 224]})"), HasSubstr("from 1 to 16384"));

@@ -116,7 +116,7 @@ struct Uses {
 Uses find_uses(const Graph& graph);
 
 struct Model {
-  std::string source_name;  // file name without folder, for messages and the manifest
+  std::string source_name;  // what messages call it: the path that the user gave
   // Paths of the other files that constants lie in.
   std::vector<std::string> data_files;
   std::string producer;

@@ -57,6 +57,18 @@ bool is_safetensors(std::string_view text) {
   return length <= text.size() - 8;
 }
 
+// Letters, digits and signs only, as far as one looks: an ONNX model has at least its versions,
+// whose tags are control characters.
+bool is_text(std::string_view text) {
+  constexpr std::size_t kLookedAt = 4096;
+  return std::none_of(
+      text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(text.size(), kLookedAt)),
+      [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte == 0x7f || (byte < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f');
+      });
+}
+
 }  // namespace
 
 std::optional<OtherFile> recognise_other_file(Bytes bytes) {
@@ -81,6 +93,7 @@ std::optional<OtherFile> recognise_other_file(Bytes bytes) {
   if (head.starts_with("ir_version:")) {
     return OtherFile{"an ONNX model in text form", "save it in the binary form"};
   }
+  if (is_text(text)) return OtherFile{"a text file", "name the .onnx file instead"};
   return std::nullopt;
 }
 

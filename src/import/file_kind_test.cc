@@ -29,6 +29,10 @@ TEST(FileKind, RecognisesWhatPeopleHandIn) {
   EXPECT_EQ(kind("<HTML>"), "a web page");
   EXPECT_EQ(kind("{\"model_type\": \"bert\"}"), "a JSON file");
   EXPECT_EQ(kind("ir_version: 8"), "an ONNX model in text form");
+  EXPECT_EQ(kind("import numpy as np\n"), "a text file");
+  EXPECT_EQ(kind("Stra\xc3\x9f"
+                 "e"),
+            "a text file");
 }
 
 TEST(FileKind, RecognisesSafetensorsByTheLengthOfItsHeader) {

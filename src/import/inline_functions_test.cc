@@ -160,7 +160,7 @@ TEST(InlineFunctions, RefusesWhatDoesNotEnd) {
   const std::string self = function(
       {.name = "F", .inputs = {"a"}, .outputs = {"b"}, .nodes = {call("F", {"a"}, {"b"})}});
   EXPECT_THAT(expanded({call("F", {"x"}, {"y"})}, {self}),
-              ElementsAre("m.onnx: node 0 (F): node 0 (F): the function 'F' calls itself"));
+              ElementsAre("'m.onnx': node 0 (F): node 0 (F): the function 'F' calls itself"));
   // Each calls the next twice: 2^40 nodes.
   Names bomb{function(
       {.name = "f0", .inputs = {"a"}, .outputs = {"b"}, .nodes = {node("Abs", {"a"}, {"b"})}})};
@@ -187,27 +187,29 @@ TEST(InlineFunctions, RefusesWhatDoesNotFit) {
   const std::string f = function(
       {.name = "F", .inputs = {"a"}, .outputs = {"b"}, .nodes = {node("Abs", {"c"}, {"b"})}});
   EXPECT_THAT(expanded({call("F", {"x"}, {"y"}, "n")}, {f}),
-              ElementsAre("m.onnx: node 'n' (F): node 0 (Abs): its input 'c' is not defined: no "
+              ElementsAre("'m.onnx': node 'n' (F): node 0 (Abs): its input 'c' is not defined: no "
                           "input or node of the function has this name"));
-  EXPECT_THAT(expanded({call("F", {"x", "x"}, {"y"}, "n")}, {f}),
-              ElementsAre("m.onnx: node 'n' (F): it has 2 inputs and 1 outputs; its function has 1 "
-                          "and 1"));
+  EXPECT_THAT(
+      expanded({call("F", {"x", "x"}, {"y"}, "n")}, {f}),
+      ElementsAre("'m.onnx': node 'n' (F): it has 2 inputs and 1 outputs; its function has 1 "
+                  "and 1"));
   const std::string missing =
       function({.name = "F", .inputs = {"a"}, .outputs = {"b"}, .nodes = {}});
   EXPECT_THAT(expanded({call("F", {"x"}, {"y"}, "n")}, {missing}),
-              ElementsAre("m.onnx: node 'n' (F): the output 'b' of its function is not defined "
+              ElementsAre("'m.onnx': node 'n' (F): the output 'b' of its function is not defined "
                           "there"));
   const std::string again = function(
       {.name = "F", .inputs = {"a"}, .outputs = {"b"}, .nodes = {node("Abs", {"a"}, {"a"})}});
-  EXPECT_THAT(expanded({call("F", {"x"}, {"y"}, "n")}, {again}),
-              ElementsAre("m.onnx: node 'n' (F): the value 'a' of its function is defined twice"));
+  EXPECT_THAT(
+      expanded({call("F", {"x"}, {"y"}, "n")}, {again}),
+      ElementsAre("'m.onnx': node 'n' (F): the value 'a' of its function is defined twice"));
   const std::string old = function({.name = "F",
                                     .inputs = {"a"},
                                     .outputs = {"b"},
                                     .nodes = {node("Softmax", {"a"}, {"b"})},
                                     .opset = 12});
   EXPECT_THAT(expanded({call("F", {"x"}, {"y"}, "n")}, {old}),
-              ElementsAre("m.onnx: node 'n' (F): it is of opset 12 of ai.onnx and the model of "
+              ElementsAre("'m.onnx': node 'n' (F): it is of opset 12 of ai.onnx and the model of "
                           "opset 18, between which Softmax changed; export the model with one "
                           "opset"));
 }

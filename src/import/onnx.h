@@ -19,7 +19,8 @@ namespace subbyte {
 // are also initializers (IR version 3) are constants, not inputs. Memory is proportional to the
 // graph, not to the weights.
 Expected<Model> read_onnx(FileSystem& files, const std::string& path);
-// The same from bytes in memory; external data are looked for in `folder`.
+// The same from bytes in memory; external data are looked for in `folder`, and messages call the
+// model `source_name`.
 Expected<Model> parse_onnx(FileSystem& files, Bytes bytes, const std::string& folder,
                            const std::string& source_name, std::shared_ptr<const void> owner);
 

@@ -168,19 +168,20 @@ TEST(ReadOnnx, RefusesOtherConstants) {
   const auto constant = [](const Names& attributes) {
     return error(onnx_builder::model({.nodes = {node("Constant", {}, {"y"}, "k", attributes)}}));
   };
-  EXPECT_EQ(constant({attribute("value_string", 3, bytes_field(4, "x"))}),
-            "m.onnx: node 'k' (Constant): its attribute is 'value_string' of STRING; subbyte reads "
-            "value (TENSOR), value_float, value_floats, value_int and value_ints");
+  EXPECT_EQ(
+      constant({attribute("value_string", 3, bytes_field(4, "x"))}),
+      "'m.onnx': node 'k' (Constant): its attribute is 'value_string' of STRING; subbyte reads "
+      "value (TENSOR), value_float, value_floats, value_int and value_ints");
   EXPECT_EQ(
       constant({attribute("sparse_value", 11, "")}),
-      "m.onnx: node 'k' (Constant): its attribute is 'sparse_value' of SPARSE_TENSOR; subbyte "
+      "'m.onnx': node 'k' (Constant): its attribute is 'sparse_value' of SPARSE_TENSOR; subbyte "
       "reads value (TENSOR), value_float, value_floats, value_int and value_ints");
   EXPECT_EQ(constant({}),
-            "m.onnx: node 'k' (Constant): it has 0 attributes and 0 inputs; a Constant has one "
+            "'m.onnx': node 'k' (Constant): it has 0 attributes and 0 inputs; a Constant has one "
             "attribute and no input");
   EXPECT_EQ(
       constant({attribute("value", 4, bytes_field(5, tensor_head("", 1, {1})))}),
-      "m.onnx: node 'k' (Constant): attribute 'value': float_data has 0 numbers, but its dims "
+      "'m.onnx': node 'k' (Constant): attribute 'value': float_data has 0 numbers, but its dims "
       "need 1");
 }
 
@@ -214,16 +215,16 @@ TEST(ReadOnnx, RefusesOtherAttributes) {
     return error(onnx_builder::model({.nodes = {node("Foo", {}, {"y"}, "", attributes)}}));
   };
   EXPECT_EQ(with({attribute("type", 13, "")}),
-            "m.onnx: node 0 (Foo): attribute 'type': it is of TYPE_PROTO, which subbyte does not "
+            "'m.onnx': node 0 (Foo): attribute 'type': it is of TYPE_PROTO, which subbyte does not "
             "read; it reads FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS and STRINGS");
   EXPECT_EQ(
       with({attribute("a", 77, "")}),
-      "m.onnx: node 0 (Foo): attribute 'a': it is of type 77, which subbyte does not read; it "
+      "'m.onnx': node 0 (Foo): attribute 'a': it is of type 77, which subbyte does not read; it "
       "reads FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS and STRINGS");
   EXPECT_EQ(with({attribute("a", 2, int_field(3, 1)), attribute("a", 2, int_field(3, 1))}),
-            "m.onnx: node 0 (Foo): attribute 'a' is there twice; ONNX allows each name once");
+            "'m.onnx': node 0 (Foo): attribute 'a' is there twice; ONNX allows each name once");
   EXPECT_EQ(with({attribute("a", 2, bytes_field(21, "b"))}),
-            "m.onnx: node 0 (Foo): attribute 'a' refers to attribute 'b' of a function, but the "
+            "'m.onnx': node 0 (Foo): attribute 'a' refers to attribute 'b' of a function, but the "
             "node is not in one");
 }
 
@@ -239,13 +240,14 @@ TEST(ReadOnnx, SortsNodes) {
 }
 
 TEST(ReadOnnx, NamesACycle) {
-  EXPECT_EQ(error(onnx_builder::model(
-                {.nodes = {node("Neg", {"x"}, {"a"}), node("Add", {"a", "c"}, {"b"}),
-                           node("Relu", {"b"}, {"c"}, "back")},
-                 .inputs = {kX},
-                 .outputs = {kY}})),
-            "m.onnx: node 1 (Add) depends on its own result, by way of node 'back' (Relu): a cycle "
-            "of 2 nodes");
+  EXPECT_EQ(
+      error(
+          onnx_builder::model({.nodes = {node("Neg", {"x"}, {"a"}), node("Add", {"a", "c"}, {"b"}),
+                                         node("Relu", {"b"}, {"c"}, "back")},
+                               .inputs = {kX},
+                               .outputs = {kY}})),
+      "'m.onnx': node 1 (Add) depends on its own result, by way of node 'back' (Relu): a cycle "
+      "of 2 nodes");
 }
 
 TEST(ReadOnnx, KeepsAbsentInputsAndOutputs) {
@@ -307,11 +309,12 @@ TEST(ReadOnnx, ResolvesCapturesOneGraphFurtherOut) {
 
 TEST(ReadOnnx, NamesANodeOfASubgraph) {
   const std::string body = graph({.nodes = {node("Relu", {"q"}, {"o"})}, .outputs = {}});
-  EXPECT_EQ(error(onnx_builder::model(
-                {.nodes = {node("If", {}, {"y"}, "if",
-                                {attribute("else_branch", 5, bytes_field(6, body))})}})),
-            "m.onnx: node 'if' (If): attribute 'else_branch': node 0 (Relu): its input 'q' is not "
-            "defined: no input, initializer or node output has this name");
+  EXPECT_EQ(
+      error(onnx_builder::model(
+          {.nodes = {node("If", {}, {"y"}, "if",
+                          {attribute("else_branch", 5, bytes_field(6, body))})}})),
+      "'m.onnx': node 'if' (If): attribute 'else_branch': node 0 (Relu): its input 'q' is not "
+      "defined: no input, initializer or node output has this name");
 }
 
 TEST(ReadOnnx, LimitsTheDepthOfSubgraphs) {
@@ -334,23 +337,23 @@ TEST(ReadOnnx, LimitsTheDepthOfSubgraphs) {
 TEST(ReadOnnx, ChecksNames) {
   EXPECT_EQ(
       error(onnx_builder::model({.nodes = {node("Relu", {"x"}, {"x"}, "r")}, .inputs = {kX}})),
-      "m.onnx: node 'r' (Relu): the value 'x' is defined twice; each value of a graph has one "
+      "'m.onnx': node 'r' (Relu): the value 'x' is defined twice; each value of a graph has one "
       "origin");
   EXPECT_EQ(error(onnx_builder::model({.inputs = {kX, kX}})),
-            "m.onnx: the value 'x' is defined twice; each value of a graph has one origin");
+            "'m.onnx': the value 'x' is defined twice; each value of a graph has one origin");
   EXPECT_EQ(error(onnx_builder::model({.initializers = {kW, kW}})),
-            "m.onnx: the value 'w' is defined twice; each value of a graph has one origin");
+            "'m.onnx': the value 'w' is defined twice; each value of a graph has one origin");
   EXPECT_EQ(error(onnx_builder::model({.inputs = {value("", DType::float32, {})}})),
-            "m.onnx: a value has an empty name");
+            "'m.onnx': a value has an empty name");
   EXPECT_EQ(error(onnx_builder::model({.nodes = {node("", {}, {})}})),
-            "m.onnx: node 0 (''): it names no operator");
+            "'m.onnx': node 0 (''): it names no operator");
   EXPECT_EQ(
       error(onnx_builder::model({.inputs = {kX}, .outputs = {kY}})),
-      "m.onnx: output 'y' is not defined: no input, initializer or node output has this name");
+      "'m.onnx': output 'y' is not defined: no input, initializer or node output has this name");
   EXPECT_EQ(error(onnx_builder::model({.inputs = {kX}, .outputs = {kX, kX}})),
-            "m.onnx: output 'x' is listed twice; each output of a model has its own name");
+            "'m.onnx': output 'x' is listed twice; each output of a model has its own name");
   EXPECT_EQ(error(onnx_builder::model({.inputs = {kX}})),
-            "m.onnx: the graph has no outputs; export the model again with its outputs declared");
+            "'m.onnx': the graph has no outputs; export the model again with its outputs declared");
 }
 
 TEST(ReadOnnx, ChecksArity) {
@@ -359,13 +362,13 @@ TEST(ReadOnnx, ChecksArity) {
         onnx_builder::model({.nodes = {bytes}, .inputs = {kX}, .outputs = {kY}}, opset_version));
   };
   EXPECT_EQ(with(node("Add", {"x", "x", "x"}, {"y"}, "add"), 18),
-            "m.onnx: node 'add' (Add): it has 3 inputs; Add takes at most 2");
+            "'m.onnx': node 'add' (Add): it has 3 inputs; Add takes at most 2");
   EXPECT_EQ(with(node("Add", {"x", ""}, {"y"}), 18),
-            "m.onnx: node 0 (Add): its input 1 is missing; Add needs it");
+            "'m.onnx': node 0 (Add): its input 1 is missing; Add needs it");
   EXPECT_EQ(with(node("Relu", {"x"}, {"z", "y"}), 18),
-            "m.onnx: node 0 (Relu): it has 2 outputs; Relu gives at most 1");
+            "'m.onnx': node 0 (Relu): it has 2 outputs; Relu gives at most 1");
   EXPECT_EQ(with(node("Transpose", {}, {"y"}), 13),
-            "m.onnx: node 0 (Transpose): its input 0 is missing; Transpose needs it");
+            "'m.onnx': node 0 (Transpose): its input 0 is missing; Transpose needs it");
   // Until opset 13 the axes of Unsqueeze are an attribute.
   EXPECT_EQ(with(node("Unsqueeze", {"x"}, {"y"}), 11), "no error");
 }
@@ -374,61 +377,65 @@ TEST(ReadOnnx, ChecksTypes) {
   const auto input = [](const std::string& type) {
     return error(onnx_builder::model({.inputs = {bytes_field(1, "x") + type}}));
   };
-  EXPECT_EQ(input(""),
-            "m.onnx: input 'x' has no type; export the model again with typed inputs and outputs");
+  EXPECT_EQ(
+      input(""),
+      "'m.onnx': input 'x' has no type; export the model again with typed inputs and outputs");
   EXPECT_EQ(input(bytes_field(2, bytes_field(4, ""))),
-            "m.onnx: input 'x' is a sequence, but subbyte reads models of tensors only");
+            "'m.onnx': input 'x' is a sequence, but subbyte reads models of tensors only");
   EXPECT_EQ(input(bytes_field(2, bytes_field(9, ""))),
-            "m.onnx: input 'x' is an optional, but subbyte reads models of tensors only");
-  EXPECT_EQ(input(bytes_field(2, bytes_field(1, int_field(1, 21)))),
-            "m.onnx: input 'x' has the dtype uint4, which subbyte does not read; it reads float32, "
-            "float16, bfloat16, float64, bool, string, complex and the integers of 8 to 64 bits");
+            "'m.onnx': input 'x' is an optional, but subbyte reads models of tensors only");
+  EXPECT_EQ(
+      input(bytes_field(2, bytes_field(1, int_field(1, 21)))),
+      "'m.onnx': input 'x' has the dtype uint4, which subbyte does not read; it reads float32, "
+      "float16, bfloat16, float64, bool, string, complex and the integers of 8 to 64 bits");
   EXPECT_EQ(
       input(bytes_field(2, bytes_field(1, int_field(1, 1)))),
-      "m.onnx: input 'x' has no shape, not even a rank; export the model with a shape for it, "
+      "'m.onnx': input 'x' has no shape, not even a rank; export the model with a shape for it, "
       "sizes that vary as named dimensions");
   EXPECT_EQ(error(onnx_builder::model(
                 {.inputs = {value("x", DType::float32,
                                   {std::int64_t{1} << 40, std::int64_t{1} << 40})}})),
-            "m.onnx: input 'x' has more than 2^63 elements");
+            "'m.onnx': input 'x' has more than 2^63 elements");
 }
 
 TEST(ReadOnnx, ChecksOpsets) {
   const std::string body = bytes_field(7, graph({}));
   EXPECT_EQ(error(body + opset(6)),
-            "m.onnx: opset 6 of ai.onnx is not supported; subbyte reads 7 to 28");
+            "'m.onnx': opset 6 of ai.onnx is not supported; subbyte reads 7 to 28");
   EXPECT_EQ(error(body + opset(29, "ai.onnx")),
-            "m.onnx: opset 29 of ai.onnx is not supported; subbyte reads 7 to 28");
+            "'m.onnx': opset 29 of ai.onnx is not supported; subbyte reads 7 to 28");
   EXPECT_EQ(error(body + opset(13) + opset(14)),
-            "m.onnx: it declares two opsets of ai.onnx, 13 and 14");
+            "'m.onnx': it declares two opsets of ai.onnx, 13 and 14");
   EXPECT_EQ(
       error(body + opset(1, "ai.onnx.ml")),
-      "m.onnx: it declares no opset of ai.onnx; subbyte reads 7 to 28: export the model again");
+      "'m.onnx': it declares no opset of ai.onnx; subbyte reads 7 to 28: export the model again");
 }
 
 TEST(ReadOnnx, RefusesSparseInitializers) {
   EXPECT_EQ(error(bytes_field(7, graph({}) + bytes_field(15, "")) + opset(18)),
-            "m.onnx: it has 1 sparse initializers, which subbyte does not read; store them as "
+            "'m.onnx': it has 1 sparse initializers, which subbyte does not read; store them as "
             "tensors");
 }
 
 TEST(ReadOnnx, SaysWhatIsNoModel) {
   EXPECT_EQ(error("version https://git-lfs.github.com/spec/v1\n"),
-            "m.onnx: not an ONNX model but a Git LFS pointer; run 'git lfs pull' to get the file "
+            "'m.onnx': not an ONNX model but a Git LFS pointer; run 'git lfs pull' to get the file "
             "that it stands for");
-  EXPECT_EQ(error(opset(18)),
-            "m.onnx: not an ONNX model: it has 0 graphs, and a model has one; name the .onnx file "
-            "itself");
+  EXPECT_EQ(
+      error(opset(18)),
+      "'m.onnx': not an ONNX model: it has 0 graphs, and a model has one; name the .onnx file "
+      "itself");
   const std::string whole =
       onnx_builder::model({.nodes = {node("Relu", {"x"}, {"y"})}, .inputs = {kX}, .outputs = {kY}});
-  EXPECT_EQ(error(whole.substr(0, whole.size() / 2)),
-            "m.onnx: not a whole ONNX model: ModelProto ends in the middle of a field: the file is "
-            "damaged or cut off; get a whole copy");
+  EXPECT_EQ(
+      error(whole.substr(0, whole.size() / 2)),
+      "'m.onnx': not a whole ONNX model: ModelProto ends in the middle of a field: the file is "
+      "damaged or cut off; get a whole copy");
   EXPECT_EQ(
       error(bytes_field(
                 7, bytes_field(1, node("Relu", {}, {})) + bytes_field(1, bytes_field(5, "\x10"))) +
             opset(18)),
-      "m.onnx: node 1: attribute 0: field 'f' of AttributeProto has the wire type varint, but "
+      "'m.onnx': node 1: attribute 0: field 'f' of AttributeProto has the wire type varint, but "
       "ONNX defines it as fixed32");
 }
 
@@ -479,9 +486,11 @@ TEST_F(ReadOnnxFromDisk, RefusesALinkOutOfTheFolder) {
   std::filesystem::create_symlink(folder_ + "/outside.bin", folder_ + "/model/w.bin");
   const auto model = read_onnx(disk(), folder_ + "/model/m.onnx");
   ASSERT_FALSE(model);
-  EXPECT_EQ(model.error().message,
-            "m.onnx: tensor 'w': its external data file 'w.bin' is a link that leads out of the "
-            "model's own folder; put the file itself in its place");
+  EXPECT_EQ(
+      model.error().message,
+      "'" + folder_ +
+          "/model/m.onnx': tensor 'w': its external data file 'w.bin' is a link that leads out "
+          "of the model's own folder; put the file itself in its place");
 }
 
 TEST_F(ReadOnnxFromDisk, NamesAMissingModel) {

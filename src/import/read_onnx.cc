@@ -75,13 +75,13 @@ Expected<Model> parse_onnx(FileSystem& files, Bytes bytes, const std::string& fo
                            const std::string& source_name, std::shared_ptr<const void> owner) {
   TensorSource source{std::move(owner), ExternalData(files, folder)};
   auto model = read_model(bytes, std::move(source), source_name);
-  if (!model) return within(plain(source_name), std::move(model.error()));
+  if (!model) return within(quoted(source_name), std::move(model.error()));
   return model;
 }
 
 Expected<Model> read_onnx(FileSystem& files, const std::string& path) {
   SUBBYTE_TRY(const std::shared_ptr<const FileContent> content, files.map(path));
-  return parse_onnx(files, content->bytes(), folder_of(path), base_name_of(path), content);
+  return parse_onnx(files, content->bytes(), folder_of(path), path, content);
 }
 
 Expected<OnnxOrigin> read_onnx_origin(FileSystem& files, const std::string& path) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json_text.h"
 #include "base/text.h"
 #include "quantize/encoding.h"
 
@@ -220,7 +221,7 @@ Expected<void> read_tensors(const Json& json, std::span<const WeightUse> uses,
 
 Expected<Rules> read_rules(std::string_view text, std::span<const WeightUse> uses,
                            std::span<const std::string> names) {
-  const Json json = Json::parse(text, nullptr, false);
+  SUBBYTE_TRY(const Json json, parse_json(text));
   if (!json.is_object())
     return fail("this is not a JSON object; see the mixed-precision file in README.md");
   std::set<int> layers;

@@ -1,5 +1,6 @@
 #include "quantize/mixed.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace subbyte {
@@ -69,8 +70,8 @@ TEST_F(MixedTest, RulesTouchTrainedWeightsOnlyUnderAllTheirNames) {
 
 TEST_F(MixedTest, ErrorsListWhatThereIs) {
   EXPECT_EQ(error("[1]"), "this is not a JSON object; see the mixed-precision file in README.md");
-  EXPECT_EQ(error("{\"tensors\""),
-            "this is not a JSON object; see the mixed-precision file in README.md");
+  EXPECT_THAT(error("{\"tensors\""), testing::StartsWith("line 1, column 11: syntax error"));
+  EXPECT_EQ(error(R"({"tensors": {}, "tensors": {}})"), "the key 'tensors' is there twice");
   EXPECT_EQ(error(R"({"layers": {}})"),
             "unknown key 'layers'; there are model_name, precision, "
             "mixed_precision, components, tensors");

@@ -232,7 +232,7 @@ def test_the_log_of_a_model_that_cannot_be_read(folder):
     (folder / "broken.onnx").write_bytes(b"\x08\x08")
     arguments = ("convert", "broken.onnx", "--log-file", "log.txt")
     assert run(*arguments, check=False, cwd=folder).returncode == 1
-    assert (folder / "log.txt").read_text().count("error: broken.onnx: not an ONNX model") == 1
+    assert (folder / "log.txt").read_text().count("error: 'broken.onnx': not an ONNX model") == 1
     # What its data are is not known, so not even --force replaces another file.
     (folder / "log.txt").write_text("mine\n")
     assert run(*arguments, "--force", check=False, cwd=folder).returncode == 1
@@ -242,3 +242,10 @@ def test_the_log_of_a_model_that_cannot_be_read(folder):
 def test_a_log_may_be_a_device(folder):
     run("convert", "m.onnx", "--log-file", "/dev/null", cwd=folder)
     assert pathlib.Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("target", ["webgpu", "onnx"])
+def test_the_size_before_counts_the_data_beside_the_model(folder, target):
+    done = run("convert", "far.onnx", "--target-format", target, cwd=folder)
+    before = (folder / "far.onnx").stat().st_size + (folder / "far.data").stat().st_size
+    assert f"({before / 1000:.1f} kB before)" in done.stdout and before > 64 * 64 * 4

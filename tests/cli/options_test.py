@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness import run
 
-VERBS = "convert, quantize, inspect, verify, evaluate, list, detect, find, help"
+VERBS = "convert, quantize, inspect, verify, evaluate, list, detect, find, completion, help"
 
 
 def version() -> str:
@@ -26,7 +26,7 @@ def test_verbs_to_come(tmp_path, verb):
 @pytest.mark.parametrize(
     "option",
     [
-        *("--state", "--checkpoint", "--report", "--qdq", "--json"),
+        *("--state", "--checkpoint", "--report"),
     ],
 )
 @pytest.mark.parametrize("spelling", ["{} int8", "{}=int8"])
@@ -92,6 +92,7 @@ def test_short_options(tmp_path):
             "--shard-size: this is for --target-format webgpu; an ONNX file is one file, with its weights beside it "
             "only above 2 GB",
         ),
+        ("--qdq", "--qdq: this is for --target-format onnx; a module always keeps its weights quantized"),
         (
             "--single-file --shard-size 1MB",
             "--shard-size: with --single-file there are no files of weights; leave one of the two out",

@@ -5,11 +5,26 @@ load build
 verb_demo() {
   local mode=${1:-}
   [[ -z $mode || $mode == --serve ]] || die "demo takes --serve or nothing, not '$mode'"
-  setup_for_build
-  setup_models
-  configure release "$build"
-  compile "$build"
-  say "demo"
+  # Only the program, with the runtime and the kernels in it: tests take most of a whole build.
+  timed "tools and libraries" setup_for_build
+  timed "models" setup_models
+  timed "the program; it compiles for minutes the first time, and for seconds where little changed" build_program
+  say "the examples"
   # Under the program's own control, so that a stopped server takes nothing with it.
   node tools/dev/demo.mjs $mode
+  [[ $mode == --serve ]] || say "done after $SECONDS s"
+}
+
+build_program() {
+  configure release "$build"
+  compile "$build" subbyte
+}
+
+# timed WHAT COMMAND...: says what is done, does it, and says how long that took.
+timed() {
+  local what=$1 begun=$SECONDS
+  shift
+  say "$what"
+  "$@"
+  echo "   took $((SECONDS - begun)) s"
 }

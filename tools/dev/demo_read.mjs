@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { makeSite } from '../../examples/read/site.mjs';
 import { openRead, readLine } from '../../tests/browser/read_page.mjs';
+import { takeScreenshots } from './demo_screenshots.mjs';
 import { manifestOf, tellAfter, tellBefore, tellFiles } from './demo_sizes.mjs';
 
 const precisions = ['float32', '8bit'];
@@ -29,7 +30,7 @@ export async function makeRead(folder, programs) {
   }
 }
 
-/** Opens the site in headless Chromium, prints both readings of some lines, and leaves read.png in `folder`. */
+/** Opens the site in headless Chromium, prints both readings of some lines, and leaves screenshots in `folder`. */
 export async function tryRead(folder) {
   const site = await openRead(siteOf(folder), { viewport: { width: 900, height: 680 } });
   try {
@@ -42,8 +43,7 @@ export async function tryRead(folder) {
         console.log(`  ${precision.padEnd(7)} ${size.padStart(8)}  ${text}   (${sure})`);
       }
     }
-    await site.page.screenshot({ path: path.join(folder, 'read.png'), fullPage: true });
-    console.log('\nscreenshot: build/demo/read.png');
+    await takeScreenshots(site.page, folder, 'read');
     if (site.complaints.length)
       throw new Error(`the reading page complained:\n${site.complaints.join('\n')}`);
   } finally {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { makeSite } from '../../examples/search/site.mjs';
 import { ask, facts, openSearch, passageVectors } from '../../tests/browser/search_page.mjs';
+import { takeScreenshots } from './demo_screenshots.mjs';
 import { manifestOf, tellAfter, tellBefore, tellFiles } from './demo_sizes.mjs';
 
 const queries = [
@@ -27,7 +28,7 @@ export async function makeSearch(folder, programs) {
   await tellFiles(folder, 'minilm', manifest);
 }
 
-/** Opens the site in headless Chromium, prints what it finds, and leaves search.png in `folder`. */
+/** Opens the site in headless Chromium, prints what it finds, and leaves screenshots in `folder`. */
 export async function trySearch(folder, { models }) {
   const search = await openSearch(folder, { viewport: { width: 900, height: 1000 } });
   try {
@@ -41,8 +42,7 @@ export async function trySearch(folder, { models }) {
       for (const { score, text } of hits.slice(0, 3)) console.log(`  ${score.toFixed(3)}  ${text}`);
     }
     await compare(await passageVectors(search.page), folder, models);
-    await search.page.screenshot({ path: path.join(folder, 'search.png'), fullPage: true });
-    console.log('\nscreenshot: build/demo/search.png');
+    await takeScreenshots(search.page, folder, 'search');
     if (search.complaints.length)
       throw new Error(`the search page complained:\n${search.complaints.join('\n')}`);
   } finally {

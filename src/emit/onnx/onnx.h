@@ -29,9 +29,10 @@ inline constexpr std::uint64_t kLargestProtobuf = 0x7fffffff;
 // opset is the model's or 18, whichever is newer. Values that nothing uses are left out. Dimensions
 // that are expressions become dim_params of their text. Errors: constants of strings, values whose
 // dtype must be known and is not, tensors from `weights` that do not fit, and a graph that is above
-// `largest` without its constants.
-Expected<void> write_onnx(OutputSink& sink, const std::string& name, const Model& model,
-                          const WeightSource& weights, std::uint64_t largest = kLargestProtobuf);
+// `largest` without its constants. Returns the bytes of the files.
+Expected<std::int64_t> write_onnx(OutputSink& sink, const std::string& name, const Model& model,
+                                  const WeightSource& weights,
+                                  std::uint64_t largest = kLargestProtobuf);
 
 // The sink of an ONNX file at `path`. Unless `force`, a file at "PATH.data" that no ONNX file of
 // subbyte's at `path` names is an error, where one would be written. One that subbyte wrote and

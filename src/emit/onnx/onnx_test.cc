@@ -109,7 +109,7 @@ TEST_F(WriteOnnx, RoundTrips) {
 
   // What writing changes, and nothing else.
   Model expected = source;
-  expected.source_name = "m.onnx";
+  expected.source_name = "out/m.onnx";
   expected.producer = "subbyte";
   expected.other_opsets = {{"custom", 3}};
   EXPECT_EQ(without_lines(to_text(back), "%unused"), to_text(back));

@@ -214,8 +214,8 @@ Expected<void> OnnxSink::commit(std::vector<std::unique_ptr<FileWriter>> files) 
   return {};
 }
 
-Expected<void> write_onnx(OutputSink& sink, const std::string& name, const Model& flat,
-                          const WeightSource& weights, std::uint64_t largest) {
+Expected<std::int64_t> write_onnx(OutputSink& sink, const std::string& name, const Model& flat,
+                                  const WeightSource& weights, std::uint64_t largest) {
   auto nested = nest_branches(flat);
   if (!nested) return within(quoted(sink.path_of(name)), std::move(nested.error()));
   const Model& model = *nested;
@@ -236,7 +236,8 @@ Expected<void> write_onnx(OutputSink& sink, const std::string& name, const Model
   SUBBYTE_CHECK_OK(write_text(out, field_header(kModelGraph, layout->graph_bytes())));
   SUBBYTE_CHECK_OK(write_text(out, layout->body));
   SUBBYTE_CHECK_OK(write_initializers(out, data, *layout, model, weights));
-  return sink.commit(std::move(writers));
+  SUBBYTE_CHECK_OK(sink.commit(std::move(writers)));
+  return static_cast<std::int64_t>(layout->file_bytes() + layout->data_bytes());
 }
 
 }  // namespace subbyte

@@ -1,0 +1,239 @@
+#include "cli/parse_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+#include "emit/version.h"
+
+namespace subbyte {
+
+namespace {
+
+// What the documentation of subbyte names and this version has not: better said so than taken for a
+// typing error.
+constexpr std::string_view kComingVerbs[] = {"session", "generate", "tune", "profile"};
+constexpr std::string_view kComingOptions[] = {"--checkpoint", "--report", "--state"};
+
+template <typename List>
+bool has(const List& list, std::string_view word) {
+  return std::find(std::begin(list), std::end(list), word) != std::end(list);
+}
+
+std::vector<std::string> names_of(const std::vector<VerbRow>& verbs) {
+  std::vector<std::string> names;
+  for (const VerbRow& verb : verbs) names.push_back(verb.name);
+  return names;
+}
+
+std::string suggestion(const std::string& near) {
+  return near.empty() ? "" : fmt::format(" (did you mean {}?)", near);
+}
+
+template <typename... Args>
+tl::unexpected<Error> wrong(fmt::format_string<Args...> text, Args&&... args) {
+  return fail_as(ErrorKind::usage, text, std::forward<Args>(args)...);
+}
+
+// "see subbyte convert --help": where more is told.
+std::string see(const VerbRow& verb) { return fmt::format("see subbyte {} --help", verb.name); }
+
+// One verb's options as CLI11 reads them: it cuts arguments into options and values and knows the
+// spellings; what values may be is checked here.
+struct Reader {
+  CLI::App* app = nullptr;
+  std::vector<CLI::Option*> options;  // one for each row
+};
+
+Reader declare(CLI::App& program, const VerbRow& verb) {
+  Reader reader{program.add_subcommand(verb.name), {}};
+  for (const OptionRow& row : verb.options) {
+    if (row.takes == Takes::nothing) {
+      reader.options.push_back(reader.app->add_flag(row.names)->disable_flag_override());
+      continue;
+    }
+    // One value each, so that a file may follow; -1 is any number.
+    const int values = row.is_positional() && row.is_list() ? -1 : 1;
+    reader.options.push_back(reader.app->add_option(row.names)->expected(values)->take_all());
+  }
+  return reader;
+}
+
+Error unknown_verb(const std::vector<VerbRow>& verbs, const std::string& name) {
+  const auto names = names_of(verbs);
+  const std::string there_are = fmt::format("there are {}", fmt::join(names, ", "));
+  if (has(kComingVerbs, name)) {
+    return wrong("subbyte {} has no verb {} yet; {}", kVersion, quoted(name), there_are).value();
+  }
+  return wrong("{} is not a verb of subbyte{}; {}", quoted(name), suggestion(nearest(name, names)),
+               there_are)
+      .value();
+}
+
+Error unknown_option(const VerbRow& verb, const std::string& name) {
+  if (has(kComingOptions, name)) {
+    return wrong(
+               "subbyte {} has no option {} of {} yet; leave it out, or {} for those that there "
+               "are",
+               kVersion, name, verb.name, see(verb))
+        .value();
+  }
+  std::vector<std::string> known;
+  for (const OptionRow& row : verb.options) {
+    if (row.is_positional()) continue;
+    for (const std::string& one : row.all_names()) known.push_back(one);
+  }
+  return wrong("{} is not an option of {}{}; {}", quoted(name), verb.name,
+               suggestion(nearest(name, known)), see(verb))
+      .value();
+}
+
+// What CLI11 could not place: an option, or a value too many.
+Error misplaced(const VerbRow& verb, const std::vector<std::string>& rest) {
+  for (const std::string& word : rest) {
+    if (word.starts_with("-") && word.size() > 1)
+      return unknown_option(verb, word.substr(0, word.find('=')));
+  }
+  std::string takes = "no value without an option";
+  for (const OptionRow& row : verb.options)
+    if (row.is_positional()) takes = fmt::format("one {}", row.names);
+  return wrong("{} is one too many: {} takes {}; {}", quoted(rest.empty() ? "" : rest.back()),
+               verb.name, takes, see(verb))
+      .value();
+}
+
+std::string allowed(const OptionRow& row) {
+  if (row.takes == Takes::word) return fmt::format("one of {}", fmt::join(row.words, ", "));
+  return row.takes == Takes::file ? "the name of a file" : row.value;
+}
+
+// An option without its value, or a flag with one: CLI11's text begins with the option's name.
+Error ill_formed(const VerbRow& verb, const std::string& text) {
+  for (const OptionRow& row : verb.options) {
+    for (const std::string& name : row.all_names()) {
+      // Of a flag it says the name without its dashes.
+      const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
+      if (!text.starts_with(name + ":") && !text.starts_with(bare + " ")) continue;
+      if (row.takes == Takes::nothing)
+        return wrong("{} takes no value; {}", row.name(), see(verb)).value();
+      return wrong("{} needs a value: {}; {}", row.name(), allowed(row), see(verb)).value();
+    }
+  }
+  return wrong("{}; {}", text, see(verb)).value();
+}
+
+Expected<std::string> checked_value(const VerbRow& verb, const OptionRow& row,
+                                    const std::string& value) {
+  if (row.takes == Takes::word) {
+    for (const auto& [other, word] : row.other_words)
+      if (value == other && has(row.words, word)) return word;
+    if (has(row.words, value)) return value;
+    const std::string near = nearest(value, row.words);
+    return wrong("{}: {} is not one of {}{}; {}", row.name(), quoted(value),
+                 fmt::join(row.words, ", "),
+                 near.empty() ? "" : fmt::format("; did you mean {}?", near), see(verb));
+  }
+  if (value.empty() && row.takes == Takes::file)
+    return wrong("{}: the name is empty; name a file; {}", row.name(), see(verb));
+  if (value.empty() && row.takes == Takes::folder)
+    return wrong("{}: the name is empty; name a folder; {}", row.name(), see(verb));
+  if (value.empty()) return wrong("{}: it is empty; write {}", row.name(), row.value);
+  return value;
+}
+
+Expected<void> set(const VerbRow& verb, const OptionRow& row,
+                   const std::vector<std::string>& values) {
+  if (auto* const* const flag = std::get_if<bool*>(&row.target)) {
+    **flag = true;
+    return {};
+  }
+  if (!row.is_list() && values.size() > 1)
+    return wrong("{} is given twice: {} and {}; leave one of the two out", row.name(),
+                 quoted(values[0]), quoted(values[1]));
+  for (const std::string& given : values) {
+    SUBBYTE_TRY(std::string value, checked_value(verb, row, given));
+    if (row.is_list()) {
+      std::get<std::vector<std::string>*>(row.target)->push_back(std::move(value));
+    } else {
+      *std::get<std::string*>(row.target) = std::move(value);
+    }
+  }
+  return {};
+}
+
+Expected<void> read_options(const VerbRow& verb, const Reader& reader) {
+  std::vector<std::string> given;
+  for (std::size_t i = 0; i < verb.options.size(); ++i) {
+    if (reader.options[i]->count() > 0) given.push_back(verb.options[i].name());
+  }
+  for (const auto& [one, other] : verb.exclusive) {
+    if (has(given, one) && has(given, other))
+      return wrong("{} and {} exclude each other; leave one of the two out", one, other);
+  }
+  for (const VerbRow::Need& need : verb.needs) {
+    if (std::none_of(need.names.begin(), need.names.end(),
+                     [&](const std::string& name) { return has(given, name); }))
+      return wrong("{}", need.message);
+  }
+  for (std::size_t i = 0; i < verb.options.size(); ++i) {
+    if (reader.options[i]->count() == 0) continue;
+    SUBBYTE_CHECK_OK(set(verb, verb.options[i], reader.options[i]->results()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<const VerbRow*> find_verb_named(const std::vector<VerbRow>& verbs,
+                                         const std::string& name) {
+  for (const VerbRow& verb : verbs)
+    if (verb.name == name) return &verb;
+  return tl::unexpected(unknown_verb(verbs, name));
+}
+
+Expected<Command> parse_command(std::span<const char* const> arguments,
+                                const std::vector<VerbRow>& verbs) {
+  if (arguments.size() < 2) {
+    return wrong("subbyte needs a verb; there are {}; see subbyte --help",
+                 fmt::join(names_of(verbs), ", "));
+  }
+  const std::string first = arguments[1];
+  CLI::App program;
+  program.require_subcommand(0, 1);
+  const CLI::Option* const version = program.add_flag("-V,--version")->disable_flag_override();
+  std::map<const CLI::App*, std::pair<const VerbRow*, Reader>> readers;
+  for (const VerbRow& verb : verbs) {
+    const Reader reader = declare(program, verb);
+    readers[reader.app] = {&verb, reader};
+  }
+  Command command;
+  if (!first.starts_with("-")) {
+    SUBBYTE_TRY(command.verb, find_verb_named(verbs, first));
+  }
+  try {
+    program.parse(static_cast<int>(arguments.size()), arguments.data());
+  } catch (const CLI::CallForHelp&) {
+    command.help = true;
+    return command;
+  } catch (const CLI::ParseError& error) {
+    if (command.verb == nullptr) {
+      return wrong("{} is not an option of subbyte; see subbyte --help",
+                   quoted(first.substr(0, first.find('='))));
+    }
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr)
+      return tl::unexpected(ill_formed(*command.verb, error.what()));
+    return tl::unexpected(misplaced(*command.verb, program.get_subcommand(first)->remaining()));
+  }
+  command.version = version->count() > 0;
+  if (command.version) return command;
+  if (command.verb == nullptr) {
+    return wrong("{} needs a verb after it; see subbyte --help", quoted(first));
+  }
+  SUBBYTE_CHECK_OK(read_options(*command.verb, readers.at(program.get_subcommand(first)).second));
+  return command;
+}
+
+}  // namespace subbyte
