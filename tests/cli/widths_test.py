@@ -12,9 +12,9 @@ import harness
 
 
 def run(*arguments, **options):
-    """Measured and calibrated, but where --calibration is said."""
-    if arguments[0] == "convert" and "--calibration" not in arguments:
-        arguments += ("--effort", "good")
+    """Measured and calibrated on the samples of the folder, but where --calibration is said."""
+    if "--calibration" not in arguments:
+        arguments += ("--calibration", "d.npz")
     return harness.run(*arguments, **options)
 
 
@@ -44,6 +44,7 @@ def folder(tmp_path):
         weights,
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    np.savez(tmp_path / "d.npz", x=random.standard_normal((96, SIZES[0])).astype(np.float32))
     return tmp_path
 
 
@@ -82,7 +83,7 @@ def test_an_impossible_budget_names_what_is_possible(folder, option):
     assert done.returncode == 1 and done.stderr.count("error:") == 1
     least = re.search(r"take at least ([\d.]+ [kM]?B)", done.stderr)
     assert least and "at most" in done.stderr
-    assert [path.name for path in folder.iterdir()] == ["m.onnx"]
+    assert sorted(path.name for path in folder.iterdir()) == ["d.npz", "m.onnx"]
 
 
 def test_the_smallest_that_loses_no_more(folder):
