@@ -18,12 +18,16 @@ namespace {
 
 using namespace fit;
 
+std::int64_t parameters_of(const WeightPlan& plan) {
+  std::int64_t parameters = 0;
+  for (const WeightUse& use : plan.uses) parameters += use.parameters();
+  return parameters;
+}
+
 // Multiplications: so many, or of large models more by their parameters. A few seconds of one core,
 // about a minute for each 20 million parameters, and ten.
 double work_of(Effort effort, const WeightPlan& plan) {
-  double parameters = 0;
-  for (const WeightUse& use : plan.uses)
-    parameters += static_cast<double>(use.rows) * static_cast<double>(use.k);
+  const auto parameters = static_cast<double>(parameters_of(plan));
   constexpr double kEach = 1.5e4;
   switch (effort) {
     case Effort::fast:
@@ -36,8 +40,12 @@ double work_of(Effort effort, const WeightPlan& plan) {
   return 0;
 }
 
-// What the activations of the samples of one stream may take.
-constexpr std::int64_t kMemoryOfStream = std::int64_t{3} << 27;
+// What the activations of the samples of one stream may take, at most and at least.
+constexpr std::int64_t kMemoryOfStream = std::int64_t{3} << 27,
+                       kLeastOfStream = std::int64_t{1} << 26;
+// What all streams may take together, with the codes of every variant and the weights as floats, so
+// many bytes a parameter.
+constexpr std::int64_t kMemory = std::int64_t{9} << 28, kEachParameter = 10;
 
 // Four streams over the tuning samples, five runs over the others.
 constexpr double kStreams = 4, kRuns = 5;
@@ -71,11 +79,14 @@ double choosing_work(const WeightPlan& plan) {
 }
 
 // How many of the samples, from the first, fit the memory together.
-std::size_t affordable(const Model& model, std::span<const Sample> samples) {
+std::size_t affordable(const Model& model, const WeightPlan& plan,
+                       std::span<const Sample> samples) {
+  const std::int64_t rest = (kMemory - kEachParameter * parameters_of(plan)) / 4;
+  const std::int64_t memory = std::clamp(rest, kLeastOfStream, kMemoryOfStream);
   std::size_t count = 0;
   for (std::int64_t bytes = 0; count < samples.size(); ++count) {
     bytes += calibrate::activation_bytes(model, samples[count]);
-    if (bytes > kMemoryOfStream) break;
+    if (bytes > memory) break;
   }
   return count;
 }
@@ -311,7 +322,7 @@ Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet&
                                 const FitOptions& options) {
   Variant kept;
   FitReport report;
-  const std::size_t tuning = affordable(model, samples.tuning);
+  const std::size_t tuning = affordable(model, plan, samples.tuning);
   if (tuning == 0 || samples.held_out.empty()) {
     report.skipped = "its activations take more memory than calibration may";
     return report;
