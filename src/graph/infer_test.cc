@@ -263,6 +263,32 @@ graph "main" {
   EXPECT_EQ(model.exprs.text(model.constraints[0].condition), "(H == W)");
 }
 
+// A convolution of no places has no size; where it has one, that is what is cut or reshaped to it.
+TEST(InferTest, WhatIsCutToASizeHasIt) {
+  const Model model = inferred(R"(model "m"
+graph "main" {
+  input %x : float32 [1, 1, N]
+  input %w : float32 [1, 1, 30]
+  value %from : int64 [] = {0}
+  value %step : int64 [] = {1}
+  value %zero : int64 [1] = {0}
+  value %one : int64 [1] = {1}
+  value %axis : int64 [1] = {0}
+  %y = Conv(%x, %w) {kernel_shape = [30], strides = [20]}
+  %size = Shape(%y) {start = 2, end = 3}
+  %limit = Squeeze(%size, %axis)
+  %places = Range(%from, %limit, %step)
+  %cut = Slice(%places, %zero, %size, %axis, %one)
+  %float = Cast(%cut) {to = 1}
+  %target = Concat(%one, %one, %size) {axis = 0}
+  %reshaped = Reshape(%y, %target)
+  %z = Add(%float, %reshaped)
+  output %z
+})");
+  EXPECT_EQ(*value_named(model, "reshaped").shape, *value_named(model, "y").shape);
+  EXPECT_EQ(*value_named(model, "z").shape, *value_named(model, "y").shape);
+}
+
 TEST(InferTest, OneHotOfPlacesThatAreKnown) {
   const Model model = inferred(R"(model "m"
 graph "main" {

@@ -85,7 +85,11 @@ Expected<void> add_inputs(Builder& builder, Scope& scope, const wire::GraphProto
     if (initializers.contains(input.name)) continue;
     Value value;
     const std::string what = fmt::format("input {}", quoted(input.name));
-    SUBBYTE_TRY(value.dtype, tensor_dtype(input.type, what));
+    // Of a body, the type of what it is given may be left out.
+    const bool is_typed = input.type.kind != wire::TypeProto::Kind::none;
+    if (is_typed || scope.outer == nullptr) {
+      SUBBYTE_TRY(value.dtype, tensor_dtype(input.type, what));
+    }
     if (scope.outer == nullptr) {
       const auto index = static_cast<std::uint32_t>(scope.graph.inputs.size());
       SUBBYTE_TRY(value.shape, input_shape(input, index, taken, builder.model.exprs));

@@ -1,6 +1,5 @@
 // The attributes of our own that nodes in canonical form have, written out in operators of ONNX.
 #include <algorithm>
-#include <map>
 
 #include "base/text.h"
 #include "graph/node_form.h"
@@ -29,25 +28,6 @@ Expected<bool> without_own_attributes(Speller& s) {
   return true;
 }
 
-// What is read back is what was computed.
-void without_read_back(Graph& graph) {
-  std::vector<Node> nodes = std::move(graph.nodes);
-  graph.nodes.clear();
-  std::map<ValueId, ValueId> computed;
-  for (Node& node : nodes) {
-    for (ValueId& input : node.inputs)
-      if (const auto found = computed.find(input); found != computed.end()) input = found->second;
-    if (node.op != Op::ReadBack) {
-      graph.add_node(std::move(node));
-      continue;
-    }
-    for (const ValueId output : node.outputs) {
-      computed.emplace(output, node.inputs[0]);
-      if (output != kNone) graph.values[output].producer = kNone;
-    }
-  }
-}
-
 // A Loop would have to be made of its body again.
 Expected<void> without_loops(const Model& model) {
   const auto& nodes = model.main().nodes;
@@ -66,7 +46,6 @@ Expected<void> without_loops(const Model& model) {
 Expected<void> leave_standard(Model& model) {
   SUBBYTE_CHECK_OK(without_loops(model));
   SUBBYTE_CHECK_OK(spell_out(model, without_own_attributes));
-  without_read_back(model.main());
   return {};
 }
 

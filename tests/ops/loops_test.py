@@ -186,12 +186,13 @@ def test_weights_in_a_loop_are_quantized_and_checked(tmp_path):
 
 
 def test_turns_that_are_fixed_are_written_out(tmp_path):
-    done = run(counted().model, tmp_path, "--target-format", "onnx", "--precision", "float32", "--input", "turns=3", "--output", tmp_path / "out.onnx")
+    source = counted().model
+    done = run(source, tmp_path, "--target-format", "onnx", "--precision", "float32", "--input", "turns=3", "--output", tmp_path / "out.onnx")
     assert done.returncode == 0, done.stderr
     written = onnx.load(tmp_path / "out.onnx")
     assert "Loop" not in {one.op_type for one in written.graph.node}
     given = x(2, 6)
-    wanted = expected(counted().model, {"x": given, "turns": np.array([3])})
+    wanted = expected(source, {"x": given, "turns": np.array([3])})
     found = expected(written, {"x": given})
     for name, value in wanted.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)

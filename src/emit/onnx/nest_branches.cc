@@ -190,11 +190,32 @@ class Nester {
   std::map<Guard, std::vector<Unit>> by_guard_;
 };
 
+// What is read back is what was computed.
+void without_read_back(Graph& graph) {
+  std::vector<Node> nodes = std::move(graph.nodes);
+  graph.nodes.clear();
+  std::map<ValueId, ValueId> computed;
+  for (Node& node : nodes) {
+    for (ValueId& input : node.inputs)
+      if (const auto found = computed.find(input); found != computed.end()) input = found->second;
+    if (node.op != Op::ReadBack) {
+      graph.add_node(std::move(node));
+      continue;
+    }
+    for (const ValueId output : node.outputs) {
+      computed.emplace(output, node.inputs[0]);
+      if (output != kNone) graph.values[output].producer = kNone;
+    }
+  }
+}
+
 }  // namespace
 
 Expected<Model> nest_branches(const Model& model) {
-  if (!Guards(model.main()).any()) return model;
-  return Nester(model).run();
+  Model flat = model;
+  without_read_back(flat.main());
+  if (!Guards(flat.main()).any()) return flat;
+  return Nester(flat).run();
 }
 
 }  // namespace subbyte

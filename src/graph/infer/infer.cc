@@ -169,6 +169,15 @@ Expected<void> check_shapes(const Model& model) {
             describe(graph, static_cast<NodeId>(id)), quoted(graph.values[output].name),
             graph.values[node.inputs[1]].shape->size(), graph.values[node.inputs[2]].shape->size());
       }
+      if (node.op == Op::Enter || node.op == Op::Leave) {
+        const std::string name = node.name.empty() ? std::to_string(id) : quoted(node.name);
+        return fail(
+            "node {} (Loop): how many turns it makes is not known when converting, nor what it "
+            "gives; "
+            "arithmetic of floats on sizes may end in another number on a GPU; fix what says "
+            "how many there are with --dim or --input",
+            name);
+      }
       return fail(
           "{}: the shape of its output {} is not known when converting; it depends on values that "
           "are "

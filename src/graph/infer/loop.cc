@@ -1,9 +1,9 @@
 // A Loop or Scan whose body stands in the same graph (graph/loops.h).
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/text.h"
 #include "graph/infer/node_infer.h"
+#include "graph/infer/substitute.h"
 #include "graph/loops.h"
 #include "graph/ops.h"
 
@@ -64,56 +64,9 @@ Expected<void> infer_state(NodeInfer& c, const Node& enter, std::size_t k) {
 
 namespace {
 
-// An expression in the first turn.
-class FirstTurn {
- public:
-  FirstTurn(ExprPool& exprs, Expr turn) : exprs_(exprs), turn_(turn) {}
-
-  Expr of(Expr e) {
-    if (e == turn_) return exprs_.constant(0);
-    const std::vector<Expr> operands(exprs_.operands(e).begin(), exprs_.operands(e).end());
-    if (operands.empty()) return e;
-    if (const auto known = known_.find(e.index); known != known_.end()) return known->second;
-    const Expr a = of(operands[0]), b = of(operands[1]);
-    const Expr result = join(exprs_.kind(e), a, b, operands.size() > 2 ? of(operands[2]) : b);
-    known_.emplace(e.index, result);
-    return result;
-  }
-
- private:
-  Expr join(ExprKind kind, Expr a, Expr b, Expr c) {
-    const bool divides = kind == ExprKind::floor_div || kind == ExprKind::mod;
-    if (divides && exprs_.is(b, 0)) return b;
-    switch (kind) {
-      case ExprKind::add:
-        return exprs_.add(a, b);
-      case ExprKind::mul:
-        return exprs_.mul(a, b);
-      case ExprKind::floor_div:
-        return exprs_.floor_div(a, b);
-      case ExprKind::mod:
-        return exprs_.mod(a, b);
-      case ExprKind::min:
-        return exprs_.min(a, b);
-      case ExprKind::max:
-        return exprs_.max(a, b);
-      case ExprKind::equal:
-        return exprs_.equal(a, b);
-      case ExprKind::less:
-        return exprs_.less(a, b);
-      default:
-        return exprs_.select(a, b, c);
-    }
-  }
-
-  ExprPool& exprs_;
-  Expr turn_;
-  std::unordered_map<std::uint32_t, Expr> known_;
-};
-
 // The sizes of what is stacked: in any turn those of the first.
 Expected<Shape> part_of_stack(NodeInfer& c, std::size_t k, Expr turn) {
-  FirstTurn first(c.exprs, turn);
+  Substitution first(c.exprs, {{turn, c.zero()}});
   Shape shape;
   for (const Expr size : *c.shape(kFirstNext + k)) {
     const Expr wanted = first.of(size);

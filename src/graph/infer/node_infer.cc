@@ -4,8 +4,20 @@
 
 #include "graph/arithmetic.h"
 #include "graph/infer.h"
+#include "graph/infer/substitute.h"
 
 namespace subbyte {
+namespace {
+
+// Whether `e` is `size` wherever that is not negative: what is cut to a size has it.
+bool is_where_not_negative(ExprPool& exprs, Expr e, Expr size) {
+  if (exprs.lower(size) >= 0) return false;
+  const Expr zero = exprs.constant(0);
+  return Substitution(exprs, {{exprs.max(size, zero), size}, {exprs.less(size, zero), zero}})
+             .of(e) == size;
+}
+
+}  // namespace
 
 const Shape* NodeInfer::shape(std::size_t i) const {
   return has(i) && in(i).shape ? &*in(i).shape : nullptr;
@@ -95,6 +107,8 @@ Expected<Expr> NodeInfer::broadcast(Expr a, Expr b, const std::string& message) 
   // No size is negative, so that one is itself where only a negative one is ruled out.
   if (exprs.max(a, zero()) == b) return b;
   if (exprs.max(b, zero()) == a) return a;
+  if (is_where_not_negative(exprs, a, b)) return b;
+  if (is_where_not_negative(exprs, b, a)) return a;
   const Expr equal = exprs.equal(a, b);
   if (exprs.value(a) || exprs.value(b)) {
     const Expr known = exprs.value(a) ? a : b;

@@ -22,7 +22,9 @@ Expected<Target> read_target(NodeInfer& c, const Shape& from, const Content& tar
   result.left_count = c.zero();
   for (std::size_t i = 0; i < target.size(); ++i) {
     Expr size = target[i];
-    const bool may_be_special = p.value(size) || p.lower(size) < 0;
+    // A size that the input has is not negative.
+    const bool is_known = std::ranges::find(from, size) != from.end();
+    const bool may_be_special = p.value(size) || (p.lower(size) < 0 && !is_known);
     if (may_be_special && !zero_is_size) {
       const Expr is_zero = p.equal(size, c.zero());
       if (p.is(is_zero, 1) && i >= from.size()) {
