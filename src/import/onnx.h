@@ -11,7 +11,7 @@
 
 namespace subbyte {
 
-// Reads an ONNX model (ONNX IR specification, ModelProto) of opset 7 to kNewestOpset by memory map.
+// Reads an ONNX model (ONNX IR specification, ModelProto) of opset 6 to kNewestOpset by memory map.
 // Initializers and Constant nodes become values with `constant` set, views into the mapped file or
 // into external data files (only those inside the model's own folder). Dimensions become
 // expressions: a number, the symbol of its dim_param where that is a name, or a fresh symbol
@@ -32,7 +32,7 @@ struct OnnxOrigin {
 };
 Expected<OnnxOrigin> read_onnx_origin(FileSystem& files, const std::string& path);
 
-inline constexpr std::int64_t kOldestOpset = 7;
+inline constexpr std::int64_t kOldestOpset = 6;
 inline constexpr std::int64_t kNewestOpset = 28;
 
 }  // namespace subbyte

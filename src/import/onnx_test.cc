@@ -400,15 +400,15 @@ TEST(ReadOnnx, ChecksTypes) {
 
 TEST(ReadOnnx, ChecksOpsets) {
   const std::string body = bytes_field(7, graph({}));
-  EXPECT_EQ(error(body + opset(6)),
-            "'m.onnx': opset 6 of ai.onnx is not supported; subbyte reads 7 to 28");
+  EXPECT_EQ(error(body + opset(5)),
+            "'m.onnx': opset 5 of ai.onnx is not supported; subbyte reads 6 to 28");
   EXPECT_EQ(error(body + opset(29, "ai.onnx")),
-            "'m.onnx': opset 29 of ai.onnx is not supported; subbyte reads 7 to 28");
+            "'m.onnx': opset 29 of ai.onnx is not supported; subbyte reads 6 to 28");
   EXPECT_EQ(error(body + opset(13) + opset(14)),
             "'m.onnx': it declares two opsets of ai.onnx, 13 and 14");
   EXPECT_EQ(
       error(body + opset(1, "ai.onnx.ml")),
-      "'m.onnx': it declares no opset of ai.onnx; subbyte reads 7 to 28: export the model again");
+      "'m.onnx': it declares no opset of ai.onnx; subbyte reads 6 to 28: export the model again");
 }
 
 TEST(ReadOnnx, RefusesSparseInitializers) {

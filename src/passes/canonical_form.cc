@@ -54,6 +54,7 @@ class FormCheck {
       case Op::Hardmax:
       case Op::LpNormalization:
         return fail("it is not spelled out in other operators");
+      case Op::CumProd:
       case Op::CumSum:
         return axes_operand(1, rank);
       case Op::Pad:

@@ -251,6 +251,7 @@ void form(Form& f, const std::vector<Expr>& shape) {
     case Op::OneHot:
       f.axis(-1, rank + 1);
       break;
+    case Op::CumProd:
     case Op::CumSum:
       form_running_sum(f, rank);
       break;

@@ -66,8 +66,9 @@ std::vector<ValueId> Speller::split(std::string_view what, ValueId value, std::i
 }
 
 std::vector<ValueId> Speller::add_several(Op op, std::string_view what, std::size_t outputs,
-                                          std::vector<ValueId> inputs) {
-  Node node = made(op, std::move(inputs), {});
+                                          std::vector<ValueId> inputs,
+                                          std::vector<Attribute> attributes) {
+  Node node = made(op, std::move(inputs), std::move(attributes));
   for (std::size_t i = 0; i < outputs; ++i)
     node.outputs.push_back(constants_.add_value(node_, fmt::format("{}_{}", what, i)));
   std::vector<ValueId> values = node.outputs;

@@ -74,7 +74,8 @@ class Speller {
                              std::span<const std::int64_t> sizes);
   // The same with several outputs.
   std::vector<ValueId> add_several(Op op, std::string_view what, std::size_t outputs,
-                                   std::vector<ValueId> inputs);
+                                   std::vector<ValueId> inputs,
+                                   std::vector<Attribute> attributes = {});
   // Gives the constant that stands for another the name that the source has for it.
   void take_name(ValueId constant, ValueId from);
   // Output i of the node, where it is wanted.

@@ -1,7 +1,8 @@
-// Sums along an axis up to each of its elements.
+// Sums and products along an axis up to each of its elements.
 #include <fmt/format.h>
 
 #include "graph/node_form.h"
+#include "graph/ops.h"
 #include "plan/index_code.h"
 #include "plan/scan_code.h"
 #include "plan/watch_code.h"
@@ -29,12 +30,13 @@ Expected<void> lower_cumulative(Lowering& lowering, const Kernel& kernel) {
   const GpuType type = lowering.type(node.inputs[0]);
   const std::string t(wgsl_name(type));
   Scan scan;
-  scan.accumulator = {t, t + "(0)", "a + b"};
+  const bool multiplies = node.op == Op::CumProd;
+  scan.accumulator = {t, t + (multiplies ? "(1)" : "(0)"), multiplies ? "a * b" : "a + b"};
   scan.type = type;
   std::optional<WatchedJoining> watched;
   const std::uint32_t number = lowering.schedule.watched[node.outputs[0]];
   if (number != 0) {
-    watched = watched_joining(Joined::sum, type);
+    watched = watched_joining(multiplies ? Joined::product : Joined::sum, type);
     scan.accumulator = watched->accumulator;
     scan.wide = true;
   }

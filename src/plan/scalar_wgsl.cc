@@ -358,6 +358,26 @@ Typed convert(const Typed& value, DType from, DType to) {
   return narrowed({fmt::format("{}({})", wgsl_name(type), value.text), type}, to);
 }
 
+namespace {
+
+// The bits of an element, as many as its dtype has, and the element that such bits are.
+std::string bits_of(const Typed& value, DType dtype) {
+  if (dtype == DType::float16) return fmt::format("pack2x16float(vec2({}, 0.0f))", value.text);
+  if (value.type == GpuType::u32) return value.text;
+  const std::string word = fmt::format("bitcast<u32>({})", value.text);
+  return dtype == DType::bfloat16 ? fmt::format("({} >> 16u)", word) : word;
+}
+
+Typed element_of_bits(const std::string& bits, DType dtype) {
+  if (dtype == DType::float16)
+    return {fmt::format("unpack2x16float({} & 0xffffu).x", bits), GpuType::f32};
+  if (dtype == DType::bfloat16) return {fmt::format("bitcast<f32>({} << 16u)", bits), GpuType::f32};
+  if (dtype == DType::float32) return {fmt::format("bitcast<f32>({})", bits), GpuType::f32};
+  return convert({bits, GpuType::u32}, DType::uint32, dtype);
+}
+
+}  // namespace
+
 Expected<Typed> scalar_wgsl(const Node& node,
                             std::span<const std::optional<ScalarArgument>> arguments,
                             DType result) {
@@ -368,6 +388,8 @@ Expected<Typed> scalar_wgsl(const Node& node,
   }
   if (present.empty()) return fail("the operator needs an input");
   if (node.op == Op::Cast) return convert(present[0].typed, present[0].dtype, result);
+  if (node.op == Op::BitCast)
+    return element_of_bits(bits_of(present[0].typed, present[0].dtype), result);
   if (node.op == Op::Where) {
     return Typed{fmt::format("select({}, {}, {} != 0u)", present[2].typed.text,
                              present[1].typed.text, present[0].typed.text),

@@ -1,4 +1,6 @@
-// Cast between any two of the float, integer and bool dtypes.
+// Cast between any two of the float, integer and bool dtypes, and BitCast.
+#include <algorithm>
+
 #include "reference/call.h"
 
 namespace subbyte::reference {
@@ -48,6 +50,21 @@ Result reference_cast(const Call& call) {
     });
   });
   if (!known) return wrong_dtype(call, input.dtype);
+  return one(make_tensor(dtype, input.dims, std::move(bytes)));
+}
+
+// The same bytes under another dtype; of a bool, whatever is not 0 is true.
+Result reference_bit_cast(const Call& call) {
+  const Tensor& input = call.input(0);
+  const std::int64_t to = call.node.int_or("to", 0);
+  const DType dtype = to > 0 && to <= 16 ? static_cast<DType>(to) : DType::undefined;
+  if (dtype_size(dtype) == 0 || dtype_size(dtype) != dtype_size(input.dtype))
+    return fail("{}: it takes the bits of {} as data type {} (to); both must have as many",
+                call.node.op_type, dtype_name(input.dtype), to);
+  SUBBYTE_TRY(auto bytes, allocate(call, dtype, input.dims));
+  std::ranges::copy(input.data, bytes.begin());
+  if (dtype == DType::boolean)
+    for (std::byte& b : bytes) b = std::byte{b != std::byte{0}};
   return one(make_tensor(dtype, input.dims, std::move(bytes)));
 }
 

@@ -78,7 +78,9 @@ Result reference_arg_reduce(const Call& call) {
   return one(make_tensor(DType::int64, std::move(dims), std::move(bytes)));
 }
 
+// CumSum and CumProd: what the elements up to each one join to.
 Result reference_cumulative(const Call& call) {
+  const bool multiplies = call.node.op == Op::CumProd;
   const Tensor& x = call.input(0);
   SUBBYTE_TRY(const std::int64_t given, integer_of(call, 1));
   SUBBYTE_TRY(const auto axes, checked_axes(call, std::span(&given, 1), x.dims.size()));
@@ -89,17 +91,21 @@ Result reference_cumulative(const Call& call) {
   const Rows rows = rows_along(x.dims, axis);
   const bool known = with_numbers(x.dtype, [&]<typename T>(T) {
     using C = Computed<T>;
+    const C first = multiplies ? C{1} : C{0};
     for (std::int64_t r = 0; r < (bytes.empty() ? 0 : rows.count); ++r) {
-      C sum{};
+      C joined = first;
       for (std::int64_t k = 0; k < rows.length; ++k) {
         const std::int64_t place =
             rows.first(r) + (reverse ? rows.length - 1 - k : k) * rows.stride;
-        const C before = sum;
-        if constexpr (is_float_element<T>)
-          sum += widen(element<T>(x, place));
-        else
-          sum = wrapping_add(sum, element<T>(x, place));
-        elements_of<T>(bytes)[place] = narrow<T>(exclusive ? before : sum);
+        const C before = joined;
+        if constexpr (is_float_element<T>) {
+          const C next = widen(element<T>(x, place));
+          joined = multiplies ? joined * next : joined + next;
+        } else {
+          const T next = element<T>(x, place);
+          joined = multiplies ? wrapping_mul(joined, next) : wrapping_add(joined, next);
+        }
+        elements_of<T>(bytes)[place] = narrow<T>(exclusive ? before : joined);
       }
     }
   });

@@ -1,4 +1,6 @@
 // Element-wise operators: what goes in comes out, broadcast.
+#include <algorithm>
+
 #include "graph/infer/node_infer.h"
 #include "graph/ops.h"
 
@@ -53,6 +55,18 @@ Expected<void> infer_cast(NodeInfer& c) {
   // here.
   if (to < 1 || to > 16) return fail("its attribute 'to' is {}; the data types are 1 to 16", to);
   set_element_wise(c, static_cast<DType>(to), copy(c.shape(0)));
+  return {};
+}
+
+// The bits of an element as another dtype of as many.
+Expected<void> infer_bit_cast(NodeInfer& c) {
+  const auto to = static_cast<DType>(std::clamp<std::int64_t>(c.node.int_or("to", 0), 0, 127));
+  const DType from = c.in(0).dtype;
+  if (from != DType::undefined && dtype_size(from) != dtype_size(to)) {
+    return fail("it takes the bits of {} as {}; both must have as many", dtype_name(from),
+                dtype_name(to));
+  }
+  c.set(0, to, copy(c.shape(0)));
   return {};
 }
 

@@ -44,6 +44,45 @@ Content gather_content(const Content& data, const std::vector<std::int64_t>& dim
   return result;
 }
 
+// The most rows among which a run may pick one that shape arithmetic follows.
+constexpr std::int64_t kMostChoices = 16;
+
+// The same by indices that a run knows, of which each must be in range.
+Expected<std::optional<Content>> chosen_content(NodeInfer& c, const std::vector<std::int64_t>& dims,
+                                                std::size_t axis) {
+  const std::int64_t size = dims[axis];
+  if (size < 1 || size > kMostChoices) return std::optional<Content>{};
+  ExprPool& p = c.exprs;
+  std::int64_t outer = 1, inner = 1;
+  for (std::size_t k = 0; k < dims.size(); ++k) {
+    if (k < axis) outer *= dims[k];
+    if (k > axis) inner *= dims[k];
+  }
+  std::vector<Expr> rows;
+  for (const Expr index : *c.content(1)) {
+    SUBBYTE_CHECK_OK(
+        c.require(p.mul(p.less(p.constant(-size - 1), index), p.less(index, p.constant(size))),
+                  fmt::format("its index {} is out of range; it must be in [{}, {}]", p.text(index),
+                              -size, size - 1)));
+    rows.push_back(p.select(p.less(index, c.zero()), p.add(index, p.constant(size)), index));
+  }
+  Content result;
+  for (std::int64_t o = 0; o < outer; ++o) {
+    for (const Expr row : rows) {
+      for (std::int64_t i = 0; i < inner; ++i) {
+        const auto element = [&](std::int64_t k) {
+          return (*c.content(0))[static_cast<std::size_t>((o * size + k) * inner + i)];
+        };
+        Expr chosen = element(size - 1);
+        for (std::int64_t k = size - 1; k-- > 0;)
+          chosen = p.select(p.equal(row, p.constant(k)), element(k), chosen);
+        result.push_back(chosen);
+      }
+    }
+  }
+  return std::optional(std::move(result));
+}
+
 }  // namespace
 
 Expected<void> infer_concat(NodeInfer& c) {
@@ -106,8 +145,12 @@ Expected<void> infer_gather(NodeInfer& c) {
   }
   std::optional<Content> content;
   const auto dims = small_dims(c.exprs, *data);
-  if (c.content(0) != nullptr && picked && dims && small_dims(c.exprs, shape)) {
-    content = gather_content(*c.content(0), *dims, axis, *picked);
+  if (c.content(0) != nullptr && dims && small_dims(c.exprs, shape)) {
+    if (picked) {
+      content = gather_content(*c.content(0), *dims, axis, *picked);
+    } else if (c.content(1) != nullptr) {
+      SUBBYTE_TRY(content, chosen_content(c, *dims, axis));
+    }
   }
   c.set(0, c.in(0).dtype, std::move(shape), std::move(content));
   return {};

@@ -54,13 +54,18 @@ Expected<RecurrentSizes> sizes_of(NodeInfer& c, const Recurrence& r, const Shape
   SUBBYTE_CHECK_OK(rank_3(2, hidden));
   RecurrentSizes s{c.exprs.constant(r.directions), x[r.batch_first ? 1 : 0],
                    x[r.batch_first ? 0 : 1], x[2], hidden[2]};
-  if (const std::int64_t said = c.node.int_or("hidden_size", 0); said != 0) {
+  if (c.node.find("hidden_size") != nullptr) {
+    const std::int64_t said = c.node.int_or("hidden_size", 0);
+    if (said < 1) return fail("its hidden_size is {}; it must be at least 1", said);
     SUBBYTE_TRY(s.hidden,
                 c.unify(hidden[2], c.exprs.constant(said),
                         fmt::format("its input 2 has shape {} and its hidden_size is {}; the last "
                                     "axis must have that size",
                                     c.text(hidden), said)));
   }
+  SUBBYTE_CHECK_OK(c.require(
+      c.exprs.less(c.zero(), s.hidden),
+      fmt::format("its input 2 has shape {}; a state must have elements", c.text(hidden))));
   const Expr rows = c.exprs.mul(c.exprs.constant(r.gates), s.hidden);
   SUBBYTE_CHECK_OK(check_input(c, 1, {s.directions, rows, s.input}));
   SUBBYTE_CHECK_OK(check_input(c, 2, {s.directions, rows, s.hidden}));

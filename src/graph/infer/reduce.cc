@@ -1,4 +1,6 @@
 // Reductions and normalisation over axes.
+#include <algorithm>
+
 #include "graph/infer/node_infer.h"
 #include "graph/ops.h"
 
@@ -50,6 +52,54 @@ std::optional<Content> reduce_content(NodeInfer& c, const std::vector<char>& red
   return result;
 }
 
+// The element that all of a value's are, however many there are: torch.repeat_interleave is
+// exported as the greatest of a size added to as many zeros as there are items.
+std::optional<Expr> uniform_element(NodeInfer& c, ValueId v, int depth = 0) {
+  const Value& value = c.graph().values[v];
+  if (value.content) {
+    const Content& content = *value.content;
+    const bool same = !content.empty() &&
+                      std::ranges::all_of(content, [&](Expr e) { return e == content.front(); });
+    return same ? std::optional(content.front()) : std::nullopt;
+  }
+  constexpr int kDeepest = 8;
+  if (value.producer == kNone || depth > kDeepest || value.dtype != DType::int64)
+    return std::nullopt;
+  const Node& node = c.graph().nodes[value.producer];
+  const auto in = [&](std::size_t i) { return uniform_element(c, node.inputs[i], depth + 1); };
+  switch (node.op) {
+    case Op::ConstantOfShape: {
+      const Tensor* element = node.tensor("value");
+      const auto number = element == nullptr ? std::nullopt : integer_values(*element);
+      return number && number->size() == 1 ? std::optional(c.exprs.constant(number->front()))
+                                           : std::nullopt;
+    }
+    case Op::Expand:
+    case Op::Identity:
+    case Op::Reshape:
+    case Op::Unsqueeze:
+      return in(0);
+    case Op::Add:
+    case Op::Mul: {
+      const auto a = in(0), b = in(1);
+      if (!a || !b) return std::nullopt;
+      return node.op == Op::Add ? c.exprs.add(*a, *b) : c.exprs.mul(*a, *b);
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+Expected<std::optional<Content>> extreme_of_uniform(NodeInfer& c, const Shape& result) {
+  const bool is_extreme = c.node.op == Op::ReduceMax || c.node.op == Op::ReduceMin;
+  if (!is_extreme || !c.exprs.is(c.exprs.product(result), 1)) return std::optional<Content>{};
+  const auto element = uniform_element(c, c.node.inputs[0]);
+  if (!element) return std::optional<Content>{};
+  SUBBYTE_CHECK_OK(c.require(c.exprs.less(c.zero(), c.exprs.product(*c.shape(0))),
+                             "its input is empty, and of no elements there is no extreme"));
+  return std::optional<Content>{Content{*element}};
+}
+
 }  // namespace
 
 Expected<void> infer_reduce(NodeInfer& c) {
@@ -77,7 +127,11 @@ Expected<void> infer_reduce(NodeInfer& c) {
       result.push_back(c.one());
     }
   }
-  c.set(0, dtype, std::move(result), reduce_content(c, reduced));
+  auto content = reduce_content(c, reduced);
+  if (!content) {
+    SUBBYTE_TRY(content, extreme_of_uniform(c, result));
+  }
+  c.set(0, dtype, std::move(result), std::move(content));
   return {};
 }
 

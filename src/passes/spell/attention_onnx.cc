@@ -182,6 +182,29 @@ Expected<bool> spell_attention(Speller& s) {
   return true;
 }
 
+// Queries [B, N, S, H], keys [B, N', T, H] and values [B, N', T, H']: what is masked or changed on
+// the way stands in graphs inside, which are not taken.
+Expected<bool> spell_flex_attention(Speller& s) {
+  SUBBYTE_CHECK_OK(s.needs({0, 1, 2}));
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (!s.rank(s.input(i))) return false;
+    if (s.known_rank(s.input(i)) != 4)
+      return fail("its input {} has rank {}; it must be 4", i, s.known_rank(s.input(i)));
+  }
+  const DType dtype = s.dtype();
+  const auto asked = static_cast<DType>(s.node().int_or("softmax_precision", 0));
+  const bool is_half = dtype == DType::float16 || dtype == DType::bfloat16;
+  const DType precision = is_float(asked) ? asked : is_half ? DType::float32 : dtype;
+  Heads heads{s.input(0), s.input(1), s.input(2)};
+  SUBBYTE_TRY(const ValueId scores,
+              attention_scores(s, heads, s.node().float_or("scale", 0), is_half));
+  const ValueId weights =
+      s.add(Op::Softmax, "weights", {s.cast("scores", scores, precision)}, {integer("axis", -1)});
+  heads.values = s.cast("values", heads.values, precision);
+  s.finish(0, s.cast("result", weighted_values(s, heads, weights), dtype));
+  return true;
+}
+
 // Inputs are x [B, N, S, H] or [B, S, N * H], cosines and sines by position, or of each position
 // where none are given, and the positions [B, S].
 Expected<bool> spell_rotary_embedding(Speller& s) {

@@ -63,6 +63,41 @@ Expected<bool> spell_instance_normalization(Speller& s) {
   return true;
 }
 
+bool takes_batch_statistics(const Node& node) {
+  return node.op == Op::BatchNormalization && node.int_or("training_mode", 0) != 0;
+}
+
+// Inputs are x [N, C, ...], scale, bias, and the running mean and variance [C]; outputs y and the
+// running ones after it. Exporters write standardised weights so.
+Expected<bool> spell_batch_statistics(Speller& s) {
+  SUBBYTE_CHECK_OK(s.needs({0, 1, 2, 3, 4}));
+  if (!s.rank()) return false;
+  if (*s.rank() < 2) return fail("its input has rank {}; it must be at least 2", *s.rank());
+  Numbers axes = axes_between(1, *s.rank());
+  axes.front() = 0;
+  const ValueId mean = reduced(s, Op::ReduceMean, "mean", s.input(0), axes);
+  const ValueId centered = s.add(Op::Sub, "centered", {s.input(0), mean});
+  const ValueId variance =
+      reduced(s, Op::ReduceMean, "variance", s.add(Op::Mul, "squares", {centered, centered}), axes);
+  const ValueId epsilon = s.number("epsilon", s.node().float_or("epsilon", 1e-5f));
+  const ValueId deviation =
+      s.add(Op::Sqrt, "deviation", {s.add(Op::Add, "divisor", {variance, epsilon})});
+  finish_scaled(s, s.add(Op::Div, "standardized", {centered, deviation}), channel_shape(*s.rank()));
+  const float momentum = s.node().float_or("momentum", 0.9f);
+  for (const auto& [output, now] : {std::pair(std::size_t{1}, mean), {std::size_t{2}, variance}}) {
+    if (!s.wants(output)) continue;
+    const ValueId running = s.input(output + 2);
+    const DType dtype =
+        s.value(running).dtype == DType::undefined ? s.dtype() : s.value(running).dtype;
+    const ValueId vector = s.cast("now", s.reshaped("now", now, {-1}), dtype);
+    const ValueId kept = s.add(Op::Mul, "kept", {running, s.number("momentum", dtype, momentum)});
+    const ValueId added = s.add(
+        Op::Mul, "added", {vector, s.number("rest", dtype, 1.0 - static_cast<double>(momentum))});
+    s.finish(output, s.add(Op::Add, "running", {kept, added}));
+  }
+  return true;
+}
+
 Expected<bool> spell_group_normalization(Speller& s) {
   const auto scale_shape = s.value(s.input(1)).shape;
   const std::int64_t groups = s.node().int_or("num_groups", 0);

@@ -19,15 +19,20 @@ SpellOut spelling_of(Op op) {
   }
 }
 
+// The spelling of this node: that of its operator, or of its form.
+SpellOut spelling_of(const Graph& graph, const Node& node, std::int64_t opset) {
+  if (has_computed_axes(graph, node)) return spell_computed_axes;
+  if (is_old_broadcast(node, opset)) return spell_old_broadcast;
+  return takes_batch_statistics(node) ? spell_batch_statistics : spelling_of(node.op);
+}
+
 // Nodes whose dtype is not known are left for later; check_supported() has seen to the others.
 Expected<bool> spell(Speller& s) {
-  const SpellOut spelling = spelling_of(s.node().op);
+  const SpellOut spelling = spelling_of(s.graph(), s.node(), s.opset());
   if (spelling == nullptr || !s.wants(0)) return false;
   if (s.has(0) && s.dtype() == DType::undefined && s.sequence(s.input(0)) == nullptr) return false;
   return spelling(s);
 }
-
-bool is_spelled(const Node& node) { return spelling_of(node.op) != nullptr; }
 
 }  // namespace
 
@@ -35,7 +40,10 @@ Expected<bool> spell_operators(Model& model) {
   bool any = false;
   // What one operator is spelled in may be spelled out itself.
   for (bool again = true; again;) {
-    if (std::ranges::none_of(model.main().nodes, is_spelled)) return any;
+    if (std::ranges::none_of(model.main().nodes, [&](const Node& node) {
+          return spelling_of(model.main(), node, model.opset) != nullptr;
+        }))
+      return any;
     Inference inference(model);
     SUBBYTE_TRY(again, spell_out(model, spell, &inference));
     any = any || again;
