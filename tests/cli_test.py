@@ -302,6 +302,25 @@ def test_inspect_tells_what_is_in_a_model(model, tmp_path):
     assert told["outputs"] == [{"name": "y", "dtype": "float32", "dims": ["batch", 48]}]
 
 
+def test_inspect_tells_what_decides_an_if(tmp_path):
+    floats = onnx.TensorProto.FLOAT
+    sides = [
+        helper.make_graph([helper.make_node(op, ["x"], ["z"])], op, [], [helper.make_tensor_value_info("z", floats, ["batch"])])
+        for op in ["Neg", "Exp"]
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("If", ["cached"], ["y"], then_branch=sides[0], else_branch=sides[1])],
+        "branches",
+        [helper.make_tensor_value_info("x", floats, ["batch"]), helper.make_tensor_value_info("cached", onnx.TensorProto.BOOL, [1])],
+        [helper.make_tensor_value_info("y", floats, ["batch"])],
+    )
+    onnx.save(helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "if.onnx")
+    told = json.loads(run("inspect", "if.onnx", "--format", "json", cwd=tmp_path).stdout)
+    assert told["deciding"] == ["--input cached=VALUE"]
+    fixed = json.loads(run("inspect", "if.onnx", "--input", "cached=true", "--format", "json", cwd=tmp_path).stdout)
+    assert fixed["deciding"] == []
+
+
 def test_verify_finds_a_flipped_bit(model, tmp_path):
     run("convert", "small.onnx", cwd=tmp_path)
     run("verify", "small.webgpu.js", cwd=tmp_path)

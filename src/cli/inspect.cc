@@ -79,6 +79,7 @@ Json facts_json(const ModelFacts& facts) {
                             })},
       {"weights", weights(facts.weights)},
       {"totals", {{"parameters", facts.parameters}, {"bytes", facts.bytes}}},
+      {"deciding", facts.deciding},
       {"unsupported", unsupported}};
 }
 
@@ -125,6 +126,9 @@ std::string table(const Json& json) {
   }
   text += fmt::format("total: {} parameters, {}\n", json["totals"]["parameters"].dump(),
                       bytes_text(json["totals"]["bytes"].get<std::int64_t>()));
+  if (!json["deciding"].empty()) text += "what decides its Ifs when converting\n";
+  for (const auto& option : json["deciding"])
+    text += fmt::format("  {}\n", option.get<std::string>());
   if (!json["unsupported"].empty()) text += "not supported\n";
   for (const auto& line : json["unsupported"])
     text += fmt::format("  {}\n", line.get<std::string>());

@@ -7,6 +7,7 @@
 #include "cli/verbs.h"
 #include "graph/ops.h"
 #include "import/onnx.h"
+#include "passes/passes.h"
 #include "quantize/assign.h"
 
 namespace subbyte {
@@ -28,18 +29,28 @@ Json precisions() {
   return list;
 }
 
+Json names_of(const std::vector<DType>& dtypes) {
+  Json names = Json::array();
+  for (const DType dtype : dtypes) names.push_back(dtype_name(dtype));
+  return names;
+}
+
 Json ops() {
   Json list = Json::array();
   for (std::size_t i = 0; i < op_count(); ++i) {
     const OpInfo& info = op_info(static_cast<Op>(i + 1));
     if (info.domain == "subbyte") continue;  // what others become
+    const OperatorSupport support = operator_support(static_cast<Op>(i + 1));
     list.push_back({{"name", info.name},
                     {"domain", info.domain.empty() ? "ai.onnx" : info.domain},
                     {"since", info.since},
-                    {"dtypes", std::string(1, static_cast<char>(info.dtypes))}});
+                    {"dtypes", names_of(support.dtypes)},
+                    {"modes", support.modes}});
   }
   // Those with graphs inside are gone before the table is asked.
-  list.push_back({{"name", "If"}, {"domain", "ai.onnx"}, {"since", 1}, {"dtypes", "A"}});
+  const Json all = names_of(operator_support(Op::Identity).dtypes);
+  list.push_back(
+      {{"name", "If"}, {"domain", "ai.onnx"}, {"since", 1}, {"dtypes", all}, {"modes", ""}});
   return list;
 }
 
@@ -63,6 +74,28 @@ std::string names_text(const std::string& title, const Json& list) {
   return text + " " + line + "\n";
 }
 
+// A line for each operator: since when it is there, the dtypes of its data, and its modes where not
+// all are taken.
+std::string operators_text(const std::string& title, const Json& list) {
+  const auto all = operator_support(Op::Identity).dtypes.size();
+  const auto numbers = operator_support(Op::Add).dtypes.size();
+  const auto integers = operator_support(Op::BitwiseAnd).dtypes.size();
+  std::string text = title + "\n";
+  for (const auto& entry : list) {
+    const std::size_t count = entry["dtypes"].size();
+    const std::string dtypes = count == all        ? "floats, integers, bool"
+                               : count == numbers  ? "floats, integers"
+                               : count == integers ? "integers"
+                               : count == 1        ? entry["dtypes"][0].get<std::string>()
+                                                   : "floats";
+    const auto modes = entry["modes"].get<std::string>();
+    text +=
+        fmt::format("  {:<34} {:>2}  {}{}\n", entry["name"].get<std::string>(),
+                    entry["since"].get<std::int64_t>(), dtypes, modes.empty() ? "" : "; " + modes);
+  }
+  return text;
+}
+
 }  // namespace
 
 Expected<void> list(const ListOptions& options) {
@@ -79,10 +112,12 @@ Expected<void> list(const ListOptions& options) {
   if (wanted("formats")) text += names_text("formats", json["formats"]);
   if (wanted("precisions")) text += names_text("precisions", json["precisions"]);
   if (wanted("ops")) {
-    text +=
-        names_text(fmt::format("operators (ai.onnx, opsets {} to {})", kOldestOpset, kNewestOpset),
-                   of_domain(json["ops"], "ai.onnx"));
-    text += names_text("operators of com.microsoft", of_domain(json["ops"], "com.microsoft"));
+    text += operators_text(
+        fmt::format("operators (ai.onnx, opsets {} to {})", kOldestOpset, kNewestOpset),
+        of_domain(json["ops"], "ai.onnx"));
+    for (const char* domain : {"ai.onnx.preview", "com.microsoft"})
+      text +=
+          operators_text(fmt::format("operators of {}", domain), of_domain(json["ops"], domain));
   }
   return print_result(text);
 }

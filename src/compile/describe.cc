@@ -1,9 +1,12 @@
 #include "compile/describe.h"
 
+#include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "base/text.h"
 #include "graph/graph.h"
+#include "graph/ops.h"
 #include "import/onnx.h"
 #include "passes/passes.h"
 #include "quantize/uses.h"
@@ -40,6 +43,45 @@ void count_operators(const Model& model, ModelFacts& facts) {
     for (const Node& node : graph.nodes) ++facts.operators[valid_utf8(node.op_type)];
 }
 
+// The option that fixes what a symbol stands for; "" for what only a run finds out.
+std::string option_of(const Model& model, const Symbol& symbol) {
+  switch (symbol.source.kind) {
+    case SymbolSource::Kind::input_dimension:
+      return fmt::format("--dim {}=N", valid_utf8(symbol.name));
+    case SymbolSource::Kind::input_element: {
+      const ValueId input = model.main().inputs[symbol.source.input];
+      return fmt::format("--input {}=VALUE", valid_utf8(model.main().values[input].name));
+    }
+    case SymbolSource::Kind::result:
+      break;
+  }
+  return "";
+}
+
+// Of all symbols that conditions of Ifs are computed from.
+std::vector<std::string> deciding_options(const Model& model) {
+  std::vector<Expr> open;
+  for (const Node& node : model.main().nodes) {
+    if (node.op != Op::Decide) continue;
+    const auto& condition = model.main().values[node.outputs[1]].content;
+    if (condition) open.push_back(condition->front());
+  }
+  std::set<std::string> options;
+  std::unordered_set<std::uint32_t> seen;
+  while (!open.empty()) {
+    const Expr e = open.back();
+    open.pop_back();
+    if (!seen.insert(e.index).second) continue;
+    if (model.exprs.kind(e) == ExprKind::symbol) {
+      const auto number = static_cast<std::size_t>(model.exprs.payload(e));
+      options.insert(option_of(model, model.exprs.symbols()[number]));
+    }
+    for (const Expr operand : model.exprs.operands(e)) open.push_back(operand);
+  }
+  options.erase("");
+  return {options.begin(), options.end()};
+}
+
 }  // namespace
 
 Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path,
@@ -57,6 +99,7 @@ Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path,
   } else if (auto prepared = run_passes(model, standard_passes()); !prepared) {
     return within(quoted(path), std::move(prepared.error()));
   }
+  facts.deciding = deciding_options(model);
   facts.inputs = ports(model, model.main().inputs);
   facts.outputs = ports(model, model.main().outputs);
   for (const WeightUse& use : find_weight_uses(model)) {

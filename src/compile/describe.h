@@ -43,7 +43,9 @@ struct ModelFacts {
   std::vector<WeightFacts> weights;
   // Of the weights.
   std::int64_t parameters = 0, bytes = 0;
-  // A node each; empty where the model can be converted.
+  // The options that decide, when converting, which branches of Ifs run: "--dim batch=N".
+  std::vector<std::string> deciding;
+  // One operator each, refused for one reason; empty where the model can be converted.
   std::vector<Error> unsupported;
 };
 

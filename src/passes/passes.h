@@ -4,9 +4,11 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "graph/graph.h"
+#include "graph/ops.h"
 
 namespace subbyte {
 
@@ -48,6 +50,14 @@ Expected<void> resolve_control_flow(Model& model);
 // Every node that subbyte cannot convert (operator, dtype or mode), in one error. Runs right after
 // import.
 Expected<void> check_supported(const Model& model);
+
+// What check_supported() lets pass of one operator: the dtypes of its data inputs, and its modes in
+// a few words ("" where all are).
+struct OperatorSupport {
+  std::vector<DType> dtypes;
+  std::string_view modes;
+};
+OperatorSupport operator_support(Op op);
 
 // The passes.
 Expected<void> canonicalize(Model& model);    // every node in canonical form

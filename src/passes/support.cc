@@ -1,4 +1,6 @@
 // What subbyte can convert, node by node, before anything is changed.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -114,6 +116,18 @@ std::string check_cast(const Graph&, const Node& node) {
                      found);
 }
 
+std::string check_bit_cast(const Graph& graph, const Node& node) {
+  const DType to = dtype_number(node.int_or("to", 0));
+  const DType from = node.has_input(0) ? graph.values[node.inputs[0]].dtype : DType::undefined;
+  for (const DType dtype : {from, to})
+    if (dtype != DType::undefined && (!gpu_type(dtype) || dtype_size(dtype) > 4))
+      return fmt::format("it takes bits of or as {}; supported are dtypes of 8, 16 and 32 bits",
+                         dtype_name(dtype));
+  if (to == DType::undefined)
+    return fmt::format("it takes bits as data type {}", node.int_or("to", 0));
+  return "";
+}
+
 std::string check_constant_of_shape(const Graph&, const Node& node) {
   const Tensor* value = node.tensor("value");
   if (value == nullptr || gpu_type(value->dtype)) return "";
@@ -136,11 +150,10 @@ std::string check_gelu(const Graph&, const Node& node) {
   return fmt::format("its approximate is {}; supported are 'none' and 'tanh'", quoted(approximate));
 }
 
-// More outputs are those of training; opset 14 says it with an attribute. Before opset 9 a
-// BatchNormalization might have parameters for each place.
+// More outputs are those of training; opset 14 says it with an attribute, and what they are. Before
+// opset 9 a BatchNormalization might have parameters for each place.
 std::string check_batch_normalization(const Graph& graph, const Node& node) {
-  if (node.int_or("training_mode", 0) != 0)
-    return "its training_mode is 1; export the model for inference";
+  if (node.int_or("training_mode", 0) != 0) return "";
   if (node.int_or("spatial", 1) == 0) return "its spatial is 0; supported is 1";
   for (std::size_t i = 1; i < node.outputs.size(); ++i) {
     const ValueId output = node.outputs[i];
@@ -154,6 +167,13 @@ std::string check_batch_normalization(const Graph& graph, const Node& node) {
           "its output {} is read, which training gives; export the model for inference", i);
   }
   return "";
+}
+
+// Before opset 7 an attribute said whether it was run for inference.
+std::string check_is_test(const Node& node) {
+  if (node.op != Op::BatchNormalization && node.op != Op::Dropout) return "";
+  if (node.int_or("is_test", 0) != 0) return "";
+  return "its is_test is 0, which is training; export the model for inference";
 }
 
 std::string check_bit_shift(const Graph&, const Node& node) {
@@ -192,22 +212,53 @@ std::string check_stash_type(const Graph&, const Node& node) {
   return fmt::format("its stash_type is {}; supported is 1, statistics in float32", stash_type);
 }
 
+std::string check_global_lp_pool(const Graph&, const Node& node) {
+  const std::int64_t p = node.int_or("p", 2);
+  return p >= 1 ? "" : fmt::format("its p is {}; it must be at least 1", p);
+}
+
+std::string check_lp_normalization(const Graph&, const Node& node) {
+  const std::int64_t p = node.int_or("p", 2);
+  return p == 1 || p == 2 ? "" : fmt::format("its p is {}; it must be 1 or 2", p);
+}
+
+std::string check_groups(const Graph&, const Node& node) {
+  const std::string_view name = node.op == Op::GroupNormalization ? "num_groups" : "groups";
+  const std::int64_t groups = node.int_or(name, 0);
+  return groups >= 1 ? "" : fmt::format("its {} is {}; it must be at least 1", name, groups);
+}
+
+std::string check_group_normalization(const Graph& graph, const Node& node) {
+  const std::string groups = check_groups(graph, node);
+  return groups.empty() ? check_stash_type(graph, node) : groups;
+}
+
 struct Mode {
   Op op;
   ModeCheck check;
+  std::string_view allowed;
 };
+constexpr std::string_view kStash = "stash_type 1";
+constexpr std::string_view kTargets = "to floats of 16 bits and more, integers and bool";
 constexpr Mode kModes[] = {
-    {Op::BatchNormalization, check_batch_normalization},
-    {Op::BitShift, check_bit_shift},
-    {Op::Cast, check_cast},
-    {Op::ConstantOfShape, check_constant_of_shape},
-    {Op::Dropout, check_dropout},
-    {Op::EyeLike, check_eye_like},
-    {Op::Gelu, check_gelu},
-    {Op::GridSample, check_grid_sample},
-    {Op::GroupNormalization, check_stash_type},
-    {Op::LayerNormalization, check_stash_type},
-    {Op::RMSNormalization, check_stash_type},
+    {Op::BatchNormalization, check_batch_normalization,
+     "of inference, or with training_mode 1; spatial 1"},
+    {Op::BitCast, check_bit_cast, "dtypes of 8, 16 and 32 bits"},
+    {Op::BitShift, check_bit_shift, "direction LEFT, RIGHT"},
+    {Op::Cast, check_cast, kTargets},
+    {Op::ConstantOfShape, check_constant_of_shape, "value of floats, integers and bool"},
+    {Op::Dropout, check_dropout, "of inference"},
+    {Op::EyeLike, check_eye_like, "dtype of floats of 16 bits and more, integers and bool"},
+    {Op::Gelu, check_gelu, "approximate none, tanh"},
+    {Op::GridSample, check_grid_sample,
+     "mode linear, nearest, cubic; padding_mode zeros, border, reflection"},
+    {Op::GlobalLpPool, check_global_lp_pool, "p of 1 and more"},
+    {Op::GroupNorm, check_groups, ""},
+    {Op::GroupNormalization, check_group_normalization, kStash},
+    {Op::LayerNormalization, check_stash_type, kStash},
+    {Op::LpNormalization, check_lp_normalization, "p 1, 2"},
+    {Op::RMSNormalization, check_stash_type, kStash},
+    {Op::SkipGroupNorm, check_groups, ""},
 };
 
 bool knows_domain(std::string_view domain) {
@@ -216,7 +267,8 @@ bool knows_domain(std::string_view domain) {
   return false;
 }
 
-std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& node) {
+std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& node,
+                       std::int64_t opset) {
   if (reference::carries_graph(node)) return "operators with graphs inside are not supported";
   if (node.op == Op::Unknown) {
     if (!knows_domain(node.domain))
@@ -233,34 +285,94 @@ std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& nod
   }
   if (node.op == Op::BitwiseNot && dtype_of(dtypes, node, 0) == DType::uint64)
     return "its input is uint64, of which the bits beyond 32 would be set";
+  if (opset < 7)
+    if (std::string reason = check_is_test(node); !reason.empty()) return reason;
   for (const Mode& mode : kModes)
     if (mode.op == node.op)
       if (std::string reason = mode.check(graph, node); !reason.empty()) return reason;
   return "";
 }
 
+// One operator that is refused for one reason: how many nodes, and the first of them.
+struct Refusal {
+  static constexpr std::size_t kNamed = 3;
+
+  std::string op_type, domain, reason;
+  std::size_t count = 0;
+  std::vector<std::string> first;
+
+  std::string nodes() const {
+    std::string text = fmt::format("{}", fmt::join(first, ", "));
+    if (count > first.size()) text += fmt::format(" and {} more", count - first.size());
+    return text;
+  }
+};
+
+class Refusals {
+ public:
+  void add(const Graph& graph, NodeId n, bool is_inside, const std::string& reason) {
+    const Node& node = graph.nodes[n];
+    auto found = std::ranges::find_if(all_, [&](const Refusal& r) {
+      return r.op_type == node.op_type && r.domain == node.domain && r.reason == reason;
+    });
+    if (found == all_.end()) {
+      all_.push_back({node.op_type, node.domain, reason, 0, {}});
+      found = all_.end() - 1;
+    }
+    if (++found->count > Refusal::kNamed) return;
+    std::string name = describe(graph, n);
+    if (is_inside) name += fmt::format(" of the graph {}", quoted(graph.name));
+    found->first.push_back(std::move(name));
+  }
+  const std::vector<Refusal>& all() const { return all_; }
+
+ private:
+  std::vector<Refusal> all_;
+};
+
 }  // namespace
 
+OperatorSupport operator_support(Op op) {
+  OperatorSupport support;
+  for (int number = 1; number <= static_cast<int>(DType::int2); ++number)
+    if (const auto dtype = static_cast<DType>(number);
+        dtype_size(dtype) != 0 && integer_bits(dtype) != 2 && integer_bits(dtype) != 4 &&
+        allows(op_info(op).dtypes, dtype))
+      support.dtypes.push_back(dtype);
+  for (const Mode& mode : kModes)
+    if (mode.op == op) support.modes = mode.allowed;
+  return support;
+}
+
 Expected<void> check_supported(const Model& model) {
-  const Graph& graph = model.main();
-  const DTypes dtypes = propagate_dtypes(graph);
+  Refusals refusals;
+  for (std::size_t g = 0; g < model.graphs.size(); ++g) {
+    // What a graph inside holds matters where the node that has it is refused too.
+    if (g > 0 && refusals.all().empty()) break;
+    const Graph& graph = model.graphs[g];
+    const DTypes dtypes = propagate_dtypes(graph);
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+      const Node& node = graph.nodes[n];
+      if (const std::string reason = check_node(graph, dtypes, node, model.opset); !reason.empty())
+        refusals.add(graph, static_cast<NodeId>(n), g > 0, reason);
+    }
+  }
+  if (refusals.all().empty()) return {};
   Error all{{}, ErrorKind::unsupported, quoted(model.source_name)};
   std::string lines;
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const std::string reason = check_node(graph, dtypes, graph.nodes[n]);
-    if (reason.empty()) continue;
-    Error one{{}, ErrorKind::unsupported, describe(graph, static_cast<NodeId>(n))};
-    one.message = fmt::format("{}: {}", one.object, reason);
+  std::size_t nodes = 0;
+  for (const Refusal& refusal : refusals.all()) {
+    Error one{{}, ErrorKind::unsupported, refusal.nodes()};
+    one.message = fmt::format("{}: {}", one.object, refusal.reason);
     lines += "\n  " + one.message;
+    nodes += refusal.count;
     all.list.push_back(std::move(one));
   }
-  if (all.list.empty()) return {};
   all.message = fmt::format(
       "{}: {} cannot be converted. Export the model with other operators in their place; `subbyte "
       "list "
       "ops` shows those that are supported:{}",
-      all.object, all.list.size() == 1 ? "1 node" : fmt::format("{} nodes", all.list.size()),
-      lines);
+      all.object, nodes == 1 ? "1 node" : fmt::format("{} nodes", nodes), lines);
   return tl::unexpected<Error>(std::move(all));
 }
 
