@@ -153,6 +153,18 @@ std::vector<bool> keep_arrived(const Model& model, const std::vector<WeightUse>&
   return kept;
 }
 
+// Numbers that are halves in the source lose nothing as halves, whatever more bits they may have.
+void keep_halves(const Model& model, const std::vector<WeightUse>& uses,
+                 std::vector<Assignment>& assignments) {
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const auto* floats = std::get_if<FloatEncoding>(&assignments[i].encoding);
+    const bool is_wide = floats != nullptr && floats->bits == 32;
+    const DType dtype = model.main().values[uses[i].value].constant->dtype;
+    if (is_wide && dtype == DType::float16 && uses[i].range.all_finite)
+      assignments[i].encoding = FloatEncoding{16};
+  }
+}
+
 StoredWeight stored_weight(const WeightUse& use, const Assignment& assignment, bool arrived) {
   StoredSource source = CodesOfGrid{};
   if (!arrived) {
@@ -204,6 +216,7 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
     SUBBYTE_TRY(named, apply_mixed_precision(*policy.rules, plan.uses, names, precisions, &forms));
   }
   plan.assignments = assign_encodings(plan.uses, precisions);
+  keep_halves(model, plan.uses, plan.assignments);
   choose_encodings(found, plan.assignments);
   for (std::size_t i = 0; i < forms.size(); ++i)
     if (forms[i]) set_form(*forms[i], plan.uses[i], plan.assignments[i]);

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "graph/infer.h"
 #include "graph/text.h"
 
@@ -64,6 +66,18 @@ TEST(WeightPlan, StoresEachUseAsItWasAssigned) {
   EXPECT_EQ(widening_notes(model, *plan),
             std::vector<std::string>({"weight 'anchors': it is no trained operand"}));
   EXPECT_FALSE(policy_from_name("5bit"));
+}
+
+TEST(WeightPlan, HalvesStayHalvesWhereMoreBitsAreAllowed) {
+  Model model = network();
+  Value& large =
+      model.main().values[*std::ranges::find_if(model.main().nodes[0].inputs, [&](ValueId v) {
+        return model.main().values[v].name == "large";
+      })];
+  large.dtype = DType::float16;
+  large.constant = make_tensor(DType::float16, {64, 256}, std::vector<std::byte>(64 * 256 * 2));
+  EXPECT_EQ(bits(*planned(model, "float32")), std::vector<int>({16, 32, 32}));
+  EXPECT_EQ(bits(*planned(model, "8bit")), std::vector<int>({8, 8, 32}));
 }
 
 TEST(WeightPlan, APromiseThatIsNotKeptNamesTheWidestAndWhy) {
