@@ -1,1 +1,1 @@
-"""Carries the program `subbyte`. Run it with `python -m refactored_model_conversion_generator`."""
+"""The package `subbyte` under another name: `python -m refactored_model_conversion_generator convert ...`."""

@@ -1,28 +1,6 @@
-"""Becomes the program `subbyte` that is installed beside this file."""
+"""Becomes the program `subbyte`."""
 
-import os
-import pathlib
-import sys
-
-
-def program() -> pathlib.Path:
-    """The path of the native program, as the wheel laid it out."""
-    name = "subbyte.exe" if os.name == "nt" else "subbyte"
-    return pathlib.Path(__file__).resolve().parent / "bin" / name
-
-
-def main() -> None:
-    path = program()
-    if not path.is_file():
-        sys.exit(f"{path} is missing: this installation is not whole; install subbyte again with pip")
-    arguments = [str(path), *sys.argv[1:]]
-    if os.name == "nt":
-        # Windows has no exec that keeps the console's wait for the exit status.
-        import subprocess
-
-        sys.exit(subprocess.run(arguments).returncode)
-    os.execv(path, arguments)
-
+from subbyte.__main__ import main
 
 if __name__ == "__main__":
     main()

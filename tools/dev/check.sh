@@ -46,7 +46,7 @@ lengths() {
   return $long
 }
 
-tables() { python tools/dev/tables.py --check; }
+tables() { python tools/dev/tables.py --check --help-too; }
 
 # clang-tidy is slow: only what differs from the last commit, unless a choice of files is named: `--all` is every file,
 # `--recent` those that the commits of the last days changed, as many as the time of a change's tests has room for.

@@ -27,7 +27,7 @@ suite_browser() {
 # The npm package: packed, installed in an empty folder, and in each bundler.
 suite_npm() {
   load pack
-  verb_pack
+  verb_pack npm
   export SUBBYTE_PACKAGE=$packed
   node_test tests/npm/*.test.mjs
 }

@@ -4,7 +4,9 @@
     <!-- end -->
 
 usage: tables.py                     write those that the program itself knows (operators, precisions)
-       tables.py --check             say which of those are out of date, and change nothing
+       tables.py --check [--help-too]
+                                     say which of those are out of date, and change nothing; without --help-too all but
+                                     the command line, which is whatever the program says of itself
        tables.py --measure [NAME]    also write those that need the fetched models, or NAME of them: sizes, recognition,
                                      searches
 """
@@ -17,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+
+import reference
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUBBYTE = os.environ.get("SUBBYTE", str(ROOT / "build" / "subbyte"))
@@ -143,6 +147,8 @@ def searches() -> str:
 
 
 GENERATORS = {
+    "api": lambda: reference.api(ROOT / "runtime" / "module.d.ts"),
+    "command-line": lambda: reference.command_line(SUBBYTE),
     "operators": operators,
     "precisions": lambda: known("precisions"),
     "formats": lambda: known("formats"),
@@ -163,7 +169,7 @@ def main(arguments: list[str]) -> int:
         name = match[2]
         if name not in GENERATORS:
             sys.exit(f"there is no table '{name}'; there are: {', '.join(sorted(GENERATORS))}")
-        if name in SLOW - measured:
+        if name in SLOW - measured or (name == "command-line" and check and "--help-too" not in arguments):
             return match[0]
         if name not in made:
             made[name] = GENERATORS[name]()
@@ -178,7 +184,7 @@ def main(arguments: list[str]) -> int:
             continue
         stale += 1
         shown = document.relative_to(ROOT)
-        print(f"{shown} is out of date: run ./dev bench sizes" if check else f"{shown} renewed")
+        print(f"{shown} is out of date: run python tools/dev/tables.py" if check else f"{shown} renewed")
         if not check:
             document.write_text(after, encoding="utf8")
     return 1 if check and stale else 0

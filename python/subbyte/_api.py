@@ -1,0 +1,251 @@
+"""The verbs of the program as functions."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence, Union
+
+from ._program import ProgressOption, SubbyteError, run
+from ._results import (
+    Conversion,
+    Evaluation,
+    LayerError,
+    MetricResult,
+    MixedPrecision,
+    ModelInfo,
+    OutputError,
+    Port,
+    Weight,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Path = Union[str, "os.PathLike[str]"]
+#: A file or folder (docs/calibration.md), or an array for each input, by its name, whose first axis is the samples.
+Samples = Union[Path, Mapping[str, "ArrayLike"]]
+#: Of an input that is fixed: a value for all of its elements, or one for each.
+Value = Union[bool, int, float, Sequence[Union[bool, int, float]]]
+
+
+def convert(
+    source: Path,
+    output: Optional[Path] = None,
+    *,
+    precision: str = "8bit",
+    target_format: str = "webgpu",
+    mixed_precision: Union[Path, Mapping[str, Any], None] = None,
+    calibration: Union[Samples, bool] = True,
+    effort: str = "good",
+    check: bool = True,
+    dims: Optional[Mapping[str, int]] = None,
+    inputs: Optional[Mapping[str, Value]] = None,
+    renames: Optional[Mapping[str, str]] = None,
+    activations: str = "model",
+    model_type: Optional[str] = None,
+    single_file: bool = False,
+    shard_size: Optional[str] = None,
+    force: bool = False,
+    progress: ProgressOption = None,
+) -> Conversion:
+    """Converts an ONNX model to a WebGPU module, or to plain ONNX as it was quantized.
+
+    `output` is by default a name beside the source. `mixed_precision` is a file of rules, or the rules themselves.
+    `calibration` is True for inputs that the program makes, False for none (weights are rounded as they are), or samples
+    of yours. Raises SubbyteError; warns with SubbyteWarning where the precision ruins the model.
+    """
+    target = _output(source, output, precision, target_format)
+    arguments = ["convert", _path(source), "--output", _path(target), "--precision", precision]
+    arguments += ["--target-format", target_format, "--activations", activations, "--effort", effort]
+    arguments += _fixed(dims, inputs) + _named("--rename", renames)
+    if model_type is not None:
+        arguments += ["--model-type", model_type]
+    if shard_size is not None:
+        arguments += ["--shard-size", shard_size]
+    chosen = {"--no-check": not check, "--single-file": single_file, "--force": force}
+    arguments += [option for option, wanted in chosen.items() if wanted]
+    with contextlib.ExitStack() as temporary:
+        if isinstance(mixed_precision, Mapping):
+            mixed_precision = temporary.enter_context(_rules_file(mixed_precision))
+        if mixed_precision is not None:
+            arguments += ["--mixed-precision-config", _path(mixed_precision)]
+        arguments += temporary.enter_context(_calibration(calibration))
+        done = run(arguments, progress)
+    manifest = None
+    files = [target]
+    if target_format == "webgpu":
+        stem = target.with_suffix("")
+        types = ".d.mts" if target.suffix == ".mjs" else ".d.ts"
+        manifest = json.loads(stem.with_name(stem.name + ".json").read_text(encoding="utf8"))
+        weights = [] if single_file else [target.parent / file["name"] for file in manifest["files"]]
+        files += [*weights, stem.with_name(stem.name + types), stem.with_name(stem.name + ".json")]
+    elif target.with_name(target.name + ".data").is_file():
+        files.append(target.with_name(target.name + ".data"))
+    return Conversion(target, files, manifest, done.notes)
+
+
+def quantize(
+    model: Path,
+    output: Path,
+    *,
+    precision: str = "mixed",
+    target_size: Optional[str] = None,
+    target_bits: Optional[float] = None,
+    max_loss: Optional[str] = None,
+    calibration: Union[Samples, bool] = True,
+    effort: str = "good",
+    dims: Optional[Mapping[str, int]] = None,
+    inputs: Optional[Mapping[str, Value]] = None,
+    force: bool = False,
+    progress: ProgressOption = None,
+) -> MixedPrecision:
+    """Studies a model, and writes which weights are stored in how many bits: a file that `convert` takes."""
+    arguments = ["quantize", "--model", _path(model), "--output", _path(output), "--precision", precision]
+    arguments += ["--effort", effort, *_fixed(dims, inputs)]
+    for option, value in [("--target-size", target_size), ("--target-bits", target_bits), ("--max-loss", max_loss)]:
+        if value is not None:
+            arguments += [option, str(value)]
+    if force:
+        arguments.append("--force")
+    with _calibration(calibration) as options:
+        done = run([*arguments, *options], progress)
+    path = pathlib.Path(output)
+    return MixedPrecision(path, json.loads(path.read_text(encoding="utf8")), done.notes)
+
+
+def inspect(
+    model: Path, *, dims: Optional[Mapping[str, int]] = None, inputs: Optional[Mapping[str, Value]] = None
+) -> ModelInfo:
+    """Tells what is in a model."""
+    told = _json(["inspect", "--model", _path(model), *_fixed(dims, inputs)])
+    return ModelInfo(
+        inputs=[_made(Port, port) for port in told.get("inputs", [])],
+        outputs=[_made(Port, port) for port in told.get("outputs", [])],
+        operators=told.get("operators", {}),
+        layers={one["layer"]: one["parameters"] for one in told.get("layers", []) if "parameters" in one},
+        components={one["component"]: one["parameters"] for one in told.get("components", [])},
+        weights=[_made(Weight, weight) for weight in told.get("weights", []) if "parameters" in weight],
+        raw=told,
+    )
+
+
+def evaluate(
+    module: Path,
+    source: Path,
+    *,
+    data: Optional[Samples] = None,
+    labels: Optional[ArrayLike] = None,
+    metrics: Sequence[str] = (),
+    runtime: str = "cpp",
+    dims: Optional[Mapping[str, int]] = None,
+    inputs: Optional[Mapping[str, Value]] = None,
+    renames: Optional[Mapping[str, str]] = None,
+    activations: str = "model",
+    report: Optional[Path] = None,
+    progress: ProgressOption = None,
+) -> Evaluation:
+    """Compares a module with the model that it was converted from, on samples of yours or on made ones.
+
+    `labels` go with `data` that are arrays. `metrics` are those of the program, alone or as METRIC:OUTPUT.
+    """
+    arguments = ["evaluate", "--model", _path(module), "--source", _path(source), "--runtime", runtime]
+    arguments += ["--activations", activations, *_fixed(dims, inputs), *_named("--rename", renames)]
+    for metric in metrics:
+        arguments += ["--metric", metric]
+    if report is not None:
+        arguments += ["--report", _path(report)]
+    if labels is not None and not isinstance(data, Mapping):
+        raise SubbyteError("labels go with data that are arrays; a file or folder has its own", 2)
+    with contextlib.ExitStack() as temporary:
+        if isinstance(data, Mapping):
+            data = temporary.enter_context(_arrays_file({**data, **({} if labels is None else {"labels": labels})}))
+        if data is not None:
+            arguments += ["--data", _path(data)]
+        told = _json(arguments, progress)
+    return Evaluation(
+        precision=told["precision"],
+        samples=told["samples"]["count"],
+        outputs=[_made(OutputError, output) for output in told["outputs"]],
+        layers=[_made(LayerError, layer) for layer in told["layers"]],
+        metrics=[_made(MetricResult, metric) for metric in told.get("metrics", [])],
+        raw=told,
+    )
+
+
+def _json(arguments: Sequence[str], progress: ProgressOption = False) -> dict[str, Any]:
+    return json.loads(run([*arguments, "--format", "json"], progress).stdout)
+
+
+def _path(path: Path) -> str:
+    # A name that begins with "-" is no option.
+    text = os.fspath(path)
+    return f"./{text}" if text.startswith("-") else text
+
+
+def _output(source: Path, output: Optional[Path], precision: str, target_format: str) -> pathlib.Path:
+    if output is not None:
+        return pathlib.Path(output)
+    path = pathlib.Path(source)
+    stem = path.name[: -len(".onnx")] if path.name.endswith(".onnx") else path.name
+    return path.with_name(f"{stem}.webgpu.js" if target_format == "webgpu" else f"{stem}.{precision}.onnx")
+
+
+def _made(kind: Any, told: dict[str, Any]) -> Any:
+    """A dataclass of what the program said: the fields that it has, and all of it as `raw` where there is one."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    values = {name: told.get(name) for name in names - {"raw"}}
+    return kind(**values, raw=told) if "raw" in names else kind(**values)
+
+
+def _named(option: str, values: Optional[Mapping[str, Any]]) -> list[str]:
+    return [word for name, value in (values or {}).items() for word in (option, f"{name}={value}")]
+
+
+def _fixed(dims: Optional[Mapping[str, int]], inputs: Optional[Mapping[str, Value]]) -> list[str]:
+    def text(value: Any) -> str:
+        if isinstance(value, (str, bytes)):
+            raise SubbyteError(f"a value of an input is a number or a bool, not {value!r}", 2)
+        if hasattr(value, "__len__"):
+            return ",".join(text(one) for one in value)
+        return str(bool(value)).lower() if type(value).__name__ in ("bool", "bool_") else repr(value + 0)
+
+    listed = {name: text(value.tolist() if hasattr(value, "tolist") else value) for name, value in (inputs or {}).items()}
+    return _named("--dim", dims) + _named("--input", listed)
+
+
+@contextlib.contextmanager
+def _calibration(given: Union[Samples, bool]) -> Iterator[list[str]]:
+    if given is True:
+        yield []
+    elif given is False:
+        yield ["--calibration", "none"]
+    elif isinstance(given, Mapping):
+        with _arrays_file(given) as path:
+            yield ["--calibration", _path(path)]
+    else:
+        # "none" is a word of the program's; a file of that name is one.
+        yield ["--calibration", "./none" if os.fspath(given) == "none" else _path(given)]
+
+
+@contextlib.contextmanager
+def _arrays_file(arrays: Mapping[str, ArrayLike]) -> Iterator[str]:
+    import numpy
+
+    with tempfile.TemporaryDirectory(prefix="subbyte-") as folder:
+        path = os.path.join(folder, "samples.npz")
+        with open(path, "wb") as file:
+            numpy.savez(file, **{name: numpy.asarray(array) for name, array in arrays.items()})
+        yield path
+
+
+@contextlib.contextmanager
+def _rules_file(rules: Mapping[str, Any]) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="subbyte-") as folder:
+        path = os.path.join(folder, "mixed_precision.json")
+        pathlib.Path(path).write_text(json.dumps(rules), encoding="utf8")
+        yield path

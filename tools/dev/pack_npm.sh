@@ -1,0 +1,30 @@
+# Makes dist/subbyte-VERSION.tgz, the npm package: the compiler as WebAssembly, its interface and the plugins for bundlers.
+# shellcheck shell=bash
+load build
+
+# Zig, whose clang and libraries compile for WebAssembly, from PyPI.
+readonly zig_version=0.17.1
+
+pack_npm() {
+  setup_for_build
+  setup_zig
+  build_wasm
+  say "npm package"
+  node npm/pack.mjs "$build/wasm/subbyte.wasm" "$root/dist"
+  packed=$root/dist/subbyte-$(node -p "require('./npm/package.json').version").tgz
+}
+
+setup_zig() {
+  local folder=$cache/zig-$zig_version
+  [[ -x $folder/ziglang/zig ]] && return
+  say "Zig $zig_version in .cache"
+  rm -rf "$folder"
+  "$venv/bin/python" -m pip install -q --no-input --no-deps --target "$folder" "ziglang==$zig_version"
+}
+
+build_wasm() {
+  say "compiler as WebAssembly"
+  export ZIG_GLOBAL_CACHE_DIR=$cache/zig-$zig_version/cache
+  configure wasm "$build/wasm" -DSUBBYTE_ZIG="$cache/zig-$zig_version/ziglang/zig"
+  compile "$build/wasm" subbyte
+}
