@@ -1,5 +1,6 @@
 #include "cli/log.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,6 +40,19 @@ std::string prefix(LogLevel level, bool colours) {
   return fmt::format("\x1b[1;{}m{}\x1b[0m ", colour, word);
 }
 
+// Opening a pipe that nobody reads would wait for a reader, for ever; without waiting it fails.
+std::FILE* open_for_writing(const std::string& path) {
+  const int file =
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+  if (file < 0) return nullptr;
+  // Only opening must not wait.
+  const int flags = ::fcntl(file, F_GETFL);
+  std::FILE* const stream =
+      flags < 0 || ::fcntl(file, F_SETFL, flags & ~O_NONBLOCK) < 0 ? nullptr : ::fdopen(file, "w");
+  if (stream == nullptr) ::close(file);
+  return stream;
+}
+
 }  // namespace
 
 Log::Log()
@@ -52,7 +66,12 @@ Log::~Log() {
 }
 
 Expected<void> Log::write_to(const std::string& path) {
-  file_ = std::fopen(path.c_str(), "w");
+  file_ = open_for_writing(path);
+  if (file_ == nullptr && errno == ENXIO) {
+    return fail_as(ErrorKind::io,
+                   "--log-file {}: this is a pipe that nothing reads, or a socket; name a file",
+                   quoted(path));
+  }
   if (file_ == nullptr) {
     return fail_as(ErrorKind::io, "--log-file {}: the file cannot be written: {}", quoted(path),
                    std::generic_category().message(errno));
