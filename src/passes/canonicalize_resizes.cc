@@ -47,13 +47,17 @@ Expected<std::string> nearest_mode(const Graph& graph, ValueId scales) {
 // Upsample, and Resize of opset 10: inputs X and scales, and coordinates that start at the edge.
 Expected<void> to_resize(ConstantMaker& make, const Graph& graph, Node& node) {
   SUBBYTE_TRY(const ValueId scales, scales_of_upsample(make, node));
-  SUBBYTE_TRY(std::string nearest, nearest_mode(graph, scales));
+  const bool picks = node.string_or("mode", "nearest") == "nearest";
+  std::string nearest = "floor";
+  if (picks) {
+    SUBBYTE_TRY(nearest, nearest_mode(graph, scales));
+  }
   node.inputs.resize(1);
   set_input(node, 2, scales);
   node.op_type = "Resize";
   node.op = Op::Resize;
   set_string(node, "coordinate_transformation_mode", "asymmetric");
-  set_string(node, "nearest_mode", std::move(nearest));
+  if (picks) set_string(node, "nearest_mode", std::move(nearest));
   return {};
 }
 

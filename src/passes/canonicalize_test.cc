@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "graph/infer.h"
@@ -315,6 +316,28 @@ graph "main" {
   output %y
 }
 )");
+}
+
+// What the nearest is of an axis up and an axis down opset 10 does not say; of a mean it need not.
+TEST(CanonicalizeTest, OldResizesUpAndDown) {
+  const auto resized = [](const std::string& mode) {
+    return canonical(R"(model "m" opset 10
+graph "main" {
+  input %x : float32 [8, 8]
+  value %scales : float32 [2] = {0.5, 2}
+  %y = Resize(%x, %scales) {mode = ")" +
+                     mode + R"("}
+  output %y
+})");
+  };
+  EXPECT_EQ(resized("linear"), R"(  input %x : float32 [8, 8]
+  value %scales : float32 [2] = {0.5, 2}
+  %y : float32 [4, 16] = Resize(%x, -, %scales) {mode = "linear", coordinate_transformation_mode = "asymmetric"}
+  output %y
+}
+)");
+  EXPECT_THAT(resized("nearest"), testing::HasSubstr("it scales one axis up and another down, to "
+                                                     "the nearest element"));
 }
 
 TEST(CanonicalizeTest, ScatterIsScatterElements) {

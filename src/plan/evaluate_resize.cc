@@ -35,14 +35,15 @@ Expected<std::vector<std::string>> positions_in_input(Evaluator& evaluator, cons
   const std::size_t count = axes.size();
   for (std::size_t g = 0; g < at.size(); ++g) {
     Roi roi{"0.0f", "1.0f"};
-    if (plan.groups[g].changed && plan.extrapolates && node.has_input(1)) {
+    if (plan.groups[g].changed && plan.form.crops() && node.has_input(ResizeForm::kRoi)) {
       // [start of each axis..., end of each axis...]
       const auto operand =
           static_cast<std::size_t>(std::ranges::find(axes, plan.groups[g].axis) - axes.begin());
       const Expr length = evaluator.code().exprs().constant(static_cast<std::int64_t>(2 * count));
       for (const bool end : {false, true}) {
         const std::string place = fmt::format("{}u", operand + (end ? count : 0));
-        SUBBYTE_TRY(const Typed edge, evaluator.value(node.inputs[1], Frame{{{place, length}}}));
+        SUBBYTE_TRY(const Typed edge,
+                    evaluator.value(node.inputs[ResizeForm::kRoi], Frame{{{place, length}}}));
         (end ? roi.end : roi.start) = edge.text;
       }
     }
@@ -90,8 +91,8 @@ Expected<Typed> linear(const Resizing& resizing, const Frame& from) {
 // A function of its own that loops over the elements around, weighted by their distance.
 Expected<Typed> by_taps(const Resizing& resizing) {
   const auto& [evaluator, data, plan, at, positions] = resizing;
-  const bool cubic = plan.mode == "cubic";
-  const bool normalizes = plan.antialias || plan.excludes_outside;
+  const bool cubic = plan.form.mode == ResizeForm::Mode::cubic;
+  const bool normalizes = plan.form.antialias || plan.form.excludes_outside;
   std::vector<std::string> reads, reader, parameters, arguments;
   std::string body, close, weight = "1.0f";
   Frame from;
@@ -103,7 +104,7 @@ Expected<Typed> by_taps(const Resizing& resizing) {
     parameters.push_back(
         fmt::format("{}{}: {}", group.changed ? "x" : "i", g, group.changed ? "f32" : "u32"));
     // A roi may lie anywhere; far outside is far enough, and the loops stay short.
-    arguments.push_back(group.changed && plan.extrapolates
+    arguments.push_back(group.changed && plan.form.crops()
                             ? evaluator.scope().let(
                                   fmt::format("clamp({}, -16777216.0f, 16777216.0f)", positions[g]))
                         : group.changed ? positions[g]
@@ -111,7 +112,7 @@ Expected<Typed> by_taps(const Resizing& resizing) {
     if (!group.changed) continue;
     // Where the input is the finer grid, antialiasing widens the filter to the pitch of the result.
     std::string reach = cubic ? "2.0f" : "1.0f", distance = fmt::format("f32(t{0}) - x{0}", g);
-    if (plan.antialias) {
+    if (plan.form.antialias) {
       parameters.push_back(fmt::format("pitch{}: f32", g));
       arguments.push_back(evaluator.scope().let(fmt::format("min({}, 1.0f)", plan.scales[g])));
       reach += fmt::format(" / pitch{}", g);
@@ -120,7 +121,7 @@ Expected<Typed> by_taps(const Resizing& resizing) {
     body += fmt::format(
         "for (var t{0} = i32(floor(x{0} - {1})) + 1i; t{0} < i32(ceil(x{0} + {1})); t{0}++) {{\n",
         g, reach);
-    if (plan.excludes_outside) {
+    if (plan.form.excludes_outside) {
       body += fmt::format("if (t{0} < 0i || t{0} > {1}) {{ continue; }}\n", g,
                           last_index(evaluator.code(), group.in));
     }
@@ -152,22 +153,23 @@ Expected<Typed> by_taps(const Resizing& resizing) {
 Expected<Typed> element_resize(Evaluator& evaluator, const Element& element) {
   const ValueId data = element.node.inputs[0];
   const GpuType type = gpu_type(evaluator.graph().values[data].dtype).value_or(GpuType::f32);
-  const ResizePlan plan = resize_plan(evaluator.graph(), element.node, element.value,
-                                      evaluator.code(), evaluator.scope());
-  if (plan.mode != "nearest" && type != GpuType::f32) {
+  SUBBYTE_TRY(const ResizePlan plan, resize_plan(evaluator.graph(), element.node, element.value,
+                                                 evaluator.code(), evaluator.scope()));
+  const bool nearest = plan.form.mode == ResizeForm::Mode::nearest;
+  if (!nearest && type != GpuType::f32) {
     return fail("{}: it interpolates {}; of integers only the mode 'nearest' is supported",
                 describe(evaluator.graph(), evaluator.graph().values[element.value].producer),
                 dtype_name(evaluator.graph().values[data].dtype));
   }
   const auto at = evaluator.coordinates(element, sizes_after(plan.groups));
   SUBBYTE_TRY(const auto positions, positions_in_input(evaluator, element.node, plan, at));
-  const bool loops = plan.mode == "cubic" || plan.antialias ||
+  const bool loops = plan.form.mode == ResizeForm::Mode::cubic || plan.form.antialias ||
                      std::ranges::count_if(plan.groups, [](const AxisGroup& g) {
                        return g.changed;
                      }) > kMostWrittenOut;
   const Resizing resizing{evaluator, data, plan, at, positions};
   Typed result;
-  if (plan.mode == "nearest") {
+  if (nearest) {
     Frame from;
     for (std::size_t g = 0; g < at.size(); ++g) {
       from.coordinates.push_back(
@@ -182,7 +184,7 @@ Expected<Typed> element_resize(Evaluator& evaluator, const Element& element) {
   } else {
     SUBBYTE_TRY(result, linear(resizing, Frame{}));
   }
-  if (!plan.extrapolates) return result;
+  if (!plan.form.crops()) return result;
   const std::string around = type == GpuType::f32
                                  ? plan.extrapolation
                                  : fmt::format("{}({})", wgsl_name(type), plan.extrapolation);

@@ -13,38 +13,38 @@ namespace {
 
 // Sizes that stand in for scales: those that are given, or those of the result where the scales are
 // computed; none where scales are given.
-std::optional<std::vector<Expr>> wanted_sizes(const Graph& graph, const Node& node) {
-  if (node.has_input(3)) return graph.values[node.inputs[3]].content;
-  if (node.has_input(2) && graph.constant(node.inputs[2]) != nullptr) return std::nullopt;
+std::optional<std::vector<Expr>> wanted_sizes(const Graph& graph, const Node& node,
+                                              const ResizeForm& form) {
+  if (form.has_sizes) {
+    if (const auto& given = graph.values[node.inputs[ResizeForm::kSizes]].content) return given;
+  } else if (graph.constant(node.inputs[ResizeForm::kScales]) != nullptr) {
+    return std::nullopt;
+  }
   const auto& out = *graph.values[node.outputs[0]].shape;
   std::vector<Expr> sizes;
   for (const std::size_t axis : resized_axes(node, out.size())) sizes.push_back(out[axis]);
   return sizes;
 }
 
-bool keeps_ratio(const Node& node) {
-  return node.string_or("keep_aspect_ratio_policy", "stretch") != "stretch";
-}
-
 // By axis; none where a scale follows from sizes that are not known when converting.
 std::vector<std::optional<float>> known_scales(const ExprPool& exprs, const Graph& graph,
-                                               const Node& node) {
+                                               const Node& node, const ResizeForm& form) {
   const auto& in = *graph.values[node.inputs[0]].shape;
   const auto axes = resized_axes(node, in.size());
   std::vector<std::optional<float>> scales(in.size(), 1.0f);
-  const auto sizes = wanted_sizes(graph, node);
+  const auto sizes = wanted_sizes(graph, node, form);
   if (!sizes) {
-    const Tensor* given = node.has_input(2) ? graph.constant(node.inputs[2]) : nullptr;
+    const Tensor& given = *graph.constant(node.inputs[ResizeForm::kScales]);
     for (std::size_t i = 0; i < axes.size(); ++i) {
       scales[axes[i]].reset();
-      if (given == nullptr || i >= static_cast<std::size_t>(given->elements())) continue;
+      if (i >= static_cast<std::size_t>(given.elements())) continue;
       float scale = 1;
-      read_floats(*given, static_cast<std::int64_t>(i), 1, &scale);
+      read_floats(given, static_cast<std::int64_t>(i), 1, &scale);
       scales[axes[i]] = scale;
     }
     return scales;
   }
-  const bool smallest = node.string_or("keep_aspect_ratio_policy", "stretch") == "not_larger";
+  const bool smallest = form.aspect_ratio == ResizeForm::AspectRatio::not_larger;
   std::optional<float> common;
   bool all = true;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -59,7 +59,7 @@ std::vector<std::optional<float>> known_scales(const ExprPool& exprs, const Grap
     if (scale)
       common = !common ? *scale : smallest ? std::min(*common, *scale) : std::max(*common, *scale);
   }
-  if (!keeps_ratio(node)) return scales;
+  if (!form.keeps_ratio()) return scales;
   for (const std::size_t axis : axes) scales[axis] = all ? common : std::nullopt;
   return scales;
 }
@@ -74,23 +74,38 @@ std::string quotient(const std::string& a, const std::string& b, std::optional<f
   return fmt::format("resample_quotient({}, {})", a, b);
 }
 
+// WGSL's, or one of kernels/resample.wgsl.
+const char* rounding_function(ResizeForm::Nearest nearest) {
+  switch (nearest) {
+    case ResizeForm::Nearest::floor:
+      return "floor";
+    case ResizeForm::Nearest::ceil:
+      return "ceil";
+    case ResizeForm::Nearest::round_prefer_ceil:
+      return "resample_round_up";
+    case ResizeForm::Nearest::round_prefer_floor:
+      break;
+  }
+  return "resample_round_down";
+}
+
 std::string ratio(StepCode& code, Expr to, Expr from) {
   return fmt::format("resample_quotient(f32({}), f32({}))", code.size(to), code.size(from));
 }
 
 // WGSL of the scale of one axis.
-std::string scale_text(const Graph& graph, const Node& node, StepCode& code, Scope& scope,
-                       std::size_t axis, std::optional<float> known) {
+std::string scale_text(const Graph& graph, const Node& node, const ResizeForm& form, StepCode& code,
+                       Scope& scope, std::size_t axis, std::optional<float> known) {
   if (known) return f32_literal(*known);
   const auto& in = *graph.values[node.inputs[0]].shape;
   const auto axes = resized_axes(node, in.size());
-  const auto sizes = wanted_sizes(graph, node);
+  const auto sizes = wanted_sizes(graph, node, form);
   if (!sizes) return "1.0f";
   std::string common;
   for (std::size_t i = 0; i < axes.size(); ++i) {
-    if (!keeps_ratio(node) && axes[i] != axis) continue;
+    if (!form.keeps_ratio() && axes[i] != axis) continue;
     const std::string scale = scope.let(ratio(code, (*sizes)[i], in[axes[i]]));
-    const bool smallest = node.string_or("keep_aspect_ratio_policy", "stretch") == "not_larger";
+    const bool smallest = form.aspect_ratio == ResizeForm::AspectRatio::not_larger;
     common = common.empty()
                  ? scale
                  : scope.let(fmt::format("{}({}, {})", smallest ? "min" : "max", common, scale));
@@ -98,41 +113,27 @@ std::string scale_text(const Graph& graph, const Node& node, StepCode& code, Sco
   return common;
 }
 
-// Whether an axis of scale 1 passes through.
-bool keeps_unscaled(std::string_view coordinates) {
-  return coordinates != "tf_crop_and_resize" && coordinates != "tf_half_pixel_for_nn";
-}
-
-std::string_view coordinate_mode(const Node& node) {
-  return node.string_or("coordinate_transformation_mode", "half_pixel");
-}
-
 }  // namespace
 
-ResizePlan resize_plan(const Graph& graph, const Node& node, ValueId output, StepCode& code,
-                       Scope& scope) {
+Expected<ResizePlan> resize_plan(const Graph& graph, const Node& node, ValueId output,
+                                 StepCode& code, Scope& scope) {
   const auto& in = *graph.values[node.inputs[0]].shape;
   const auto& out = *graph.values[output].shape;
   ResizePlan plan;
-  plan.mode = node.string_or("mode", "nearest");
-  plan.coordinates = coordinate_mode(node);
-  plan.nearest = node.string_or("nearest_mode", "round_prefer_floor");
-  plan.extrapolates = plan.coordinates == "tf_crop_and_resize";
-  plan.antialias = node.int_or("antialias", 0) != 0;
-  plan.excludes_outside = node.int_or("exclude_outside", 0) != 0;
-  plan.extrapolation = f32_literal(node.float_or("extrapolation_value", 0));
-  plan.cubic_a = f32_literal(node.float_or("cubic_coeff_a", -0.75f));
-  const auto scales = known_scales(code.exprs(), graph, node);
+  SUBBYTE_TRY(plan.form, resize_form(node));
+  plan.extrapolation = f32_literal(plan.form.extrapolation);
+  plan.cubic_a = f32_literal(plan.form.cubic_a);
+  const auto scales = known_scales(code.exprs(), graph, node, plan.form);
   std::vector<bool> changed(in.size(), false);
   for (const std::size_t axis : resized_axes(node, in.size())) {
-    changed[axis] =
-        !(scales[axis] == 1.0f && in[axis] == out[axis] && keeps_unscaled(plan.coordinates));
+    changed[axis] = !(scales[axis] == 1.0f && in[axis] == out[axis] && plan.form.keeps_unscaled());
   }
   plan.groups = group_axes(code.exprs(), in, out, changed);
   for (const AxisGroup& group : plan.groups) {
     plan.known_scales.push_back(group.changed ? scales[group.axis] : 1.0f);
-    plan.scales.push_back(
-        group.changed ? scale_text(graph, node, code, scope, group.axis, scales[group.axis]) : "");
+    plan.scales.push_back(group.changed ? scale_text(graph, node, plan.form, code, scope,
+                                                     group.axis, scales[group.axis])
+                                        : "");
   }
   return plan;
 }
@@ -153,7 +154,8 @@ std::string original_coordinate(const ResizePlan& plan, std::size_t g, StepCode&
   const AxisGroup& group = plan.groups[g];
   const std::string& scale = plan.scales[g];
   const auto known = plan.known_scales[g];
-  const std::string_view mode = plan.coordinates;
+  using Coordinates = ResizeForm::Coordinates;
+  const Coordinates mode = plan.form.coordinates;
   const std::string x = scope.let(fmt::format("f32({})", at));
   const auto divided = [&](const std::string& a) { return quotient(a, scale, known); };
   const std::string last = last_position(code, group.in), end = last_position(code, group.out);
@@ -163,19 +165,20 @@ std::string original_coordinate(const ResizePlan& plan, std::size_t g, StepCode&
     if (exprs.lower(group.out) > 1) return scope.let(many);
     return scope.let(fmt::format("select({}, {}, {} > 1u)", one, many, code.size(group.out)));
   };
-  if (mode == "asymmetric") return scope.let(divided(x));
-  if (mode == "tf_half_pixel_for_nn") return scope.let(divided(fmt::format("({} + 0.5f)", x)));
+  if (mode == Coordinates::asymmetric) return scope.let(divided(x));
+  if (mode == Coordinates::tf_half_pixel_for_nn)
+    return scope.let(divided(fmt::format("({} + 0.5f)", x)));
   const std::string centered = fmt::format("{} - 0.5f", divided(fmt::format("({} + 0.5f)", x)));
-  if (mode == "pytorch_half_pixel") return unless_one(centered, "0.0f");
-  if (mode == "align_corners") {
+  if (mode == Coordinates::pytorch_half_pixel) return unless_one(centered, "0.0f");
+  if (mode == Coordinates::align_corners) {
     return unless_one(fmt::format("resample_quotient({} * {}, {})", x, last, end), "0.0f");
   }
-  if (mode == "tf_crop_and_resize") {
+  if (mode == Coordinates::tf_crop_and_resize) {
     return unless_one(fmt::format("{0} * {2} + resample_quotient({3} * ({1} - {0}) * {2}, {4})",
                                   roi.start, roi.end, last, x, end),
                       fmt::format("0.5f * ({} + {}) * {}", roi.start, roi.end, last));
   }
-  if (mode == "half_pixel_symmetric") {
+  if (mode == Coordinates::half_pixel_symmetric) {
     const std::string size = fmt::format("f32({})", code.size(group.in));
     const std::string adjustment = scope.let(
         fmt::format("resample_quotient(f32({}), {} * {})", code.size(group.out), scale, size));
@@ -188,23 +191,24 @@ std::string original_coordinate(const ResizePlan& plan, std::size_t g, StepCode&
 
 std::string nearest_index(const ResizePlan& plan, std::size_t group, StepCode& code, Scope& scope,
                           const std::string& position) {
-  const char* rounding = plan.nearest == "floor"               ? "floor"
-                         : plan.nearest == "ceil"              ? "ceil"
-                         : plan.nearest == "round_prefer_ceil" ? "resample_round_up"
-                                                               : "resample_round_down";
-  return scope.let(fmt::format("u32(clamp(i32({}({})), 0i, {}))", rounding, position,
+  return scope.let(fmt::format("u32(clamp(i32({}({})), 0i, {}))",
+                               rounding_function(plan.form.nearest), position,
                                last_index(code, plan.groups[group].in)));
 }
 
 std::optional<std::vector<std::int64_t>> whole_repeats(ExprPool& exprs, const Graph& graph,
                                                        const Node& node) {
-  if (node.string_or("mode", "nearest") != "nearest") return std::nullopt;
+  using Coordinates = ResizeForm::Coordinates;
+  using Nearest = ResizeForm::Nearest;
+  const auto form = resize_form(node);
+  if (!form || form->mode != ResizeForm::Mode::nearest) return std::nullopt;
   const auto& in = *graph.values[node.inputs[0]].shape;
   const auto& out = *graph.values[node.outputs[0]].shape;
-  const std::string_view mode = coordinate_mode(node);
-  const std::string_view nearest = node.string_or("nearest_mode", "round_prefer_floor");
-  const bool rounds = nearest == "round_prefer_floor" || nearest == "round_prefer_ceil";
-  const auto scales = known_scales(exprs, graph, node);
+  const Coordinates mode = form->coordinates;
+  const Nearest nearest = form->nearest;
+  const bool rounds =
+      nearest == Nearest::round_prefer_floor || nearest == Nearest::round_prefer_ceil;
+  const auto scales = known_scales(exprs, graph, node, *form);
   std::vector<std::int64_t> repeats;
   for (std::size_t axis = 0; axis < in.size(); ++axis) {
     const float scale = scales[axis].value_or(0);
@@ -212,13 +216,15 @@ std::optional<std::vector<std::int64_t>> whole_repeats(ExprPool& exprs, const Gr
     const auto times = static_cast<std::int64_t>(scale);
     if (out[axis] != exprs.mul(in[axis], exprs.constant(times))) return std::nullopt;
     // Element j * times + i lies i / times beyond j, or (i + 0.5) / times - 0.5, less than half.
-    const bool asymmetric = mode == "asymmetric" &&
-                            (nearest == "floor" || (nearest == "round_prefer_floor" && times <= 2));
+    const bool asymmetric =
+        mode == Coordinates::asymmetric &&
+        (nearest == Nearest::floor || (nearest == Nearest::round_prefer_floor && times <= 2));
     const bool centered =
-        (mode == "half_pixel" || mode == "pytorch_half_pixel" || mode == "half_pixel_symmetric") &&
+        (mode == Coordinates::half_pixel || mode == Coordinates::pytorch_half_pixel ||
+         mode == Coordinates::half_pixel_symmetric) &&
         rounds;
-    const bool shifted = mode == "tf_half_pixel_for_nn" && nearest == "floor";
-    const bool same = times == 1 && keeps_unscaled(mode);
+    const bool shifted = mode == Coordinates::tf_half_pixel_for_nn && nearest == Nearest::floor;
+    const bool same = times == 1 && form->keeps_unscaled();
     if (!asymmetric && !centered && !shifted && !same) return std::nullopt;
     repeats.push_back(times);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "graph/resize_form.h"
 #include "plan/index_code.h"
 #include "plan/step_code.h"
 
@@ -15,8 +16,7 @@ namespace subbyte {
 
 // A whole node: how its axes are sampled, and in which groups.
 struct ResizePlan {
-  std::string_view mode, coordinates, nearest;
-  bool extrapolates = false, antialias = false, excludes_outside = false;
+  ResizeForm form;
   std::string extrapolation;  // WGSL
   std::string cubic_a;        // WGSL
   std::vector<AxisGroup> groups;
@@ -25,8 +25,8 @@ struct ResizePlan {
   std::vector<std::optional<float>> known_scales;
 };
 
-ResizePlan resize_plan(const Graph& graph, const Node& node, ValueId output, StepCode& code,
-                       Scope& scope);
+Expected<ResizePlan> resize_plan(const Graph& graph, const Node& node, ValueId output,
+                                 StepCode& code, Scope& scope);
 
 // The position in the input of element `at` along the axis of a group, as f32. `roi` is its start
 // and end, of tf_crop_and_resize.

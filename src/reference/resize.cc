@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "graph/resize_form.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {
@@ -24,34 +25,38 @@ struct Sample {
   bool outside = false;  // of what tf_crop_and_resize looks at
 };
 
-std::string_view coordinates_of(const Call& call) {
-  return call.node.string_or("coordinate_transformation_mode", "half_pixel");
-}
-
 // Where element `at` of the output lies in the input.
-float original(std::string_view mode, const Axis& a, std::int64_t at) {
+float original(ResizeForm::Coordinates mode, const Axis& a, std::int64_t at) {
+  using Coordinates = ResizeForm::Coordinates;
   const auto x = static_cast<float>(at);
   const auto in = static_cast<float>(a.in), out = static_cast<float>(a.out);
-  if (mode == "asymmetric") return x / a.scale;
-  if (mode == "tf_half_pixel_for_nn") return (x + 0.5f) / a.scale;
-  if (mode == "align_corners") return a.out == 1 ? 0 : x * (in - 1) / (out - 1);
-  if (mode == "pytorch_half_pixel" && a.out == 1) return 0;
-  if (mode == "tf_crop_and_resize") {
+  if (mode == Coordinates::asymmetric) return x / a.scale;
+  if (mode == Coordinates::tf_half_pixel_for_nn) return (x + 0.5f) / a.scale;
+  if (mode == Coordinates::align_corners) return a.out == 1 ? 0 : x * (in - 1) / (out - 1);
+  if (mode == Coordinates::pytorch_half_pixel && a.out == 1) return 0;
+  if (mode == Coordinates::tf_crop_and_resize) {
     if (a.out == 1) return 0.5f * (a.roi_start + a.roi_end) * (in - 1);
     return a.roi_start * (in - 1) + x * (a.roi_end - a.roi_start) * (in - 1) / (out - 1);
   }
-  if (mode == "half_pixel_symmetric") {
+  if (mode == Coordinates::half_pixel_symmetric) {
     const float adjustment = out / (a.scale * in);
     return in / 2 * (1 - adjustment) + (x + 0.5f) / a.scale - 0.5f;
   }
   return (x + 0.5f) / a.scale - 0.5f;
 }
 
-float nearest(std::string_view mode, float x) {
-  if (mode == "floor") return std::floor(x);
-  if (mode == "ceil") return std::ceil(x);
-  // A half is rounded down or up, whatever its sign.
-  if (mode == "round_prefer_ceil") return std::floor(x + 0.5f);
+float nearest(ResizeForm::Nearest mode, float x) {
+  switch (mode) {
+    case ResizeForm::Nearest::floor:
+      return std::floor(x);
+    case ResizeForm::Nearest::ceil:
+      return std::ceil(x);
+    // A half is rounded down or up, whatever its sign.
+    case ResizeForm::Nearest::round_prefer_ceil:
+      return std::floor(x + 0.5f);
+    case ResizeForm::Nearest::round_prefer_floor:
+      break;
+  }
   return std::ceil(x - 0.5f);
 }
 
@@ -66,19 +71,17 @@ double cubic(double x, double a) {
 double linear(double x) { return std::max(0.0, 1 - std::fabs(x)); }
 
 // Elements around x with the weights of a filter, which antialiasing stretches.
-Sample filtered(const Call& call, const Axis& a, float x) {
-  const bool is_cubic = call.node.string_or("mode", "nearest") == "cubic";
-  const bool antialias = call.node.int_or("antialias", 0) != 0;
-  const bool exclude = call.node.int_or("exclude_outside", 0) != 0;
-  const double parameter = call.node.float_or("cubic_coeff_a", -0.75f);
-  const double stretch = antialias ? std::min<double>(a.scale, 1) : 1;
+Sample filtered(const ResizeForm& form, const Axis& a, float x) {
+  const bool is_cubic = form.mode == ResizeForm::Mode::cubic;
+  const double parameter = form.cubic_a;
+  const double stretch = form.antialias ? std::min<double>(a.scale, 1) : 1;
   const double radius = (is_cubic ? 2 : 1) / stretch;
   Sample sample;
   double sum = 0;
   const auto first = static_cast<std::int64_t>(std::ceil(x - radius));
   const auto last = static_cast<std::int64_t>(std::floor(x + radius));
   for (std::int64_t i = first; i <= last; ++i) {
-    if (exclude && (i < 0 || i >= a.in)) continue;
+    if (form.excludes_outside && (i < 0 || i >= a.in)) continue;
     const double distance = (static_cast<double>(i) - x) * stretch;
     const double weight = is_cubic ? cubic(distance, parameter) : linear(distance);
     if (weight == 0) continue;
@@ -90,23 +93,21 @@ Sample filtered(const Call& call, const Axis& a, float x) {
   return sample;
 }
 
-Sample sample_at(const Call& call, const Axis& a, std::int64_t at) {
-  const std::string_view coordinates = coordinates_of(call);
-  const bool crops = coordinates == "tf_crop_and_resize";
-  float x = a.scale == 1 && !crops ? static_cast<float>(at) : original(coordinates, a, at);
+Sample sample_at(const ResizeForm& form, const Axis& a, std::int64_t at) {
+  float x =
+      a.scale == 1 && !form.crops() ? static_cast<float>(at) : original(form.coordinates, a, at);
   // A roi is any float; far outside is far enough.
   if (!(std::fabs(x) < 0x1p31f)) x = x > 0 ? 0x1p31f : -0x1p31f;
   Sample sample;
-  const std::string_view mode = call.node.string_or("mode", "nearest");
-  if (mode == "nearest") {
-    const float place = nearest(call.node.string_or("nearest_mode", "round_prefer_floor"), x);
+  if (form.mode == ResizeForm::Mode::nearest) {
+    const float place = nearest(form.nearest, x);
     sample.from.push_back(
         static_cast<std::int64_t>(std::clamp(place, 0.0f, static_cast<float>(a.in - 1))));
     sample.weights.push_back(1);
   } else {
-    sample = filtered(call, a, x);
+    sample = filtered(form, a, x);
   }
-  sample.outside = crops && (x < 0 || x > static_cast<float>(a.in - 1));
+  sample.outside = form.crops() && (x < 0 || x > static_cast<float>(a.in - 1));
   return sample;
 }
 
@@ -121,12 +122,12 @@ Expected<std::vector<float>> floats_of(const Call& call, std::size_t i, std::siz
 }
 
 // With `sizes`, stretched to them or, by keep_aspect_ratio_policy, scaled alike along all axes.
-Expected<void> set_sizes(const Call& call, std::vector<Axis>& axes) {
-  SUBBYTE_TRY(const Dims sizes, integer_list(call, 3));
+Expected<void> set_sizes(const Call& call, const ResizeForm& form, std::vector<Axis>& axes) {
+  SUBBYTE_TRY(const Dims sizes, integer_list(call, ResizeForm::kSizes));
   if (sizes.size() != axes.size())
     return fail("{}: it has {} sizes for {} axes; there must be one for each", call.node.op_type,
                 sizes.size(), axes.size());
-  const std::string_view policy = call.node.string_or("keep_aspect_ratio_policy", "stretch");
+  const bool not_larger = form.aspect_ratio == ResizeForm::AspectRatio::not_larger;
   double above = 0, below = 0;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     if (sizes[i] < 0)
@@ -135,10 +136,10 @@ Expected<void> set_sizes(const Call& call, std::vector<Axis>& axes) {
     axes[i].scale = static_cast<float>(sizes[i]) / static_cast<float>(axes[i].in);
     const auto out = static_cast<double>(sizes[i]), in = static_cast<double>(axes[i].in);
     const bool better =
-        i == 0 || (policy == "not_larger" ? out * below < above * in : above * in < out * below);
+        i == 0 || (not_larger ? out * below < above * in : above * in < out * below);
     if (better) above = out, below = in;
   }
-  if (policy == "stretch") return {};
+  if (!form.keeps_ratio()) return {};
   for (Axis& a : axes) {
     // Rounded to the nearest, half up; nothing is as large as nothing.
     const double size =
@@ -153,7 +154,7 @@ Expected<void> set_sizes(const Call& call, std::vector<Axis>& axes) {
 }
 
 Expected<void> set_scales(const Call& call, std::vector<Axis>& axes) {
-  SUBBYTE_TRY(const auto scales, floats_of(call, 2, axes.size()));
+  SUBBYTE_TRY(const auto scales, floats_of(call, ResizeForm::kScales, axes.size()));
   for (std::size_t i = 0; i < axes.size(); ++i) {
     Axis& a = axes[i];
     a.scale = scales[i];
@@ -167,7 +168,7 @@ Expected<void> set_scales(const Call& call, std::vector<Axis>& axes) {
   return {};
 }
 
-Expected<std::vector<Axis>> axes_of(const Call& call) {
+Expected<std::vector<Axis>> axes_of(const Call& call, const ResizeForm& form) {
   const Dims& dims = call.input(0).dims;
   Dims listed(dims.size());
   std::iota(listed.begin(), listed.end(), 0);
@@ -175,17 +176,16 @@ Expected<std::vector<Axis>> axes_of(const Call& call) {
               checked_axes(call, call.node.ints("axes").value_or(listed), dims.size()));
   std::vector<Axis> axes;
   for (const std::size_t axis : chosen) axes.push_back({.axis = axis, .in = dims[axis]});
-  if (coordinates_of(call) == "tf_crop_and_resize") {
-    if (!call.has(1)) return fail("{}: its roi is absent; it is required", call.node.op_type);
-    SUBBYTE_TRY(const auto roi, floats_of(call, 1, 2 * axes.size()));
+  if (form.crops()) {
+    if (!call.has(ResizeForm::kRoi))
+      return fail("{}: its roi is absent; it is required", call.node.op_type);
+    SUBBYTE_TRY(const auto roi, floats_of(call, ResizeForm::kRoi, 2 * axes.size()));
     for (std::size_t i = 0; i < axes.size(); ++i) {
       axes[i].roi_start = roi[i];
       axes[i].roi_end = roi[axes.size() + i];
     }
   }
-  if (call.has(2) == call.has(3))
-    return fail("{}: it must have either scales or sizes", call.node.op_type);
-  SUBBYTE_CHECK_OK(call.has(3) ? set_sizes(call, axes) : set_scales(call, axes));
+  SUBBYTE_CHECK_OK(form.has_sizes ? set_sizes(call, form, axes) : set_scales(call, axes));
   for (const Axis& a : axes)
     if (a.in == 0 && a.out != 0)
       return fail("{}: axis {} of shape {} is empty; nothing can be made larger of it",
@@ -217,24 +217,27 @@ struct Resampler {
 
 Result reference_resize(const Call& call) {
   const Tensor& x = call.input(0);
-  SUBBYTE_TRY(auto axes, axes_of(call));
+  const auto form =
+      resize_form(call.node, call.has(ResizeForm::kScales), call.has(ResizeForm::kSizes));
+  if (!form) return within(call.node.op_type, form.error());
+  SUBBYTE_TRY(auto axes, axes_of(call, *form));
   // Nothing on the way is larger than both the input and the output then.
   std::stable_partition(axes.begin(), axes.end(), [](const Axis& a) { return a.out <= a.in; });
   Dims dims = x.dims;
   for (const Axis& a : axes) dims[a.axis] = a.out;
   SUBBYTE_TRY(auto bytes, allocate(call, x.dtype, dims));
   if (bytes.empty()) return one(make_tensor(x.dtype, std::move(dims), std::move(bytes)));
-  const double extrapolation = call.node.float_or("extrapolation_value", 0);
-  const bool picks = call.node.string_or("mode", "nearest") == "nearest";
+  const double extrapolation = form->extrapolation;
+  const bool picks = form->mode == ResizeForm::Mode::nearest;
   // Which element each is, as long as elements are only picked; -1 for outside.
   std::vector<std::int64_t> origin(static_cast<std::size_t>(picks ? x.elements() : 0));
   std::iota(origin.begin(), origin.end(), 0);
   std::vector<double> values = picks ? std::vector<double>() : read_doubles(x);
   Dims now = x.dims;
   for (const Axis& a : axes) {
-    if (a.in == a.out && a.scale == 1 && coordinates_of(call) != "tf_crop_and_resize") continue;
+    if (a.in == a.out && a.scale == 1 && !form->crops()) continue;
     std::vector<Sample> samples;
-    for (std::int64_t at = 0; at < a.out; ++at) samples.push_back(sample_at(call, a, at));
+    for (std::int64_t at = 0; at < a.out; ++at) samples.push_back(sample_at(*form, a, at));
     const Resampler resampler{samples, a.in, product(now, 0, a.axis),
                               product(now, a.axis + 1, now.size())};
     now[a.axis] = a.out;

@@ -89,6 +89,7 @@ def pads() -> list:
         case("pads_of_integers", [("Pad", ["x", ints(1, 2), "", ints(0)], {}), ("Pad", ["x", ints(1, 2), np.array(9), ints(0)], {})], {"x": np.arange(5)}, opset=18),
         case("pads_of_bools", [("Pad", ["x", ints(1, 2), np.array(True)], {}), ("Pad", ["x", ints(1, 2)], {})], {"x": np.arange(5) > 2}, opset=18),
         case("pads_before_11", [("Pad", ["x"], {"pads": [0, 1, 0, 2, 0, 1], "value": 1.5}), ("Pad", ["x"], {"pads": [0, 1, 0, 2, 0, 1]})], {"x": x}, opset=10),
+        case("resize_before_11_up_and_down", [("Resize", ["x", np.array([0.5, 2], np.float32)], {"mode": "linear"})], {"x": floats(6, 4)}, opset=10),
         case("resize_of_some_axes", [("Resize", ["x", "", "", ints(7, 5)], {"axes": [-1, 1], "mode": "linear"}), ("Resize", ["x", "", np.array([2, 3], np.float32)], {"axes": [-1, -2], "mode": "nearest"})], {"x": x}, opset=18),
     ]  # fmt: skip
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "graph/arithmetic.h"
 #include "graph/infer/node_infer.h"
+#include "graph/resize_form.h"
 
 namespace subbyte {
 namespace {
@@ -51,7 +52,7 @@ Scale fraction_of(ExprPool& p, float scale) {
 // The elements of `scales` (input 2); none where they are not known.
 Expected<std::optional<std::vector<Scale>>> scales_of(NodeInfer& c) {
   std::vector<Scale> scales;
-  if (const Tensor* given = c.graph().constant(c.node.inputs[2])) {
+  if (const Tensor* given = c.graph().constant(c.node.inputs[ResizeForm::kScales])) {
     if (!is_float(given->dtype) || given->elements() > 64)
       return fail("its scales are {} elements of {}; they must be one float for each axis",
                   given->elements(), dtype_name(given->dtype));
@@ -64,7 +65,7 @@ Expected<std::optional<std::vector<Scale>>> scales_of(NodeInfer& c) {
     }
     return scales;
   }
-  if (const Ratios* known = c.ratios(2)) {
+  if (const Ratios* known = c.ratios(ResizeForm::kScales)) {
     for (const Ratio& r : *known) {
       const Expr by = c.exprs.constant(r.denominator);
       scales.push_back({std::nullopt, r.numerator, r.divisor ? c.exprs.mul(by, *r.divisor) : by});
@@ -76,7 +77,8 @@ Expected<std::optional<std::vector<Scale>>> scales_of(NodeInfer& c) {
 
 // The parts of each axis that tf_crop_and_resize looks at; none where they are computed.
 std::optional<std::vector<float>> roi_of(const NodeInfer& c) {
-  const Tensor* given = c.has(1) ? c.graph().constant(c.node.inputs[1]) : nullptr;
+  const Tensor* given =
+      c.has(ResizeForm::kRoi) ? c.graph().constant(c.node.inputs[ResizeForm::kRoi]) : nullptr;
   if (given == nullptr || !is_float(given->dtype) || given->elements() > 128) return std::nullopt;
   std::vector<float> values(static_cast<std::size_t>(given->elements()));
   read_floats(*given, 0, given->elements(), values.data());
@@ -125,24 +127,6 @@ void keep_aspect_ratio(ExprPool& p, const Shape& shape, const std::vector<std::s
   }
 }
 
-Expected<void> check_modes(const Node& node) {
-  const auto one_of = [&](std::string_view name, std::string_view otherwise,
-                          std::initializer_list<std::string_view> allowed) -> Expected<void> {
-    const std::string_view given = node.string_or(name, otherwise);
-    if (std::ranges::find(allowed, given) != allowed.end()) return {};
-    return fail("its {} is {}; it must be one of {}", name, quoted(given),
-                fmt::join(allowed, ", "));
-  };
-  SUBBYTE_CHECK_OK(one_of("mode", "nearest", {"nearest", "linear", "cubic"}));
-  SUBBYTE_CHECK_OK(
-      one_of("coordinate_transformation_mode", "half_pixel",
-             {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
-              "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"}));
-  SUBBYTE_CHECK_OK(one_of("nearest_mode", "round_prefer_floor",
-                          {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}));
-  return one_of("keep_aspect_ratio_policy", "stretch", {"stretch", "not_larger", "not_smaller"});
-}
-
 Expected<std::vector<std::size_t>> resized_axes(NodeInfer& c, std::size_t rank) {
   if (const auto given = c.node.ints("axes")) return c.axes_of(*given, rank);
   std::vector<std::size_t> axes(rank);
@@ -156,24 +140,25 @@ Expected<void> check_count(std::size_t given, std::size_t axes, std::string_view
 }
 
 // The new size of each of the axes; none while they are not known.
-Expected<std::optional<std::vector<Expr>>> new_sizes(NodeInfer& c, const Shape& shape,
+Expected<std::optional<std::vector<Expr>>> new_sizes(NodeInfer& c, const ResizeForm& form,
+                                                     const Shape& shape,
                                                      const std::vector<std::size_t>& axes) {
-  if (c.has(3)) {
-    if (c.content(3) == nullptr) return std::optional<std::vector<Expr>>{};
-    std::vector<Expr> sizes = *c.content(3);
+  if (form.has_sizes) {
+    const auto* given = c.content(ResizeForm::kSizes);
+    if (given == nullptr) return std::optional<std::vector<Expr>>{};
+    std::vector<Expr> sizes = *given;
     SUBBYTE_CHECK_OK(check_count(sizes.size(), axes.size(), "sizes"));
     for (const Expr size : sizes) SUBBYTE_CHECK_OK(c.size(size, "one of its sizes"));
-    const std::string_view policy = c.node.string_or("keep_aspect_ratio_policy", "stretch");
-    if (policy != "stretch" && !axes.empty())
-      keep_aspect_ratio(c.exprs, shape, axes, sizes, policy == "not_larger");
+    if (form.keeps_ratio() && !axes.empty())
+      keep_aspect_ratio(c.exprs, shape, axes, sizes,
+                        form.aspect_ratio == ResizeForm::AspectRatio::not_larger);
     return sizes;
   }
   SUBBYTE_TRY(const auto scales, scales_of(c));
   if (!scales) return std::optional<std::vector<Expr>>{};
   SUBBYTE_CHECK_OK(check_count(scales->size(), axes.size(), "scales"));
-  const bool crops = c.node.string_or("coordinate_transformation_mode", "") == "tf_crop_and_resize";
-  const auto roi = crops ? roi_of(c) : std::nullopt;
-  if (crops && !roi) return std::optional<std::vector<Expr>>{};
+  const auto roi = form.crops() ? roi_of(c) : std::nullopt;
+  if (form.crops() && !roi) return std::optional<std::vector<Expr>>{};
   if (roi) SUBBYTE_CHECK_OK(check_count(roi->size(), 2 * axes.size(), "elements in its roi"));
   std::vector<Expr> sizes;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -189,15 +174,11 @@ Expected<std::optional<std::vector<Expr>>> new_sizes(NodeInfer& c, const Shape& 
 Expected<void> infer_resize(NodeInfer& c) {
   const DType dtype = c.in(0).dtype;
   c.set(0, dtype, std::nullopt);
-  SUBBYTE_CHECK_OK(check_modes(c.node));
-  if (c.has(2) == c.has(3)) {
-    return fail("it has {}; it must have one of the two",
-                c.has(2) ? "both scales and sizes" : "neither scales nor sizes");
-  }
+  SUBBYTE_TRY(const ResizeForm form, resize_form(c.node));
   const Shape* shape = c.shape(0);
   if (shape == nullptr) return {};
   SUBBYTE_TRY(const auto axes, resized_axes(c, shape->size()));
-  SUBBYTE_TRY(const auto sizes, new_sizes(c, *shape, axes));
+  SUBBYTE_TRY(const auto sizes, new_sizes(c, form, *shape, axes));
   if (!sizes) return {};
   Shape result = *shape;
   for (std::size_t i = 0; i < axes.size(); ++i) {
