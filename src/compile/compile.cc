@@ -164,6 +164,8 @@ class Compilation {
   }
 
   void tell_of_weights(const Model& model, const WeightPlan& weights) {
+    for (const auto& text : weights.disagreeing)
+      observer_.warning(fmt::format("{}: {}", options_.mixed_rules_name, text));
     for (const auto& note : weights.requantized) observer_.note(note);
     for (const auto& note : widening_notes(model, weights)) detail([&] { return note; });
     for (const auto& note : output_notes(model, weights)) observer_.note(note);

@@ -10,6 +10,7 @@
 #include "base/json_text.h"
 #include "base/text.h"
 #include "quantize/encoding.h"
+#include "quantize/tensor_rules.h"
 
 namespace subbyte {
 
@@ -50,16 +51,10 @@ Expected<void> expect_object(std::string_view key, const Json& value) {
   return fail("{} must be an object, not {}", quoted(key), value.type_name());
 }
 
-struct TensorRule {
-  std::string pattern;
-  Precision precision;
-  std::optional<AffineForm> form;
-};
-
 struct Rules {
   std::map<int, Precision> layers;
   std::map<Component, Precision> components;
-  std::vector<TensorRule> tensors;  // in the order of the file
+  std::vector<TensorRule> tensors;
 };
 
 std::string list_of(const std::set<int>& numbers) {
@@ -118,10 +113,15 @@ Expected<void> read_components(const Json& json, const std::set<Component>& know
 
 bool is_trained(const WeightUse& use) { return use.kind != WeightUseKind::other; }
 
-bool matches(std::string_view pattern, const WeightUse& use, std::string_view name) {
-  return matches_pattern(pattern, name) ||
-         std::any_of(use.also_named.begin(), use.also_named.end(),
-                     [&](const auto& other) { return matches_pattern(pattern, other); });
+std::vector<std::string> names_of(const WeightUse& use, const std::string& name) {
+  std::vector<std::string> names{name};
+  names.insert(names.end(), use.also_named.begin(), use.also_named.end());
+  return names;
+}
+
+bool matches(std::string_view pattern, const WeightUse& use, const std::string& name) {
+  return std::ranges::any_of(names_of(use, name),
+                             [&](const auto& one) { return matches_pattern(pattern, one); });
 }
 
 // Names of what rules are for.
@@ -155,7 +155,7 @@ Expected<std::optional<int>> number_of(std::string_view pattern, const Json& ent
 Expected<TensorRule> read_tensor(const std::string& pattern, const Json& value) {
   if (!value.is_object()) {
     SUBBYTE_TRY(const Precision precision, precision_of(pattern, value));
-    return TensorRule{pattern, precision, {}};
+    return TensorRule{pattern, precision, {}, {}};
   }
   for (const auto& [key, entry] : value.items()) {
     if (key == "precision" || key == "group" || key == "zero_point_bits") continue;
@@ -172,7 +172,7 @@ Expected<TensorRule> read_tensor(const std::string& pattern, const Json& value) 
   SUBBYTE_TRY(const Precision precision, precision_of(pattern, value["precision"]));
   SUBBYTE_TRY(const auto group, number_of(pattern, value, "group"));
   SUBBYTE_TRY(const auto zero_bits, number_of(pattern, value, "zero_point_bits"));
-  if (!group && !zero_bits) return TensorRule{pattern, precision, {}};
+  if (!group && !zero_bits) return TensorRule{pattern, precision, {}, {}};
   const int bits = bits_of(precision);
   if (bits > 8 || !group || !zero_bits) {
     return fail(
@@ -189,7 +189,7 @@ Expected<TensorRule> read_tensor(const std::string& pattern, const Json& value) 
     return fail("'tensors': {}: 'zero_point_bits' at {} bits is one of {}, not {}", quoted(pattern),
                 bits, fmt::join(known, ", "), *zero_bits);
   }
-  return TensorRule{pattern, precision, AffineForm{*group, *zero_bits}};
+  return TensorRule{pattern, precision, {}, AffineForm{*group, *zero_bits}};
 }
 
 Expected<void> read_tensors(const Json& json, std::span<const WeightUse> uses,
@@ -214,6 +214,10 @@ Expected<void> read_tensors(const Json& json, std::span<const WeightUse> uses,
                   trained_names(uses, names));
     }
     SUBBYTE_TRY(TensorRule rule, read_tensor(pattern, value));
+    rule.word = (value.is_object() ? value["precision"] : value).get<std::string>();
+    if (rule.form)
+      rule.word += fmt::format(" in groups of {} with zero points of {} bits", rule.form->group,
+                               rule.form->zero_bits);
     rules.tensors.push_back(std::move(rule));
   }
   return {};
@@ -257,40 +261,18 @@ Expected<Rules> read_rules(std::string_view text, std::span<const WeightUse> use
 
 }  // namespace
 
-bool matches_pattern(std::string_view pattern, std::string_view text) {
-  // The last * seen takes one more character whenever what follows it does not fit.
-  std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
-
-Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
-                                                  std::span<const WeightUse> uses,
-                                                  std::span<const std::string> names,
-                                                  std::vector<Precision>& precisions,
-                                                  std::vector<std::optional<AffineForm>>* forms) {
+Expected<AppliedRules> apply_mixed_precision(std::string_view json, std::span<const WeightUse> uses,
+                                             std::span<const std::string> names,
+                                             std::vector<Precision>& precisions,
+                                             std::vector<std::optional<AffineForm>>* forms) {
   SUBBYTE_TRY(const Rules rules, read_rules(json, uses, names));
-  std::vector<bool> named(uses.size(), false);
+  AppliedRules applied{std::vector<bool>(uses.size(), false), {}};
   if (forms != nullptr) forms->assign(uses.size(), std::nullopt);
   for (std::size_t i = 0; i < uses.size(); ++i) {
     if (!is_trained(uses[i])) continue;
     const auto set = [&](Precision precision) {
       precisions[i] = precision;
-      named[i] = true;
+      applied.named[i] = true;
     };
     if (uses[i].layer) {
       if (const auto it = rules.layers.find(*uses[i].layer); it != rules.layers.end()) {
@@ -300,17 +282,13 @@ Expected<std::vector<bool>> apply_mixed_precision(std::string_view json,
     if (const auto it = rules.components.find(uses[i].component); it != rules.components.end()) {
       set(it->second);
     }
-    // A name is more specific than a pattern that matches it.
-    bool by_name = false;
-    for (const TensorRule& rule : rules.tensors) {
-      const bool is_name = rule.pattern == names[i];
-      if (!is_name && (by_name || !matches(rule.pattern, uses[i], names[i]))) continue;
-      by_name = by_name || is_name;
-      set(rule.precision);
-      if (forms != nullptr) (*forms)[i] = rule.form;
-    }
+    SUBBYTE_TRY(const TensorRule* const rule,
+                rule_for(rules.tensors, names_of(uses[i], names[i]), applied.told));
+    if (rule == nullptr) continue;
+    set(rule->precision);
+    if (forms != nullptr) (*forms)[i] = rule->form;
   }
-  return named;
+  return applied;
 }
 
 std::optional<std::string> precision_of_rules(std::string_view json) {

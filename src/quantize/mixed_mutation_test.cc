@@ -78,7 +78,7 @@ TEST(MixedMutations, EndInRulesOrInASentence) {
     std::vector<Precision> precisions(weights.uses.size(), Precision::bits8);
     const auto named = apply_mixed_precision(text, weights.uses, weights.names, precisions);
     if (named) {
-      ASSERT_EQ(named->size(), precisions.size());
+      ASSERT_EQ(named->named.size(), precisions.size());
       ++read;
     } else {
       const std::string& message = named.error().message;

@@ -47,11 +47,48 @@ TEST_F(MixedTest, TheMostSpecificRuleWins) {
                                                 Precision::float32, Precision::float16}));
 }
 
+TEST_F(MixedTest, TheMostSpecificRuleForTensorsWinsWhereverItStands) {
+  const std::vector<Precision> expected{Precision::bits2, Precision::bits3, Precision::bits4,
+                                        Precision::bits4};
+  EXPECT_EQ(applied(R"({"tensors": {"*": "4bit", "h.0.*": "3bit", "h.0.attention": "2bit"}})"),
+            expected);
+  EXPECT_EQ(applied(R"({"tensors": {"h.0.attention": "2bit", "h.0.*": "3bit", "*": "4bit"}})"),
+            expected);
+}
+
+TEST_F(MixedTest, RulesThatAreEquallySpecificMustAgree) {
+  EXPECT_EQ(error(R"({"tensors": {"h.0.a*": "4bit", "h.*n": "4bit", "*.0.att*": "4bit"}})"),
+            "no error");
+  EXPECT_EQ(error(R"({"tensors": {"h.0.*": "4bit", "*.0.f*": "fp16", "*.0.a": "4bit"}})"),
+            "'tensors': the pattern '*.0.a' matches no weight; there are 'h.0.attention', "
+            "'h.0.feed_forward', 'h.1.attention', 'h.1.feed_forward'");
+  EXPECT_EQ(error(R"({"tensors": {"h.0.*": "4bit", "*.0.f*": "fp16"}})"),
+            "'tensors': the rules 'h.0.*' (4bit) and '*.0.f*' (fp16) both match "
+            "'h.0.feed_forward', and neither is more specific; name the tensor itself, or give "
+            "both the same precision");
+}
+
+TEST_F(MixedTest, RulesForTensorsThatAreStoredOnceAreToldWhereTheyDisagree) {
+  uses_[0].also_named = {"decoder.w"};
+  std::vector<Precision> precisions(uses_.size(), Precision::bits8);
+  const auto done = apply_mixed_precision(
+      R"({"tensors": {"h.0.a*": "2bit", "decoder.*": "fp16", "h.1.*": "3bit"}})", uses_, names_,
+      precisions);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(precisions[0], Precision::float16);
+  ASSERT_EQ(done->told.size(), 1u);
+  EXPECT_EQ(done->told[0],
+            "the rules 'h.0.a*' (2bit) and 'decoder.*' (fp16) are about one weight: "
+            "'h.0.attention' and 'decoder.w' hold the same numbers, which are stored once; they "
+            "get fp16");
+}
+
 TEST_F(MixedTest, WhatNoRuleNamesKeepsItsPrecision) {
   std::vector<Precision> precisions(uses_.size(), Precision::bits8);
   EXPECT_EQ(apply_mixed_precision(R"({"mixed_precision": {"8bit_layers": [1]}})", uses_, names_,
                                   precisions)
-                .value(),
+                .value()
+                .named,
             std::vector<bool>({false, false, true, true}));
   EXPECT_EQ(applied("{}"), std::vector<Precision>(4, Precision::bits8));
 }
@@ -62,7 +99,8 @@ TEST_F(MixedTest, RulesTouchTrainedWeightsOnlyUnderAllTheirNames) {
   std::vector<Precision> precisions(uses_.size(), Precision::bits8);
   EXPECT_EQ(apply_mixed_precision(R"({"tensors": {"h.1.*": "4bit", "tied": "2bit"}})", uses_,
                                   names_, precisions)
-                .value(),
+                .value()
+                .named,
             std::vector<bool>({false, true, true, false}));
   EXPECT_EQ(precisions, (std::vector<Precision>{Precision::bits8, Precision::bits2,
                                                 Precision::bits4, Precision::bits8}));
@@ -119,7 +157,7 @@ TEST_F(MixedTest, AnEntryMaySayItsFormAndWhatItLoses) {
           "h.1.attention": {"precision": "fp16", "loss": null}, "h.1.feed_forward": "3bit"}})",
       uses_, names_, precisions, &forms);
   ASSERT_TRUE(named) << named.error().message;
-  EXPECT_EQ(*named, (std::vector<bool>{true, false, true, true}));
+  EXPECT_EQ(named->named, (std::vector<bool>{true, false, true, true}));
   EXPECT_EQ(precisions, (std::vector<Precision>{Precision::bits4, Precision::bits8,
                                                 Precision::float16, Precision::bits3}));
   EXPECT_EQ(forms[0], (AffineForm{64, 5}));
@@ -159,15 +197,6 @@ TEST_F(MixedTest, WrongFormsAreErrors) {
             name + "'loss' must be a number, not string");
   EXPECT_TRUE(
       error(R"({"precision": "5bit"})").starts_with("'precision' is '\"5bit\"'; there are"));
-}
-
-TEST(PatternTest, StarsAndQuestionMarks) {
-  EXPECT_TRUE(matches_pattern("*", ""));
-  EXPECT_TRUE(matches_pattern("a*b*c", "axxbyyc"));
-  EXPECT_TRUE(matches_pattern("a?c", "abc"));
-  EXPECT_FALSE(matches_pattern("a?c", "ac"));
-  EXPECT_FALSE(matches_pattern("a*b", "abc"));
-  EXPECT_TRUE(matches_pattern("**a**", "bab"));
 }
 
 }  // namespace

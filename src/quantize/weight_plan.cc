@@ -213,7 +213,10 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
   if (policy.rules) {
     std::vector<std::string> names;
     for (const WeightUse& use : plan.uses) names.push_back(model.main().values[use.value].name);
-    SUBBYTE_TRY(named, apply_mixed_precision(*policy.rules, plan.uses, names, precisions, &forms));
+    SUBBYTE_TRY(AppliedRules applied,
+                apply_mixed_precision(*policy.rules, plan.uses, names, precisions, &forms));
+    named = std::move(applied.named);
+    plan.disagreeing = std::move(applied.told);
   }
   plan.assignments = assign_encodings(plan.uses, precisions);
   keep_halves(model, plan.uses, plan.assignments);

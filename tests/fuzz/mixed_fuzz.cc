@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<Precision> precisions(uses.size(), Precision::bits8);
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto named = apply_mixed_precision(text, uses, names, precisions);
-  if (named ? named->size() != uses.size()
+  if (named ? named->named.size() != uses.size()
             : named.error().message.find('\n') != std::string::npos) {
     __builtin_trap();
   }
