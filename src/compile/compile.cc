@@ -154,8 +154,7 @@ class Compilation {
     SUBBYTE_CHECK_OK(begin("weights"));
     auto policy = policy_from_name(options_.precision);
     if (!policy) return fail("--precision {}: no such precision", quoted(options_.precision));
-    const auto& rules = options_.mixed_rules;
-    if (rules) policy->rules = *rules;
+    const auto& rules = policy->rules = options_.mixed_rules;
     auto weights = plan_weights(model, *policy,
                                 [&](std::span<WeightMeter> meters) { return measure(meters); });
     const bool wrong_rules = !weights && rules && weights.error().kind != ErrorKind::cancelled;
@@ -164,8 +163,7 @@ class Compilation {
   }
 
   void tell_of_weights(const Model& model, const WeightPlan& weights) {
-    for (const auto& text : weights.disagreeing)
-      observer_.warning(fmt::format("{}: {}", options_.mixed_rules_name, text));
+    for (const auto& t : weights.told) observer_.warning(options_.mixed_rules_name + ": " + t);
     for (const auto& note : weights.requantized) observer_.note(note);
     for (const auto& note : widening_notes(model, weights)) detail([&] { return note; });
     for (const auto& note : output_notes(model, weights)) observer_.note(note);

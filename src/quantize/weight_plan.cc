@@ -216,7 +216,7 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
     SUBBYTE_TRY(AppliedRules applied,
                 apply_mixed_precision(*policy.rules, plan.uses, names, precisions, &forms));
     named = std::move(applied.named);
-    plan.disagreeing = std::move(applied.told);
+    plan.told = std::move(applied.told);
   }
   plan.assignments = assign_encodings(plan.uses, precisions);
   keep_halves(model, plan.uses, plan.assignments);

@@ -46,7 +46,7 @@ struct WeightPlan {
   // What became of weights that arrived quantized and do not stay on their grid; sentences.
   std::vector<std::string> requantized;
   // Rules of the user's for one weight that cannot all be obeyed; sentences.
-  std::vector<std::string> disagreeing;
+  std::vector<std::string> told;
 };
 
 // Of a model in standard operators, every shape known. Errors are those of the rules, and of

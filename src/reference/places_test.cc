@@ -130,7 +130,8 @@ TEST(Resize, ScalesAndSizes) {
             "float32 [3] 1 3 9");
   EXPECT_EQ(run(Op::Resize, {x, none, floats({1}, {-1})}),
             "error: Resize: size 2 times its scale -1 is -2; that is no size");
-  EXPECT_EQ(run(Op::Resize, {x}), "error: Resize: it has neither scales nor sizes; it must have one of the two");
+  EXPECT_EQ(run(Op::Resize, {x}),
+            "error: Resize: it has neither scales nor sizes; it must have one of the two");
   EXPECT_EQ(run(Op::Resize, {floats({0}, {}), none, none, int64s({1}, {3})}),
             "error: Resize: axis 0 of shape [0] is empty; nothing can be made larger of it");
 }

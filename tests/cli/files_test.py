@@ -187,6 +187,22 @@ def test_only_force_replaces_what_others_wrote(folder, arguments, name, message)
     run("convert", *arguments.split(), cwd=folder)
 
 
+def test_a_log_that_is_a_pipe(folder):
+    """Nobody reads it: an error, and no wait without end. Somebody does: it is written."""
+    os.mkfifo(folder / "pipe")
+    arguments = ["convert", "m.onnx", "--no-check", "--log-file", "pipe"]
+    done = run(*arguments, check=False, cwd=folder)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "error: --log-file 'pipe': this is a pipe that nothing reads, or a socket; name a file\n"
+    )
+    assert not list(folder.glob("m.webgpu.*"))
+    reader = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    run(*arguments, cwd=folder)
+    assert os.read(reader, 65536).startswith(b"# Log of subbyte")
+    os.close(reader)
+
+
 def test_weights_of_others_are_not_replaced(folder):
     """A file that has the name of the weights to come, but neither their content nor a place in our manifest."""
     run("convert", "m.onnx", cwd=folder)
