@@ -5,7 +5,7 @@
 
 #include "calibrate/elementwise_simd.h"
 #include "calibrate/forms.h"
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "calibrate/strided.h"
 #include "graph/ops.h"
 #include "reference/unary.h"

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "calibrate/forms.h"
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "calibrate/window_rows.h"
 #include "graph/arithmetic.h"
 #include "graph/ops.h"

@@ -6,7 +6,7 @@
 
 #include "calibrate/forms.h"
 #include "calibrate/rows_simd.h"
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "calibrate/strided.h"
 #include "graph/ops.h"
 

@@ -5,7 +5,7 @@
 #include "calibrate/elementwise_simd.h"
 #include "calibrate/forms.h"
 #include "calibrate/rows_simd.h"
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 
 namespace subbyte::calibrate {

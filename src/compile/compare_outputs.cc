@@ -4,15 +4,12 @@
 #include <cmath>
 #include <limits>
 
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "samples/number_tensor.h"
 
 namespace subbyte {
 
 namespace {
-
-using calibrate::exp_of;
-using calibrate::log_of;
 
 // Of a probability that is rounded to 0.
 constexpr double kLeastLog = -100;
@@ -67,7 +64,7 @@ double SquaredError::relative() const { return error == 0 ? 0 : std::sqrt(error 
 
 double SquaredError::sqnr_db() const {
   if (error == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(size / error);
+  return 10 * log10_of(size / error);
 }
 
 std::vector<std::int64_t> largest_of_rows(const Tensor& tensor) {

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "base/scalar_math.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "calibrate/scalar_math.h"
 #include "compile/compare_outputs.h"
 #include "compile/layer_errors.h"
 #include "compile/made_biases.h"
@@ -218,7 +218,7 @@ class Evaluating {
       figures.name = output_name(output);
       figures.content = contents[output];
       figures.loss = output_loss(contents[output], expected, found);
-      figures.sqnr_db = -20 * std::log10(figures.loss.relative_l2.value);
+      figures.sqnr_db = -20 * log10_of(figures.loss.relative_l2.value);
       const bool predicts =
           contents[output].says == Says::logits || contents[output].says == Says::distribution;
       const auto ids = predicts ? ids_of(output) : std::nullopt;
@@ -242,7 +242,7 @@ class Evaluating {
     }
     const auto of = [](std::size_t loss) {
       return [loss](std::span<const double> sums) {
-        return sums[2] == 0 ? 0 : calibrate::exp_of(sums[loss] / sums[2]);
+        return sums[2] == 0 ? 0 : exp_of(sums[loss] / sums[2]);
       };
     };
     if (figure_of(items, [](auto sums) { return sums[2]; }) == 0) return;

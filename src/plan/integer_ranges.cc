@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/scalar_math.h"
 #include "graph/integers.h"
 #include "graph/node_form.h"
 #include "graph/op_info.h"
@@ -222,7 +223,7 @@ class Sweep {
 
   static ValueRange power(ValueRange base, ValueRange exponent) {
     if (exponent.least < 0 || exponent.most > 64) return {};
-    const double largest = std::max(1.0, std::pow(base.magnitude(), exponent.most));
+    const double largest = std::max(1.0, pow_of(base.magnitude(), exponent.most));
     return {base.least < 0 ? -largest : 0, largest};
   }
 
@@ -244,9 +245,9 @@ class Sweep {
       case Op::Sqrt:
         return a.least < 0 ? ValueRange{} : ValueRange{std::sqrt(a.least), std::sqrt(a.most)};
       case Op::Log:
-        return a.least <= 0 ? ValueRange{} : ValueRange{std::log(a.least), std::log(a.most)};
+        return a.least <= 0 ? ValueRange{} : ValueRange{log_of(a.least), log_of(a.most)};
       case Op::Exp:
-        return a.most > 80 ? ValueRange{} : ValueRange{0, std::exp(a.most)};
+        return a.most > 80 ? ValueRange{} : ValueRange{0, exp_of(a.most)};
       case Op::Sigmoid:
         return {0, 1};
       case Op::Tanh:
@@ -366,7 +367,7 @@ std::optional<std::uint32_t> input_behind(const Graph& graph, ValueId v) {
     const Node& node = graph.nodes[graph.values[v].producer];
     const bool integer_cast = node.op == Op::Cast && is_integer(graph.values[v].dtype) &&
                               is_integer(graph.values[node.inputs[0]].dtype);
-    if (family_of(node.op).role != Role::view && !integer_cast) return std::nullopt;
+    if (!is_view(node.op) && !integer_cast) return std::nullopt;
     v = node.inputs[0];
   }
   const auto input = std::ranges::find(graph.inputs, v);

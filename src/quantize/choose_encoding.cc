@@ -40,6 +40,9 @@ std::vector<AffineEncoding> encoding_choices(int bits, std::int64_t k, float max
                             })};
 }
 
+// A twentieth of a decibel: 10^0.005.
+constexpr double kEnough = 0x1.02f6df015a0f1p+0;
+
 AffineEncoding choose_encoding(int bits, std::span<const float> sample, std::int64_t k,
                                float max_magnitude) {
   std::vector<AffineEncoding> choices = encoding_choices(bits, k, max_magnitude);
@@ -50,7 +53,7 @@ AffineEncoding choose_encoding(int bits, std::span<const float> sample, std::int
   for (const AffineEncoding& choice : choices) {
     noise.push_back(pack(sample, rows, k, choice, {.threads = 1}).distortion.noise);
   }
-  const double enough = *std::min_element(noise.begin(), noise.end()) * std::pow(10.0, 0.005);
+  const double enough = *std::min_element(noise.begin(), noise.end()) * kEnough;
   std::size_t best = choices.size();
   for (std::size_t i = 0; i < choices.size(); ++i) {
     if (noise[i] > enough) continue;

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <limits>
 
+#include "base/scalar_math.h"
+
 namespace subbyte {
 
 // Sums over elements, in double precision: of w^2 and of (w - decoded)^2.
@@ -36,7 +38,7 @@ struct Distortion {
 // The signal-to-quantization-noise ratio in dB; infinite for no noise.
 inline double sqnr_db(const Distortion& sums) {
   if (sums.noise == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(sums.signal / sums.noise);
+  return 10 * log10_of(sums.signal / sums.noise);
 }
 
 }  // namespace subbyte

@@ -1,6 +1,7 @@
 // Operators of two inputs that broadcast: arithmetic, comparisons, logic.
 #include <functional>
 
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 #include "reference/call.h"
 
@@ -26,7 +27,7 @@ double apply(Op op, double a, double b, bool fmod) {
     case Op::Mul:
       return a * b;
     case Op::Pow:
-      return std::pow(a, b);
+      return pow_of(a, b);
     case Op::PRelu:
       return a < 0 ? a * b : a;
     case Op::Sub:
@@ -140,7 +141,7 @@ Result to_bool(const Call& call, const Tensor& a, const Tensor& b) {
 }
 
 // The exponent may have another dtype than the base, which the result has.
-Result pow_of(const Call& call, const Tensor& a, const Tensor& b) {
+Result powers(const Call& call, const Tensor& a, const Tensor& b) {
   SUBBYTE_TRY(auto bytes, allocate(call, a.dtype, a.dims));
   bool zero_to_negative = false;
   const auto run = [&]<typename T, typename E>(T, E) {
@@ -148,9 +149,9 @@ Result pow_of(const Call& call, const Tensor& a, const Tensor& b) {
       const auto base = widen(element<T>(a, i));
       const auto exponent = widen(element<E>(b, i));
       if constexpr (is_float_element<T>) {
-        elements_of<T>(bytes)[i] = narrow<T>(std::pow(base, static_cast<double>(exponent)));
+        elements_of<T>(bytes)[i] = narrow<T>(pow_of(base, static_cast<double>(exponent)));
       } else if constexpr (is_float_element<E>) {
-        elements_of<T>(bytes)[i] = saturate<T>(std::pow(static_cast<double>(base), exponent));
+        elements_of<T>(bytes)[i] = saturate<T>(pow_of(static_cast<double>(base), exponent));
       } else {
         zero_to_negative |= base == T{0} && exponent < E{0};
         elements_of<T>(bytes)[i] = power(base, exponent);
@@ -191,7 +192,7 @@ Result reference_binary(const Call& call) {
   SUBBYTE_TRY(const Tensor a, broadcast_to(call, call.input(0), dims));
   SUBBYTE_TRY(const Tensor b, broadcast_to(call, call.input(1), dims));
   if (gives_bool(op)) return to_bool(call, a, b);
-  if (op == Op::Pow) return pow_of(call, a, b);
+  if (op == Op::Pow) return powers(call, a, b);
 
   const bool fmod = call.node.int_or("fmod", 0) != 0;
   if (op == Op::Div || op == Op::Mod) SUBBYTE_CHECK_OK(check_division(call, b));

@@ -2,6 +2,7 @@
 // normalisations and pools over whole images. All compute in double.
 #include <algorithm>
 
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 #include "reference/call.h"
 #include "reference/view.h"
@@ -169,7 +170,7 @@ Result reference_lrn(const Call& call) {
       const double neighbour = in[static_cast<std::size_t>(place + d * image)];
       sum += neighbour * neighbour;
     }
-    values[i] /= std::pow(bias + alpha / static_cast<double>(size) * sum, beta);
+    values[i] /= pow_of(bias + alpha / static_cast<double>(size) * sum, beta);
   }
   return floats_like_input(call, values);
 }
@@ -196,12 +197,12 @@ Result reference_global_pool(const Call& call) {
       value = std::isnan(value) || in[i] <= value ? value : in[i];
     } else {
       value +=
-          op == Op::GlobalAveragePool ? in[i] : std::pow(std::fabs(in[i]), static_cast<double>(p));
+          op == Op::GlobalAveragePool ? in[i] : pow_of(std::fabs(in[i]), static_cast<double>(p));
     }
   }
   for (double& value : values) {
     if (op == Op::GlobalAveragePool) value /= static_cast<double>(image);
-    if (op == Op::GlobalLpPool) value = std::pow(value, 1 / static_cast<double>(p));
+    if (op == Op::GlobalLpPool) value = pow_of(value, 1 / static_cast<double>(p));
   }
   SUBBYTE_TRY(Tensor made, make_floats(call, x.dtype, std::move(dims), values));
   return one(std::move(made));

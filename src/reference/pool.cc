@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/scalar_math.h"
 #include "graph/arithmetic.h"
 #include "graph/infer/window.h"
 #include "graph/ops.h"
@@ -84,10 +85,10 @@ double mean_or_norm(const Call& call, std::int64_t first, const Covered& covered
   with_floats(x.dtype, [&]<typename T>(T) {
     for (const std::int64_t offset : covered.offsets) {
       const double value = widen(element<T>(x, first + offset));
-      sum += mean ? value : std::pow(std::fabs(value), p);
+      sum += mean ? value : pow_of(std::fabs(value), p);
     }
   });
-  if (!mean) return std::pow(sum, 1 / p);
+  if (!mean) return pow_of(sum, 1 / p);
   const bool with_padding = call.node.int_or("count_include_pad", 0) != 0;
   const auto count =
       with_padding ? covered.with_padding : static_cast<std::int64_t>(covered.offsets.size());

@@ -1,6 +1,7 @@
 // LSTM, GRU and RNN, one time after the other, in double throughout (ONNX, Operators.md).
 #include <algorithm>
 
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 #include "graph/recurrence.h"
 #include "reference/call.h"
@@ -14,7 +15,7 @@ double activate(const ActivationUse& use, double x) {
     case Activation::affine:
       return alpha * x + beta;
     case Activation::elu:
-      return x >= 0 ? x : alpha * std::expm1(x);
+      return x >= 0 ? x : alpha * expm1_of(x);
     case Activation::hard_sigmoid:
       return std::min(std::max(alpha * x + beta, 0.0), 1.0);
     case Activation::leaky_relu:
@@ -22,15 +23,15 @@ double activate(const ActivationUse& use, double x) {
     case Activation::relu:
       return std::max(x, 0.0);
     case Activation::scaled_tanh:
-      return alpha * std::tanh(beta * x);
+      return alpha * tanh_of(beta * x);
     case Activation::sigmoid:
-      return 1 / (1 + std::exp(-x));
+      return 1 / (1 + exp_of(-x));
     case Activation::softplus:
-      return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+      return std::max(x, 0.0) + log1p_of(exp_of(-std::abs(x)));
     case Activation::softsign:
       return x / (1 + std::abs(x));
     case Activation::tanh:
-      return std::tanh(x);
+      return tanh_of(x);
     case Activation::thresholded_relu:
       return x > alpha ? x : 0;
   }

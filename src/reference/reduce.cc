@@ -2,6 +2,7 @@
 // reduction of one contiguous row.
 #include "reference/reduce.h"
 
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 #include "reference/call.h"
 #include "reference/view.h"
@@ -31,8 +32,8 @@ double reduce_in_double(Op op, const Row<T>& row) {
     // An infinite largest element is the result; subtracting it would give a NaN.
     if (std::isinf(largest)) return largest;
     for (std::int64_t i = 0; i < row.length; ++i)
-      sum += std::exp(static_cast<double>(row[i]) - largest);
-    return largest + std::log(sum);
+      sum += exp_of(static_cast<double>(row[i]) - largest);
+    return largest + log_of(sum);
   }
   for (std::int64_t i = 0; i < row.length; ++i) {
     const auto x = static_cast<double>(row[i]);
@@ -41,7 +42,7 @@ double reduce_in_double(Op op, const Row<T>& row) {
                                                              : x;
   }
   if (op == Op::ReduceL2) return std::sqrt(sum);
-  if (op == Op::ReduceLogSum) return std::log(sum);
+  if (op == Op::ReduceLogSum) return log_of(sum);
   if (op == Op::ReduceMean) return sum / static_cast<double>(row.length);
   return sum;  // ReduceL1, ReduceSum, ReduceSumSquare
 }

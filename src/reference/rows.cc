@@ -1,6 +1,7 @@
 // Softmax and LogSoftmax, LayerNormalization and RMSNormalization, in double throughout.
 #include <algorithm>
 
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 #include "reference/call.h"
 
@@ -20,12 +21,12 @@ Result reference_softmax(const Call& call) {
       double largest = -std::numeric_limits<double>::infinity();
       for (std::size_t i = 0; i < length; ++i) largest = std::max(largest, at(i));
       double sum = 0;
-      for (std::size_t i = 0; i < length; ++i) sum += std::exp(at(i) - largest);
+      for (std::size_t i = 0; i < length; ++i) sum += exp_of(at(i) - largest);
       for (std::size_t i = 0; i < length; ++i) {
         if (call.node.op == Op::LogSoftmax) {
-          at(i) = at(i) - largest - std::log(sum);
+          at(i) = at(i) - largest - log_of(sum);
         } else {
-          at(i) = std::exp(at(i) - largest) / sum;
+          at(i) = exp_of(at(i) - largest) / sum;
         }
       }
     }

@@ -3,6 +3,7 @@
 
 #include <numbers>
 
+#include "base/scalar_math.h"
 #include "base/text.h"
 #include "graph/ops.h"
 #include "reference/call.h"
@@ -12,17 +13,17 @@ namespace {
 
 double clamp_unit(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double sigmoid(double x) { return 1 / (1 + exp_of(-x)); }
 
 // log(1 + e^x) without overflow for large x.
-double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }
+double softplus(double x) { return std::max(x, 0.0) + log1p_of(exp_of(-std::fabs(x))); }
 
 double gelu(double x, bool tanh_approximation) {
   if (tanh_approximation) {
     const double inner = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
-    return 0.5 * x * (1 + std::tanh(inner));
+    return 0.5 * x * (1 + tanh_of(inner));
   }
-  return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+  return 0.5 * x * (1 + erf_of(x / std::numbers::sqrt2));
 }
 
 double apply(Op op, double x, const UnaryParameters& p) {
@@ -30,31 +31,31 @@ double apply(Op op, double x, const UnaryParameters& p) {
     case Op::Abs:
       return std::fabs(x);
     case Op::Acos:
-      return std::acos(x);
+      return acos_of(x);
     case Op::Acosh:
-      return std::acosh(x);
+      return acosh_of(x);
     case Op::Asin:
-      return std::asin(x);
+      return asin_of(x);
     case Op::Asinh:
-      return std::asinh(x);
+      return asinh_of(x);
     case Op::Atan:
-      return std::atan(x);
+      return atan_of(x);
     case Op::Atanh:
-      return std::atanh(x);
+      return atanh_of(x);
     case Op::Ceil:
       return std::ceil(x);
     case Op::Celu:
-      return x < 0 ? p.alpha * std::expm1(x / p.alpha) : x;
+      return x < 0 ? p.alpha * expm1_of(x / p.alpha) : x;
     case Op::Cos:
-      return std::cos(x);
+      return cos_of(x);
     case Op::Cosh:
-      return std::cosh(x);
+      return cosh_of(x);
     case Op::Elu:
-      return x < 0 ? p.alpha * std::expm1(x) : x;
+      return x < 0 ? p.alpha * expm1_of(x) : x;
     case Op::Erf:
-      return std::erf(x);
+      return erf_of(x);
     case Op::Exp:
-      return std::exp(x);
+      return exp_of(x);
     case Op::Floor:
       return std::floor(x);
     case Op::Gelu:
@@ -66,9 +67,9 @@ double apply(Op op, double x, const UnaryParameters& p) {
     case Op::LeakyRelu:
       return x < 0 ? p.alpha * x : x;
     case Op::Log:
-      return std::log(x);
+      return log_of(x);
     case Op::Mish:
-      return x * std::tanh(softplus(x));
+      return x * tanh_of(softplus(x));
     case Op::Neg:
       return -x;
     case Op::Reciprocal:
@@ -78,15 +79,15 @@ double apply(Op op, double x, const UnaryParameters& p) {
     case Op::Round:
       return std::nearbyint(x);  // half to even
     case Op::Selu:
-      return p.gamma * (x > 0 ? x : p.alpha * std::expm1(x));
+      return p.gamma * (x > 0 ? x : p.alpha * expm1_of(x));
     case Op::Sigmoid:
       return sigmoid(x);
     case Op::Sign:
       return x > 0 ? 1 : x < 0 ? -1 : x;
     case Op::Sin:
-      return std::sin(x);
+      return sin_of(x);
     case Op::Sinh:
-      return std::sinh(x);
+      return sinh_of(x);
     case Op::Softplus:
       return softplus(x);
     case Op::Softsign:
@@ -94,9 +95,9 @@ double apply(Op op, double x, const UnaryParameters& p) {
     case Op::Sqrt:
       return std::sqrt(x);
     case Op::Tan:
-      return std::tan(x);
+      return tan_of(x);
     case Op::Tanh:
-      return std::tanh(x);
+      return tanh_of(x);
     case Op::ThresholdedRelu:
       return x > p.alpha ? x : 0;
     default:

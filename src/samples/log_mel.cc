@@ -5,7 +5,7 @@
 #include <cmath>
 #include <complex>
 
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "samples/made_sound.h"
 
 namespace subbyte {
@@ -15,8 +15,6 @@ namespace {
 constexpr std::size_t kWindow = 400, kPoints = 512, kBins = kPoints / 2 + 1;
 constexpr double kPi = 0x1.921fb54442d18p+1, kLn10 = 0x1.26bb1bbb55516p+1;
 
-double log10_of(double x) { return calibrate::log_of(x) / kLn10; }
-
 using Spectrum = std::array<std::complex<double>, kPoints>;
 
 // Cooley and Tukey's, of radix 2, in place.
@@ -25,7 +23,7 @@ class Fourier {
   Fourier() {
     for (std::size_t i = 0; i < turns_.size(); ++i) {
       const auto angle = static_cast<float>(-2 * kPi * static_cast<double>(i) / kPoints);
-      turns_[i] = {calibrate::cos_of(angle), calibrate::sin_of(angle)};
+      turns_[i] = {cos_of(angle), sin_of(angle)};
     }
   }
   void transform(Spectrum& x) const {
@@ -60,7 +58,7 @@ std::vector<double> mel_bands(std::int64_t bands) {
   std::vector<double> edges;  // in bins
   for (std::int64_t i = 0; i <= bands + 1; ++i) {
     const double mel = top * static_cast<double>(i) / static_cast<double>(bands + 1);
-    const double hertz = 700 * (calibrate::exp_of(mel / 2595 * kLn10) - 1);
+    const double hertz = 700 * (exp_of(mel / 2595 * kLn10) - 1);
     edges.push_back(hertz * kPoints / static_cast<double>(kSampleRate));
   }
   std::vector<double> weights;
@@ -86,7 +84,7 @@ std::vector<float> log_mel(std::span<const float> sound, std::int64_t bands, std
   std::vector<double> window;
   for (std::size_t i = 0; i < kWindow; ++i) {
     const auto angle = static_cast<float>(2 * kPi * static_cast<double>(i) / kWindow);
-    window.push_back(0.5 - 0.5 * calibrate::cos_of(angle));
+    window.push_back(0.5 - 0.5 * cos_of(angle));
   }
   std::vector<float> result(static_cast<std::size_t>(bands * frames));
   float loudest = -10;

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "samples/picture.h"
 
 namespace subbyte {
@@ -15,16 +15,16 @@ constexpr double kPi = 0x1.921fb54442d18p+1;
 constexpr double kStep = 1.0 / static_cast<double>(kSampleRate);
 
 double sine_of_turns(double turns) {
-  return calibrate::sin_of(static_cast<float>(2 * kPi * (turns - std::floor(turns))));
+  return sin_of(static_cast<float>(2 * kPi * (turns - std::floor(turns))));
 }
 
 // y[n] = a x[n] + b y[n-1] + c y[n-2], of unit gain at 0 (Klatt 1980, equations 1 and 2).
 class Resonator {
  public:
   void tune(double frequency, double bandwidth) {
-    const double decay = calibrate::exp_of(-kPi * bandwidth * kStep);
+    const double decay = exp_of(-kPi * bandwidth * kStep);
     c_ = -decay * decay;
-    b_ = 2 * decay * calibrate::cos_of(static_cast<float>(2 * kPi * frequency * kStep));
+    b_ = 2 * decay * cos_of(static_cast<float>(2 * kPi * frequency * kStep));
     a_ = 1 - b_ - c_;
   }
   double next(double x) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 #include "samples/bootstrap.h"
 #include "samples/number_tensor.h"
@@ -84,7 +84,7 @@ void to_probabilities(const OutputContent& content, std::vector<double>& line) {
   const double most = line[largest(line)];
   double sum = 0;
   for (double& value : line) {
-    value = value - most > -80 ? calibrate::exp_of(value - most) : 0;
+    value = value - most > -80 ? exp_of(value - most) : 0;
     sum += value;
   }
   for (double& value : line) value /= sum;
@@ -92,7 +92,7 @@ void to_probabilities(const OutputContent& content, std::vector<double>& line) {
 
 double divergence(double p, double q) {
   if (!(p > 0)) return 0;
-  return p * calibrate::log_of(p / std::max(q, kLeastProbability));
+  return p * log_of(p / std::max(q, kLeastProbability));
 }
 
 struct Decisions {

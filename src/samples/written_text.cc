@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "calibrate/random.h"
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 #include "samples/number_tensor.h"
 
@@ -105,7 +105,7 @@ class Writer {
     std::vector<double> weights;
     for (std::size_t i = 0; i < count; ++i) {
       const double below = static_cast<double>(logits[order_[i]]) - logits[order_[0]];
-      weights.push_back(below > -80 ? calibrate::exp_of(below) : 0);
+      weights.push_back(below > -80 ? exp_of(below) : 0);
     }
     double rest = chance * std::accumulate(weights.begin(), weights.end(), 0.0);
     for (std::size_t i = 0; i < count; ++i) {

@@ -11,7 +11,7 @@ verb_check() {
   setup_for_build
   configure release "$build"
   compile "$build"
-  for step in formatted types lengths tables; do run_step "$step"; done
+  for step in formatted types lengths functions tables; do run_step "$step"; done
   run_step tidy "${1:-}"
   [[ ${#failed[@]} -eq 0 ]] || die "check failed: ${failed[*]}"
   say "check passed"
@@ -44,6 +44,16 @@ lengths() {
     fi
   done < <(sources '*.cc' '*.h' '*.def' '*.ts' '*.mjs' '*.js' '*.css' '*.py' '*.sh' '*.wgsl' '*.cmake' 'dev')
   return $long
+}
+
+# What the functions of the C library give differs from machine to machine, and bytes and choices must not.
+functions() {
+  local found
+  found=$(grep -nE 'std::(exp|exp2|expm1|log|log2|log10|log1p|pow|a?(sin|cos|tan)h?|erfc?|cbrt|hypot)\(' $(sources 'src/*.cc' 'src/*.h' | grep -v '_test\.cc$') |
+    grep -v '^src/base/scalar_math\.cc:') || return 0
+  printf '%s\n' "$found" >&2
+  echo "these are not the same on every machine; src/base/scalar_math.h has functions that are" >&2
+  return 1
 }
 
 tables() { python tools/dev/tables.py --check --help-too; }

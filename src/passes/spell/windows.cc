@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/scalar_math.h"
 #include "graph/ops.h"
 #include "passes/spell/spell.h"
 #include "passes/spell/turn.h"
@@ -114,11 +115,12 @@ Expected<bool> spell_mel_weight_matrix(Speller& s) {
       bands * bins > (std::int64_t{1} << 26))
     return fail("its {} bands of {} samples at {} Hz are out of range", bands, length, given[2]);
   // What comes of the logarithms are whole numbers.
-  const auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
+  constexpr double kLog10 = 0x1.26bb1bbb55516p+1;
+  const auto mel = [](double hertz) { return 2595 * (log1p_of(hertz / 700) / kLog10); };
   const double low = mel(given[3]), step = (mel(given[4]) - low) / static_cast<double>(bands + 2);
   Numbers corner;
   for (std::int64_t i = 0; i < bands + 2; ++i) {
-    const double hertz = 700 * (std::pow(10.0, (low + static_cast<double>(i) * step) / 2595) - 1);
+    const double hertz = 700 * expm1_of((low + static_cast<double>(i) * step) / 2595 * kLog10);
     const double bin = std::floor(static_cast<double>(length + 1) * hertz / given[2]);
     if (!(bin >= 0 && bin < static_cast<double>(bins)))
       return fail("its band {} ends beyond the spectrum", i);

@@ -1,4 +1,4 @@
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 
 #include <bit>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-namespace subbyte::calibrate {
+namespace subbyte {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -105,6 +105,19 @@ int reduce_angle(float x, double& r) {
   return quadrant;
 }
 
+// The same for |x| < 2^20 * pi / 2, by pi / 2 in three parts, of which the first two times such a
+// quadrant are exact (Cody and Waite 1980).
+constexpr double kMostWide = 0x1p20;
+int reduce_wide_angle(double x, double& r) {
+  constexpr double kHigh = 0x1.921fb544p+0, kMiddle = 0x1.0b4611a6p-34,
+                   kLow = 0x1.3198a2e037073p-69;
+  const double n = std::nearbyint(x * 0x1.45f306dc9c883p-1);
+  r = ((x - n * kHigh) - n * kMiddle) - n * kLow;
+  return static_cast<int>(n) & 3;
+}
+
+bool is_of_float(double x) { return static_cast<double>(static_cast<float>(x)) == x; }
+
 double sin_of_quadrant(int quadrant, double r) {
   const double value = (quadrant & 1) == 0 ? small_sin(r) : small_cos(r);
   return (quadrant & 2) == 0 ? value : -value;
@@ -152,6 +165,8 @@ double log1p_of(double x) {
   return x == 0 ? x : 2 * s * sum;
 }
 
+double log10_of(double x) { return log_of(x) / 0x1.26bb1bbb55516p+1; }
+
 double sin_of(float x) {
   if (!std::isfinite(x)) return kNan;
   if (x == 0) return static_cast<double>(x);
@@ -168,6 +183,46 @@ double cos_of(float x) {
 }
 
 double tan_of(float x) { return x == 0 ? static_cast<double>(x) : sin_of(x) / cos_of(x); }
+
+double sin_of(double x) {
+  if (!std::isfinite(x)) return kNan;
+  if (std::fabs(x) < 0x1p127 && is_of_float(x)) return sin_of(static_cast<float>(x));
+  if (std::fabs(x) >= kMostWide) return std::sin(x);
+  double r = 0;
+  const int quadrant = reduce_wide_angle(x, r);
+  return sin_of_quadrant(quadrant, r);
+}
+
+double cos_of(double x) {
+  if (!std::isfinite(x)) return kNan;
+  if (std::fabs(x) < 0x1p127 && is_of_float(x)) return cos_of(static_cast<float>(x));
+  if (std::fabs(x) >= kMostWide) return std::cos(x);
+  double r = 0;
+  const int quadrant = reduce_wide_angle(x, r);
+  return sin_of_quadrant(quadrant + 1, r);
+}
+
+double tan_of(double x) { return x == 0 ? x : sin_of(x) / cos_of(x); }
+
+// Abramowitz and Stegun 7.1.6, all of whose terms are positive; beyond, 1 - erfc by the continued
+// fraction 7.1.14.
+double erf_of(double x) {
+  if (std::isnan(x) || x == 0) return x;
+  constexpr double kTwoOverRootPi = 0x1.20dd750429b6dp+0;
+  const double a = std::fabs(x), square = a * a;
+  if (a > 6) return std::copysign(1.0, x);
+  if (a < 2.5) {
+    double term = a, sum = a;
+    for (int n = 1; term > sum * 0x1p-60; ++n) {
+      term *= 2 * square / (2 * n + 1);
+      sum += term;
+    }
+    return std::copysign(kTwoOverRootPi * exp_of(-square) * sum, x);
+  }
+  double fraction = a;
+  for (int n = 60; n >= 1; --n) fraction = a + n / 2.0 / fraction;
+  return std::copysign(1 - kTwoOverRootPi / 2 * exp_of(-square) / fraction, x);
+}
 
 double atan_of(double x) {
   if (std::isnan(x) || x == 0) return x;
@@ -229,11 +284,18 @@ double atanh_of(double x) {
 }
 
 double pow_of(double x, double y) {
+  constexpr double kMostFactors = 8;
   if (y == 0 || x == 1) return 1;
   if (std::isnan(x) || std::isnan(y)) return kNan;
   const bool whole = std::isinf(y) || std::floor(y) == y;
   const bool odd = whole && !std::isinf(y) && std::fabs(y) < 0x1p53 && std::floor(y / 2) != y / 2;
   if (x < 0 && !whole) return std::isinf(x) ? (y < 0 ? 0 : kInfinity) : kNan;
+  if (whole && std::fabs(y) <= kMostFactors) {
+    double value = 1;
+    for (int i = 0; i < static_cast<int>(std::fabs(y)); ++i) value *= x;
+    return y < 0 ? 1 / value : value;
+  }
+  if (y == 0.5 && std::isfinite(x)) return std::sqrt(std::fabs(x));
   const double a = std::fabs(x);
   double value = 0;
   if (a == 0 || std::isinf(a)) {
@@ -246,4 +308,4 @@ double pow_of(double x, double y) {
   return odd ? std::copysign(value, x) : value;
 }
 
-}  // namespace subbyte::calibrate
+}  // namespace subbyte

@@ -1,11 +1,11 @@
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <random>
 
-namespace subbyte::calibrate {
+namespace subbyte {
 namespace {
 
 void expect_same(double found, double expected, double x) {
@@ -31,7 +31,7 @@ TEST(ScalarMath, AgreesWithTheLibrary) {
       {log1p_of, std::log1p, 5},   {atan_of, std::atan, 1e5},   {asin_of, std::asin, 1},
       {acos_of, std::acos, 1},     {sinh_of, std::sinh, 700},   {cosh_of, std::cosh, 700},
       {asinh_of, std::asinh, 1e8}, {acosh_of, std::acosh, 1e8}, {atanh_of, std::atanh, 1},
-      {tanh_of, std::tanh, 30}};
+      {tanh_of, std::tanh, 30},    {erf_of, std::erf, 7},       {log10_of, std::log10, 1e30}};
   const double inf = HUGE_VAL;
   std::mt19937 random(1);
   std::uniform_real_distribution<double> draw(-1, 1);
@@ -66,6 +66,26 @@ TEST(ScalarMath, AnglesOfAnySize) {
   }
 }
 
+TEST(ScalarMath, AnglesThatAreNoFloats) {
+  std::mt19937 random(3);
+  std::uniform_real_distribution<double> draw(-1, 1);
+  for (int i = 0; i < 20000; ++i) {
+    const double x = std::ldexp(draw(random), i % 60 - 22);
+    expect_same(sin_of(x), std::sin(x), x);
+    expect_same(cos_of(x), std::cos(x), x);
+  }
+}
+
+TEST(ScalarMath, PowersOfFewFactorsAreExact) {
+  for (const double x : {3.0, -7.0, 12345.678, 1e-3, -0.1}) {
+    EXPECT_EQ(pow_of(x, 1), x);
+    EXPECT_EQ(pow_of(x, 2), x * x);
+    EXPECT_EQ(pow_of(x, 3), x * x * x);
+    EXPECT_EQ(pow_of(x, -2), 1 / (x * x));
+  }
+  EXPECT_EQ(pow_of(2, 0.5), std::sqrt(2.0));
+}
+
 TEST(ScalarMath, Powers) {
   const double inf = HUGE_VAL;
   const double numbers[] = {0,   -0.0, 1,   -1, 2,  -2,  0.5, -0.5,
@@ -81,4 +101,4 @@ TEST(ScalarMath, Powers) {
 }
 
 }  // namespace
-}  // namespace subbyte::calibrate
+}  // namespace subbyte
