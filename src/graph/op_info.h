@@ -29,6 +29,11 @@ struct OpInfo {
 
 const OpInfo& op_info(Op op);        // op != Op::Unknown
 const FamilyInfo& family_of(Op op);  // of Op::Unknown: that of role none
+// Operators that pass on elements of input 0 under another shape or order.
+bool is_view(Op op);
+// Those of them that pass on each element once, and those that also keep the order.
+bool keeps_elements(Op op);
+bool keeps_order(Op op);
 // Op::Unknown when the table has no such row.
 Op find_op(std::string_view domain, std::string_view name);
 std::size_t op_count();  // rows; row i is op_info(static_cast<Op>(i + 1))

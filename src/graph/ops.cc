@@ -51,6 +51,12 @@ const FamilyInfo& family_of(Op op) {
   return family_info(op == Op::Unknown ? Family::none : op_info(op).lower);
 }
 
+bool is_view(Op op) { return family_of(op).role == Role::view; }
+
+bool keeps_order(Op op) { return family_of(op).family == Family::reshape; }
+
+bool keeps_elements(Op op) { return keeps_order(op) || family_of(op).family == Family::permute; }
+
 Op find_op(std::string_view domain, std::string_view name) {
   // What ONNX Runtime wrote for 16 and 4 bits before ONNX had them means the same.
   const bool copied =

@@ -109,14 +109,8 @@ GridPointer folded_grid(const Node& node, std::span<const Tensor* const> inputs,
       if (second == nullptr) return nullptr;
       if (has_grid(first) && same_shape) return scaled(first, *second);
       return has_grid(*second) && output.dims == second->dims ? scaled(*second, first) : nullptr;
-    case Op::Flatten:
-    case Op::Identity:
-    case Op::Reshape:
-    case Op::Squeeze:
-    case Op::Unsqueeze:
-      return has_grid(first) ? reshaped(first, output) : nullptr;
     default:
-      return nullptr;
+      return keeps_order(node.op) && has_grid(first) ? reshaped(first, output) : nullptr;
   }
 }
 

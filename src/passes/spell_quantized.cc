@@ -264,8 +264,7 @@ class QuantizedOperators {
     for (const Node& node : graph.nodes) {
       if (node.op == Op::Unknown || node.outputs.empty()) continue;
       if (node.op == Op::QuantizeLinear) quantized_.emplace(node.outputs[0], node);
-      const bool lays_out =
-          family_of(node.op).role == Role::view || node.op == Op::Gather || node.op == Op::MaxPool;
+      const bool lays_out = is_view(node.op) || node.op == Op::Gather || node.op == Op::MaxPool;
       if (node.op == Op::DynamicQuantizeLinear ||
           (lays_out && !node.inputs.empty() && unrounded_.contains(node.inputs[0])))
         unrounded_.insert(node.outputs[0]);
@@ -333,7 +332,7 @@ class QuantizedOperators {
     const Node node = s.graph().nodes[producer];
     if (node.op == Op::Unknown || node.outputs.size() != 1 || node.outputs[0] != codes)
       return kNone;
-    const bool picks = node.op == Op::Gather || family_of(node.op).role == Role::view;
+    const bool picks = node.op == Op::Gather || is_view(node.op);
     if (!picks) return kNone;
     const ValueId source = before_layout(s, node.inputs[0], levels, factor, zero, depth + 1);
     if (source == kNone) return kNone;

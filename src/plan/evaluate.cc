@@ -265,7 +265,7 @@ bool Evaluator::is_seen_through(ValueId id) const {
       value.producer == kNone)
     return false;
   const Node& node = graph_.nodes[value.producer];
-  return family_of(node.op).role == Role::view && !is_dropout_mask(node, id);
+  return is_view(node.op) && !is_dropout_mask(node, id);
 }
 
 Evaluator::Source Evaluator::behind_views(ValueId id, const std::vector<ViewStep>& path) const {

@@ -85,7 +85,7 @@ ValueId constant_behind(Lowering& lowering, ValueId b, std::vector<ViewStep>& pa
   const Graph& graph = lowering.graph();
   while (!graph.values[b].constant && graph.values[b].producer != kNone) {
     const Node& node = graph.nodes[graph.values[b].producer];
-    if (family_of(node.op).role != Role::view || node.outputs[0] != b) return kNone;
+    if (!is_view(node.op) || node.outputs[0] != b) return kNone;
     auto longer = view_steps(lowering.model, lowering.graph(), node, 0);
     longer.insert(longer.end(), path.begin(), path.end());
     path = std::move(longer);

@@ -87,7 +87,7 @@ std::vector<Kernel> kernels_in_order(const Scheduling& s) {
 }  // namespace
 
 bool Scheduling::is_view(ValueId v) const {
-  return !is_source(v) && family_of(producer(v).op).role == Role::view;
+  return !is_source(v) && subbyte::is_view(producer(v).op);
 }
 
 void find_live(Scheduling& s) {

@@ -59,7 +59,7 @@ UpperBounds::Bound UpperBounds::sum_of(const Node& node, std::span<const ValueRa
 UpperBounds::Bound UpperBounds::computed(const Node& node,
                                          std::span<const ValueRange> ranges) const {
   const auto range = [&](std::size_t i) { return ranges[node.inputs[i]]; };
-  if (family_of(node.op).role == Role::view) return of_input(node, 0, ranges);
+  if (is_view(node.op)) return of_input(node, 0, ranges);
   switch (node.op) {
     case Op::Cast:
     case Op::Gather:

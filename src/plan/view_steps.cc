@@ -84,18 +84,8 @@ std::vector<ViewStep> depth_space_steps(ExprPool& e, const Node& node, const std
 }  // namespace
 
 bool keeps_order(const Node& node, ValueId output) {
-  switch (node.op) {
-    case Op::Identity:
-    case Op::Flatten:
-    case Op::Reshape:
-    case Op::Squeeze:
-    case Op::Unsqueeze:
-      return true;
-    case Op::Dropout:
-      return output == node.outputs[0];
-    default:
-      return false;
-  }
+  if (node.op == Op::Dropout) return output == node.outputs[0];
+  return keeps_order(node.op);
 }
 
 bool is_dropout_mask(const Node& node, ValueId output) {

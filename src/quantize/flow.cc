@@ -119,7 +119,7 @@ bool passes_elements(const Graph& graph, const Node& node) {
     case Op::Neg:
       return true;
     default:
-      return node.op != Op::Unknown && is_view(node.op);
+      return is_view(node.op);
   }
 }
 
@@ -130,8 +130,6 @@ bool is_product(Op op) {
 }
 
 bool is_normalization(Op op) { return op == Op::LayerNormalization || op == Op::RMSNormalization; }
-
-bool is_view(Op op) { return family_of(op).role == Role::view; }
 
 Flow::Flow(const Graph& graph)
     : origins_(graph.values.size(), Origin::constant),

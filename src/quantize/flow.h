@@ -53,7 +53,5 @@ class Flow {
 bool is_product(Op op);
 // LayerNormalization and RMSNormalization: what canonicalize leaves of normalisations in one node.
 bool is_normalization(Op op);
-// Operators that pass on each element under another shape or order.
-bool is_view(Op op);
 
 }  // namespace subbyte

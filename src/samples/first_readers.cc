@@ -17,20 +17,11 @@ bool moves_numbers(Op op) {
   switch (op) {
     case Op::Cast:
     case Op::Concat:
-    case Op::Expand:
-    case Op::Flatten:
-    case Op::Identity:
     case Op::Pad:
-    case Op::Reshape:
     case Op::Resize:
-    case Op::Slice:
-    case Op::Split:
-    case Op::Squeeze:
-    case Op::Transpose:
-    case Op::Unsqueeze:
       return true;
     default:
-      return false;
+      return is_view(op);
   }
 }
 

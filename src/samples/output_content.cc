@@ -51,18 +51,7 @@ class Reader {
   const Node* before(ValueId value) const {
     if (graph_.values[value].producer == kNone) return nullptr;
     const Node& node = graph_.nodes[graph_.values[value].producer];
-    switch (node.op) {
-      case Op::Cast:
-      case Op::Flatten:
-      case Op::Identity:
-      case Op::Reshape:
-      case Op::Squeeze:
-      case Op::Transpose:
-      case Op::Unsqueeze:
-        return &node;
-      default:
-        return nullptr;
-    }
+    return node.op == Op::Cast || keeps_elements(node.op) ? &node : nullptr;
   }
 
   std::optional<Expr> last_of(ValueId value) const {
