@@ -1,11 +1,10 @@
 // If: what is in its branches comes into the graph around it (graph/branches.h).
 #include <algorithm>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "base/text.h"
 #include "graph/ops.h"
+#include "passes/body_splicer.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -23,12 +22,8 @@ const GraphRef* body_of(const Node& node, std::string_view attribute) {
 // One graph whose nodes are written anew.
 class Inliner {
  public:
-  Inliner(Model& model, GraphId graph) : model_(model), graph_(model.graphs[graph]) {
-    for (ValueId v = 0; v < graph_.values.size(); ++v) {
-      names_.insert(graph_.values[v].name);
-      ids_.emplace(graph_.values[v].name, v);
-    }
-  }
+  Inliner(Model& model, GraphId graph)
+      : model_(model), graph_(model.graphs[graph]), splicer_(graph_, "_", 2) {}
 
   Expected<void> run() {
     std::vector<Node> nodes = std::move(graph_.nodes);
@@ -74,8 +69,8 @@ class Inliner {
 
   ValueId decide(const Node& node) {
     const std::string base = graph_.values[node.inputs[0]].name;
-    const ValueId found = add_value({.name = fmt::format("decided({})", base)});
-    const ValueId condition = add_value({.name = fmt::format("condition({})", base)});
+    const ValueId found = splicer_.add_value({.name = fmt::format("decided({})", base)});
+    const ValueId condition = splicer_.add_value({.name = fmt::format("condition({})", base)});
     graph_.add_node(make(Op::Decide, node, {node.inputs[0]}, {found, condition}));
     return condition;
   }
@@ -95,39 +90,21 @@ class Inliner {
   std::vector<ValueId> splice(const Graph& body, std::string_view side) {
     std::vector<ValueId> moved;
     for (const Value& value : body.values) {
-      const bool is_captured = value.producer == kNone && !value.constant;
-      if (is_captured) {
-        moved.push_back(ids_.at(value.name));
+      if (is_captured(value)) {
+        moved.push_back(splicer_.captured(value.name));
         continue;
       }
       Value own = value;
       own.producer = kNone;
-      if (names_.contains(own.name)) own.name += fmt::format("/{}", side);
-      moved.push_back(add_value(std::move(own)));
+      if (splicer_.has_name(own.name)) own.name += fmt::format("/{}", side);
+      moved.push_back(splicer_.add_value(std::move(own)));
     }
-    for (Node node : body.nodes) {
-      for (auto* list : {&node.inputs, &node.outputs}) {
-        for (ValueId& v : *list)
-          if (v != kNone) v = moved[v];
-      }
-      graph_.add_node(std::move(node));
-    }
-    std::vector<ValueId> outputs;
-    for (const ValueId output : body.outputs) outputs.push_back(moved[output]);
-    return outputs;
-  }
-
-  ValueId add_value(Value value) {
-    const std::string base = value.name;
-    for (int i = 2; !names_.insert(value.name).second; ++i)
-      value.name = fmt::format("{}_{}", base, i);
-    return graph_.add_value(std::move(value));
+    return splicer_.append(body, moved);
   }
 
   Model& model_;
   Graph& graph_;
-  std::unordered_set<std::string> names_;
-  std::unordered_map<std::string, ValueId> ids_;  // of what bodies may capture
+  BodySplicer splicer_;
 };
 
 // Graphs that no node refers to any more go; the others keep their order.

@@ -4,10 +4,10 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "graph/arithmetic.h"
 #include "graph/ops.h"
+#include "passes/body_splicer.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -33,12 +33,7 @@ struct Turns {
 
 class Unroller {
  public:
-  explicit Unroller(Model& model) : model_(model), graph_(model.main()) {
-    for (ValueId v = 0; v < graph_.values.size(); ++v) {
-      names_.insert(graph_.values[v].name);
-      ids_.emplace(graph_.values[v].name, v);
-    }
-  }
+  explicit Unroller(Model& model) : model_(model), graph_(model.main()), splicer_(graph_, "/", 1) {}
 
   // True where something was unrolled.
   bool run() {
@@ -81,8 +76,7 @@ class Unroller {
     if (v == body.inputs[1]) return true;
     const Tensor* constant = body.constant(v);
     if (constant == nullptr && std::ranges::find(body.inputs, v) == body.inputs.end()) {
-      const auto outer = ids_.find(body.values[v].name);
-      if (outer != ids_.end()) constant = graph_.constant(outer->second);
+      constant = graph_.constant(splicer_.captured(body.values[v].name));
     }
     if (constant == nullptr || constant->dtype != DType::boolean || constant->data.size() != 1)
       return std::nullopt;
@@ -201,7 +195,7 @@ class Unroller {
   ValueId slice(const Node& node, const Turns& turns, std::size_t i, std::int64_t turn) {
     const std::int64_t at = turns.reversed[i] != 0 ? turns.count - 1 - turn : turn;
     const ValueId index = add_constant(node, "index", make_int64_tensor({}, {&at, 1}));
-    const ValueId out = add_value({.name = node_name(node) + "_slice"});
+    const ValueId out = splicer_.add_value({.name = node_name(node) + "_slice"});
     add(node, Op::Gather, "Gather", {turns.sliced[i], index}, out, {{"axis", turns.axes[i]}});
     return out;
   }
@@ -213,7 +207,7 @@ class Unroller {
     const std::int64_t axis = turns.is_scan ? turns.out_axes[i] : 0;
     const ValueId axes = add_constant(node, "axes", make_int64_tensor({1}, {&axis, 1}));
     for (ValueId& part : parts) {
-      const ValueId whole = add_value({.name = node_name(node) + "_turn"});
+      const ValueId whole = splicer_.add_value({.name = node_name(node) + "_turn"});
       add(node, Op::Unsqueeze, "Unsqueeze", {part, axes}, whole, {});
       part = whole;
     }
@@ -227,8 +221,8 @@ class Unroller {
     for (ValueId v = 0; v < body.values.size(); ++v) {
       if (moved[v] != kNone) continue;
       Value value = body.values[v];
-      if (value.producer == kNone && !value.constant) {
-        moved[v] = ids_.at(value.name);
+      if (is_captured(value)) {
+        moved[v] = splicer_.captured(value.name);
         continue;
       }
       // Constants of a body are the same in each turn.
@@ -238,18 +232,10 @@ class Unroller {
       }
       value.producer = kNone;
       value.shape = value.constant ? value.shape : std::nullopt;
-      moved[v] = add_value(std::move(value));
+      moved[v] = splicer_.add_value(std::move(value));
       if (body.values[v].constant) body_constants_[v] = moved[v];
     }
-    for (Node node : body.nodes) {
-      for (auto* list : {&node.inputs, &node.outputs})
-        for (ValueId& v : *list)
-          if (v != kNone) v = moved[v];
-      graph_.add_node(std::move(node));
-    }
-    std::vector<ValueId> outputs;
-    for (const ValueId output : body.outputs) outputs.push_back(moved[output]);
-    return outputs;
+    return splicer_.append(body, moved);
   }
 
   static std::string node_name(const Node& node) {
@@ -271,21 +257,12 @@ class Unroller {
     value.shape.emplace();
     for (const std::int64_t dim : tensor.dims) value.shape->push_back(model_.exprs.constant(dim));
     value.constant = std::move(tensor);
-    return add_value(std::move(value));
-  }
-
-  ValueId add_value(Value value) {
-    const std::string base = value.name;
-    int& next = counts_[base];
-    while (!names_.insert(value.name).second) value.name = fmt::format("{}/{}", base, ++next);
-    return graph_.add_value(std::move(value));
+    return splicer_.add_value(std::move(value));
   }
 
   Model& model_;
   Graph& graph_;
-  std::unordered_set<std::string> names_;
-  std::unordered_map<std::string, int> counts_;
-  std::unordered_map<std::string, ValueId> ids_;  // of what a body may capture
+  BodySplicer splicer_;
   std::unordered_map<ValueId, ValueId> body_constants_;
 };
 
