@@ -29,7 +29,7 @@ type WordType = Float32ArrayConstructor | Int32ArrayConstructor | Uint32ArrayCon
  * For each dtype the typed array that outputs have (half bits as Uint16Array, bool as bytes), that of the words that the GPU
  * computes with, and the name of another that inputs may have, as it names itself (also across realms).
  */
-const TYPES: Record<DType, readonly [DataType, WordType, string?]> = {
+export const TYPES: Record<DType, readonly [DataType, WordType, string?]> = {
   float32: [Float32Array, Float32Array],
   float16: [Uint16Array, Float32Array, 'Float16Array'],
   bfloat16: [Uint16Array, Float32Array],

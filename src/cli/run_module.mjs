@@ -2,26 +2,12 @@
 //   node run_module.mjs MODULE FOLDER
 // FOLDER/jobs.json is [[{ name, dtype, dims, file }]], the inputs of each sample, `file` holding the bytes. Writes
 // FOLDER/results.json, [[{ name, dtype, dims, file }]], and the files of the outputs. What is missing is told on stderr.
+// esbuild makes one file of it.
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int16: Int16Array,
-  int8: Int8Array,
-  uint64: BigUint64Array,
-  uint32: Uint32Array,
-  uint16: Uint16Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-};
+import { TYPES } from '../../runtime/src/dtype.ts';
 
 const [modulePath, folder] = process.argv.slice(2);
 
@@ -59,7 +45,7 @@ for (const [index, inputs] of JSON.parse(
   // Names come from models: `__proto__` must stay a name.
   const entries = inputs.map(async ({ name, dtype, dims, file }) => {
     const bytes = Uint8Array.from(await readFile(path.join(folder, file)));
-    return [name, { data: new arrays[dtype](bytes.buffer), dims }];
+    return [name, { data: new TYPES[dtype][0](bytes.buffer), dims }];
   });
   const outputs = await model.run(Object.fromEntries(await Promise.all(entries)));
   const told = [];

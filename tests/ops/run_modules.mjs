@@ -4,22 +4,9 @@
 // results is { outputs: [{ name: { dtype, dims, base64 } }] } or { error }.
 import { appendFile, readFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
+import { internals } from '../runtime/internals.mjs';
 
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int16: Int16Array,
-  int8: Int8Array,
-  uint64: BigUint64Array,
-  uint32: Uint32Array,
-  uint16: Uint16Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-};
+const { TYPES } = await internals('dtype.ts');
 
 async function openDevice() {
   process.env.XDG_RUNTIME_DIR ??= '/tmp';
@@ -46,7 +33,7 @@ function mapValues(object, change) {
 
 function decode({ dtype, dims, base64 }) {
   const bytes = Uint8Array.from(Buffer.from(base64, 'base64'));
-  return { data: new arrays[dtype](bytes.buffer), dims };
+  return { data: new TYPES[dtype][0](bytes.buffer), dims };
 }
 
 function encode({ data, dims, dtype }) {

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import { create } from 'webgpu';
+export { internals } from './internals.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 export const CHUNK = 4 * 1024 * 1024;
@@ -187,20 +187,6 @@ export function describeFile(bytes) {
   const chunks = [];
   for (let i = 0; i < bytes.length; i += CHUNK) chunks.push(sha256(bytes.subarray(i, i + CHUNK)));
   return { bytes: bytes.length, sha256: sha256(bytes), chunks };
-}
-
-/** A source file of the runtime, bundled alone, so that its functions can be tested. */
-export async function internals(name) {
-  const result = await build({
-    entryPoints: [join(root, 'runtime/src', name)],
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    write: false,
-  });
-  return import(
-    `data:text/javascript;base64,${Buffer.from(result.outputFiles[0].contents).toString('base64')}`
-  );
 }
 
 /** Seeded uniform random numbers in [0, 1): mulberry32. */
