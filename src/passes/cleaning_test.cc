@@ -1,4 +1,5 @@
 // fold_constants, remove_identities, remove_unused.
+#include "graph/infer.h"
 #include "graph/ops.h"
 #include "passes/passes.h"
 #include "passes/test_model.h"
@@ -85,9 +86,12 @@ TEST(FoldConstants, WhatCannotBeComputedIsAnErrorThatNamesTheNode) {
 TEST(FoldConstants, GrowthThatAddsUpEnds) {
   TestModel t;
   ValueId x = t.constant("x", floats({1}, {1}));
+  const ValueId value = t.constant("value", floats({}, {2}));
   // Each step makes four of one: 4^14 elements, a gigabyte, in the end.
   for (int i = 0; i < 14; ++i) {
-    x = t.node(Op::Concat, {x, x, x, x}, fmt::format("x{}", i), {{"axis", std::int64_t{0}}});
+    const ValueId pads =
+        t.constant(fmt::format("p{}", i), int64s({2}, {0, std::int64_t{3} << (2 * i)}));
+    x = t.node(Op::Pad, {x, pads, value}, fmt::format("x{}", i), {{"mode", "constant"}});
     t.set_shape(x, DType::float32, {std::int64_t{4} << (2 * i)});
   }
   t.output(x);
@@ -171,6 +175,74 @@ TEST(RemoveIdentities, ChainsThatEndInAnOutput) {
   t.output(t.node(Op::Identity, {b}, "y"));
   t.output(t.node(Op::Abs, {b}, "z"));
   EXPECT_EQ(after(remove_identities, t), "(x) -> (y, z); y = Neg(x); z = Abs(y)");
+}
+
+// That a definition gives a constant, and what the source calls it, goes on to what holds its
+// elements.
+class Origins : public testing::Test {
+ protected:
+  ValueId defined(const std::string& name, std::vector<std::int64_t> dims, float first) {
+    Tensor tensor{DType::float32, dims};
+    std::vector<float> values(static_cast<std::size_t>(tensor.elements()), first);
+    values[0] += 1;
+    const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+    const ValueId id =
+        t_.constant(name, make_tensor(DType::float32, std::move(dims),
+                                      {bytes, bytes + values.size() * sizeof(float)}));
+    t_.model.main().values[id].is_defined = true;
+    return id;
+  }
+  // The constants that are left, with their other names; a star where they are defined.
+  std::string constants(Expected<void> (*pass)(Model&)) {
+    const auto inferred = infer(t_.model);
+    EXPECT_TRUE(inferred);
+    const auto done = pass(t_.model);
+    EXPECT_TRUE(done);
+    const Uses uses = find_uses(t_.model.main());
+    std::string list;
+    for (ValueId v = 0; v < t_.model.main().values.size(); ++v) {
+      const Value& value = t_.model.main().values[v];
+      if (!value.constant || !is_float(value.dtype) || uses.count(v) == 0) continue;
+      list += (list.empty() ? "" : "; ") + value.name + (value.is_defined ? "*" : "");
+      for (const std::string& alias : value.aliases) list += " " + alias;
+    }
+    return list;
+  }
+
+  TestModel t_;
+};
+
+TEST_F(Origins, OfWhatIsStoredOnce) {
+  const ValueId x = t_.input("x", DType::float32, {64, 64});
+  const ValueId same =
+      t_.constant("same", *t_.model.main().values[defined("w", {64, 64}, 2)].constant);
+  t_.output(t_.node(Op::MatMul, {x, same}, "y"));
+  t_.output(t_.node(Op::MatMul, {x, 1}, "z"));
+  EXPECT_EQ(constants(merge_constants), "w* same");
+}
+
+TEST_F(Origins, OfWhatRepeats) {
+  const ValueId x = t_.input("x", DType::float32, {64, 64});
+  Tensor row = *t_.model.main().values[defined("row", {1, 64}, 2)].constant;
+  std::vector<std::byte> bytes;
+  for (int i = 0; i < 64; ++i)
+    bytes.insert(bytes.end(), row.data.data(), row.data.data() + row.data.size());
+  const ValueId table =
+      t_.constant("table", make_tensor(DType::float32, {64, 64}, std::move(bytes)));
+  t_.model.main().values[table].is_defined = true;
+  t_.output(t_.node(Op::Add, {x, table}, "y"));
+  EXPECT_EQ(constants(collapse_repeats), "table_once* table");
+}
+
+TEST_F(Origins, OfABiasThatIsCopied) {
+  const ValueId x = t_.input("x", DType::float32, {2, 4});
+  const ValueId w = t_.constant("w", floats({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8}));
+  const ValueId v = t_.constant("v", floats({4, 2}, {8, 7, 6, 5, 4, 3, 2, 1}));
+  const ValueId bias = defined("bias", {2}, 3);
+  const ValueId scale = t_.constant("scale", floats({2}, {2, 4}));
+  t_.output(t_.node(Op::Mul, {t_.node(Op::Gemm, {x, w, bias}, "p"), scale}, "y"));
+  t_.output(t_.node(Op::Gemm, {x, v, bias}, "z"));
+  EXPECT_EQ(constants(fold_batch_norms), "w; v; bias*; p_bias*");
 }
 
 TEST(RemoveUnused, KeepsInputsAndWhatOutputsNeed) {

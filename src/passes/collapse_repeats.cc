@@ -8,6 +8,7 @@
 #include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/compact.h"
+#include "passes/constant_origin.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -119,6 +120,7 @@ class Collapser {
     node.op = filled ? Op::Expand : Op::Tile;
     node.op_type = filled ? "Expand" : "Tile";
     const ValueId from = make_.add(node, "once", std::move(once));
+    inherit_origin(graph_.values[from], graph_.values[v]);
     const ValueId how = make_.add_int64s(node, filled ? "shape" : "times", filled ? dims : times);
     node.inputs = {from, how};
     graph_.values[v].constant.reset();

@@ -134,19 +134,30 @@ class Folder {
   }
 
   // Writes the values in the place of a constant that `node` reads as input i, or beside it where
-  // something else reads it too.
+  // something else reads it too. What is defined by an operator stays so, scaled or moved.
   void set_floats(Node& node, std::size_t i, std::string_view what, DType dtype,
-                  std::vector<std::int64_t> dims, std::span<const double> values) {
+                  std::vector<std::int64_t> dims, std::span<const double> values,
+                  bool is_defined = false) {
     Tensor tensor = reference::tensor_from(dtype, std::move(dims), values);
     const ValueId old = node.has_input(i) ? node.inputs[i] : kNone;
     if (old == kNone || is_shared(old)) {
-      set_input(node, i, constants_.add(node, what, std::move(tensor)));
+      const ValueId made = constants_.add(node, what, std::move(tensor));
+      graph_.values[made].is_defined =
+          is_defined || (old != kNone && graph_.values[old].is_defined);
+      set_input(node, i, made);
       return;
     }
     Value& value = graph_.values[old];
     value.shape.emplace();
     for (const std::int64_t dim : tensor.dims) value.shape->push_back(exprs_.constant(dim));
     value.constant = std::move(tensor);
+    value.is_defined = value.is_defined || is_defined;
+  }
+
+  bool reads_defined(const Node& node) const {
+    return std::ranges::any_of(node.inputs, [&](ValueId input) {
+      return input != kNone && graph_.values[input].constant && graph_.values[input].is_defined;
+    });
   }
 
   // The weights with each channel multiplied by its scale.
@@ -172,10 +183,10 @@ class Folder {
     set_floats(node, 1, "weights", weights.dtype, weights.dims, values);
   }
 
-  void set_bias(Node& node, std::vector<double> bias) {
+  void set_bias(Node& node, std::vector<double> bias, bool is_defined) {
     remove_attribute(node, "beta");
     const DType dtype = graph_.values[node.inputs[1]].dtype;
-    set_floats(node, 2, "bias", dtype, {static_cast<std::int64_t>(bias.size())}, bias);
+    set_floats(node, 2, "bias", dtype, {static_cast<std::int64_t>(bias.size())}, bias, is_defined);
   }
 
   // `last` computes nothing any more: `node` gives what it gave.
@@ -190,6 +201,7 @@ class Folder {
     Affine affine{{1}, {0}};
     std::vector<NodeId> nodes;
     ValueId last = kNone;
+    bool is_defined = false;  // one of its constants is
   };
 
   Chain chain_after(ValueId value, std::size_t axis) const {
@@ -207,6 +219,7 @@ class Folder {
       if (!both) return chain;
       chain.affine = *both;
       chain.nodes.push_back(reader);
+      chain.is_defined = chain.is_defined || reads_defined(node);
       chain.last = node.outputs[0];
     }
   }
@@ -233,7 +246,8 @@ class Folder {
     const std::vector<double> weights = scaled_weights(node, *channels, affine->scale);
     if (!fits(node, weights, moved)) return;
     set_weights(node, weights);
-    if (node.has_input(2) || affine->has_offset()) set_bias(node, std::move(moved));
+    if (node.has_input(2) || affine->has_offset())
+      set_bias(node, std::move(moved), chain.is_defined);
     take_over(node, id, chain.last);
     for (const NodeId gone : chain.nodes) keep_[gone] = false;
   }
@@ -256,6 +270,7 @@ class Folder {
     Node& last = graph_.nodes[chain.nodes.back()];
     const ValueId offset = constants_.add(
         last, "bias", reference::tensor_from(dtype, {channels.count()}, affine.offset));
+    graph_.values[offset].is_defined = chain.is_defined;
     const ValueId product = node.outputs[0];
     last.op = Op::Add;
     last.op_type = "Add";
@@ -302,7 +317,7 @@ class Folder {
     if (!fits(node, values, moved)) return false;
     const bool needs_bias = node.has_input(2) || all->has_offset();
     set_weights(node, values);
-    if (needs_bias) set_bias(node, std::move(moved));
+    if (needs_bias) set_bias(node, std::move(moved), reads_defined(before));
     node.inputs[0] = affine->first;
     std::ranges::replace(uses_.readers[affine->first], producer, id);
     keep_[producer] = false;

@@ -9,6 +9,7 @@
 #include "passes/canonical_form.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/compact.h"
+#include "passes/constant_origin.h"
 #include "passes/fold_grid.h"
 #include "passes/fold_rules.h"
 #include "passes/passes.h"
@@ -65,21 +66,10 @@ void set_constant(ExprPool& exprs, Value& value, Tensor tensor) {
 }
 
 // Whether the result holds the elements of input 0, in another shape, order or type of floats.
-bool keeps_elements(const Graph& graph, const Node& node) {
-  switch (node.op) {
-    case Op::Cast:
-      return is_float(graph.values[node.inputs[0]].dtype) &&
-             is_float(graph.values[node.outputs[0]].dtype);
-    case Op::Flatten:
-    case Op::Identity:
-    case Op::Reshape:
-    case Op::Squeeze:
-    case Op::Transpose:
-    case Op::Unsqueeze:
-      return true;
-    default:
-      return false;
-  }
+bool gives_elements(const Graph& graph, const Node& node) {
+  if (node.op != Op::Cast) return keeps_elements(node.op);
+  return is_float(graph.values[node.inputs[0]].dtype) &&
+         is_float(graph.values[node.outputs[0]].dtype);
 }
 
 // A weight that is folded through such a node is still found by the name that the source gave it.
@@ -88,9 +78,7 @@ void keep_name(Graph& graph, const Node& node, bool input_was_folded) {
   std::vector<std::string> names = from.aliases;
   if (!input_was_folded) names.insert(names.begin(), from.name);
   Value& to = graph.values[node.outputs[0]];
-  for (std::string& name : names)
-    if (name != to.name && std::ranges::find(to.aliases, name) == to.aliases.end())
-      to.aliases.push_back(std::move(name));
+  for (const std::string& name : names) add_alias(to, name);
 }
 
 // Whether one of the tables that a node reads is defined by an operator.
@@ -276,7 +264,7 @@ Expected<void> fold_known(Model& model, std::int64_t& budget) {
         set_constant(model.exprs, graph.values[node.outputs[i]], std::move((*outputs)[i]));
       }
       keep[n] = false;
-      if (keeps_elements(graph, node)) keep_name(graph, node, folded[node.inputs[0]]);
+      if (gives_elements(graph, node)) keep_name(graph, node, folded[node.inputs[0]]);
       for (const ValueId output : node.outputs) folded[output] = true;
       rules.add(graph, static_cast<NodeId>(n));
     }

@@ -9,6 +9,7 @@
 #include "graph/grid.h"
 #include "graph/op_info.h"
 #include "graph/ops.h"
+#include "graph/recurrence.h"
 
 namespace subbyte {
 namespace {
@@ -19,6 +20,8 @@ constexpr std::int64_t kSmallest = 1024;
 constexpr std::int64_t kSmallestVector = 16384;
 // Constants that small are shared by what has nothing to do with each other.
 constexpr std::int64_t kSmallestShared = 64;
+// Waves are computed by a kernel of their own at load, which a smaller table is not worth.
+constexpr std::int64_t kMostOfWaves = 16384;
 
 bool is_large(const Tensor& tensor) {
   const auto axes = std::ranges::count_if(tensor.dims, [](auto d) { return d != 1; });
@@ -52,16 +55,21 @@ bool is_exact(const Tensor& tensor) {
          is_integer(tensor.dtype);
 }
 
-// Views, comparisons, what chooses, and the arithmetic of masks: what gives the same bits on the
-// GPU as here, and costs nothing beside reading the result.
-bool is_rule(const Graph& graph, const Node& node) {
+bool is_wave(Op op) { return op == Op::Sin || op == Op::Cos; }
+
+// Views, comparisons, what chooses, counts, and the arithmetic of masks: what gives the same bits
+// on the GPU as here, and costs nothing beside reading the result. And waves, whose last bits may
+// differ, so that nothing is a rule that may jump there.
+bool is_rule(const Graph& graph, const Node& node, bool of_waves) {
   const auto all_inputs = [&](auto holds) {
     return std::ranges::all_of(
         node.inputs, [&](ValueId v) { return v == kNone || holds(*graph.values[v].constant); });
   };
   if (!all_inputs(is_held)) return false;
-  if (family_of(node.op).role == Role::view) return true;
-  if (op_info(node.op).infer == ShapeRule::compare) return all_inputs(is_exact);
+  if (is_view(node.op)) return true;
+  const bool jumps = op_info(node.op).infer == ShapeRule::compare;
+  if (of_waves && (jumps || node.op == Op::Cast)) return false;
+  if (jumps) return all_inputs(is_exact);
   const Tensor& result = *graph.values[node.outputs[0]].constant;
   switch (node.op) {
     case Op::And:
@@ -70,7 +78,11 @@ bool is_rule(const Graph& graph, const Node& node) {
     case Op::Not:
     case Op::Where:
     case Op::Trilu:
+    case Op::Concat:
+    case Op::EyeLike:
       return is_held(result);
+    case Op::Range:
+      return is_integer(result.dtype) && is_held(result);
     case Op::Cast:
       return result.dtype == DType::float32 && all_inputs(is_exact);
     case Op::Add:
@@ -78,6 +90,10 @@ bool is_rule(const Graph& graph, const Node& node) {
     case Op::Mul:
     case Op::Neg:
       return result.dtype == DType::float32 && all_are_finite(result);
+    case Op::Sin:
+    case Op::Cos:
+      return result.dtype == DType::float32 && result.elements() > kMostOfWaves &&
+             all_are_finite(result);
     default:
       return false;
   }
@@ -103,11 +119,16 @@ struct Sets {
 
 void FoldedRules::add(const Graph& graph, NodeId node) {
   const Node& n = graph.nodes[node];
-  if (n.outputs.empty() || !is_rule(graph, n)) return;
+  const bool of_waves =
+      std::ranges::any_of(n.inputs, [&](ValueId v) { return v != kNone && is_wave_[v]; });
+  if (n.outputs.empty() || !is_rule(graph, n, of_waves)) return;
   // Codes that became numbers are stored as codes.
   if (has_grid(*graph.values[n.outputs[0]].constant)) return;
   nodes_.push_back(node);
-  for (const ValueId output : n.outputs) maker_[output] = node;
+  for (const ValueId output : n.outputs) {
+    maker_[output] = node;
+    is_wave_[output] = of_waves || is_wave(n.op);
+  }
 }
 
 void FoldedRules::release(const Graph& graph, ValueId constant) {
@@ -162,6 +183,7 @@ std::vector<FoldedRules::Family> FoldedRules::families(const Graph& graph,
     });
     if (!again) family.stored += constant->elements();
     if (!source) family.made.push_back(v);
+    family.has_waves = family.has_waves || is_wave_[v];
   }
   std::vector<Family> all;
   all.reserve(found.size());
@@ -196,10 +218,32 @@ void FoldedRules::bring_back(Graph& graph, ValueId value, std::vector<bool>& kee
   }
 }
 
+// Whether the constants of a family take more than what they are made of, and may be made again.
+bool FoldedRules::is_larger(const Graph& graph, const Family& family, const Uses& uses,
+                            const std::vector<bool>& keep_nodes) const {
+  if (family.stored <= family.sources) return false;
+  if (!family.has_waves) return true;
+  // What products read, through views too.
+  std::vector<ValueId> work = family.made;
+  while (!work.empty()) {
+    const ValueId v = work.back();
+    work.pop_back();
+    for (const NodeId reader : uses.readers[v]) {
+      const Node& node = graph.nodes[reader];
+      if (!keep_nodes[reader]) continue;
+      if (family_of(node.op).role == Role::product || is_recurrence(node.op)) return false;
+      if (is_view(node.op) && node.inputs[0] == v)
+        work.insert(work.end(), node.outputs.begin(), node.outputs.end());
+    }
+  }
+  return true;
+}
+
 void FoldedRules::restore(Graph& graph, std::vector<bool>& keep_nodes,
                           std::vector<bool>& keep_values) {
+  const Uses uses = find_uses(graph);
   for (const Family& family : families(graph, keep_nodes)) {
-    if (family.stored <= family.sources) continue;
+    if (!is_larger(graph, family, uses, keep_nodes)) continue;
     for (const ValueId v : family.made) bring_back(graph, v, keep_nodes, keep_values);
   }
 }

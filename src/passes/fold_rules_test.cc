@@ -141,9 +141,9 @@ TEST_F(Fold, ButNotASmallOne) {
   EXPECT_THAT(folded(), ElementsAre());
 }
 
-// What a function gives is not the same bits on the GPU, and stays a table; what repeats it is a
-// rule.
-TEST_F(Fold, TablesOfFunctionsStayTables) {
+// What a function gives is not the same bits on the GPU, and waves are not worth a kernel where
+// they are few; what repeats them is a rule.
+TEST_F(Fold, SmallTablesOfWavesStayTables) {
   const ValueId angle = t_.constant("angle", ascending({1, 64}));
   const ValueId position = t_.constant("position", ascending({64, 1}));
   const ValueId wave = t_.node(Op::Sin, {t_.node(Op::Mul, {position, angle}, "product")}, "wave");
@@ -151,6 +151,45 @@ TEST_F(Fold, TablesOfFunctionsStayTables) {
                     {t_.input("z", DType::float32, {8, 64, 64}), expanded(wave, {8, 64, 64}, "e")},
                     "y"));
   EXPECT_THAT(folded(), ElementsAre("Expand", "Add"));
+}
+
+// Angles of positions, as rotary embeddings have them, [512, 64] each.
+class FoldWaves : public Fold {
+ protected:
+  FoldWaves() {
+    const ValueId angle = t_.constant("angle", ascending({1, 64}));
+    const ValueId position = t_.constant("position", ascending({512, 1}));
+    angles_ = t_.node(Op::Mul, {position, angle}, "angles");
+  }
+  ValueId angles_ = kNone;
+};
+
+TEST_F(FoldWaves, LargeTablesOfWavesAreRules) {
+  const ValueId both = t_.node(Op::Concat, {angles_, angles_}, "both", {{"axis", std::int64_t{1}}});
+  const ValueId z = t_.input("z", DType::float32, {512, 128});
+  const ValueId turned = t_.node(Op::Mul, {z, t_.node(Op::Cos, {both}, "cos")}, "turned");
+  t_.output(t_.node(Op::Add, {turned, t_.node(Op::Sin, {both}, "sin")}, "y"));
+  EXPECT_THAT(folded(), ElementsAre("Mul", "Concat", "Cos", "Mul", "Sin", "Add"));
+  // What is left of the file's constants is what it came with.
+  std::int64_t elements = 0;
+  for (const Value& value : t_.model.main().values)
+    if (value.constant) elements += value.constant->elements();
+  EXPECT_EQ(elements, 64 + 512);
+}
+
+TEST_F(FoldWaves, NotWhereAProductReadsThem) {
+  multiply(t_.node(Op::Transpose, {t_.node(Op::Cos, {angles_}, "cos")}, "matrix",
+                   {{"perm", std::vector<std::int64_t>{1, 0}}}));
+  EXPECT_THAT(folded(), ElementsAre("MatMul"));
+}
+
+// The last bit of a sine may be another on the GPU, and with it the side of a comparison.
+TEST_F(FoldWaves, NothingThatJumpsIsARuleAfterThem) {
+  const ValueId half = t_.constant("half", floats({}, {0.5}));
+  const ValueId above = t_.node(Op::Greater, {t_.node(Op::Sin, {angles_}, "sin"), half}, "above");
+  const ValueId z = t_.input("z", DType::float32, {512, 64});
+  t_.output(t_.node(Op::Where, {above, z, half}, "y"));
+  EXPECT_THAT(folded(), ElementsAre("Where"));
 }
 
 TEST_F(Fold, IntegersBeyond32BitsStayTables) {

@@ -7,6 +7,7 @@
 
 #include "graph/ops.h"
 #include "passes/compact.h"
+#include "passes/constant_origin.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -82,15 +83,6 @@ class Merger {
            value.dtype != DType::string && value.constant->data.size() >= kSmallest;
   }
 
-  static void take_names(Value& kept, const Value& other) {
-    const auto take = [&](const std::string& name) {
-      if (name != kept.name && std::ranges::find(kept.aliases, name) == kept.aliases.end())
-        kept.aliases.push_back(name);
-    };
-    take(other.name);
-    for (const std::string& name : other.aliases) take(name);
-  }
-
   // The constant before this one that it is; itself where there is none, or where it became a view
   // of one.
   ValueId find(ValueId v) {
@@ -99,12 +91,11 @@ class Merger {
     for (const ValueId first : alike) {
       Value& kept = graph_.values[first];
       if (are_equal(*kept.constant, *value.constant)) {
-        take_names(kept, value);
-        kept.is_defined = kept.is_defined || value.is_defined;
+        inherit_origin(kept, value);
         return first;
       }
       if (are_transposes(*kept.constant, *value.constant)) {
-        take_names(kept, value);
+        inherit_origin(kept, value);
         see_through_transpose(first, v);
         return v;
       }

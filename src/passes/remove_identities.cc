@@ -2,6 +2,7 @@
 
 #include "graph/ops.h"
 #include "passes/compact.h"
+#include "passes/constant_origin.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -79,7 +80,7 @@ Expected<void> remove_identities(Model& model) {
       keep_values[to] = false;
     } else if (graph.values[from].constant && uses.count(from) == 1) {
       graph.values[to].constant = graph.values[from].constant;
-      graph.values[to].is_defined = graph.values[from].is_defined;
+      inherit_origin(graph.values[to], graph.values[from]);
       graph.values[to].producer = kNone;
     } else if (graph.values[from].producer != kNone && uses.outputs[from] == 0 &&
                replaced.by[from] == from) {

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "graph/ops.h"
+#include "passes/constant_origin.h"
 #include "reference/element.h"
 
 namespace subbyte {
@@ -174,7 +175,9 @@ ValueId Speller::reshaped(std::string_view what, ValueId value, std::vector<std:
   for (std::int64_t& dim : dims)
     if (dim == -1) dim = tensor.elements() / others;
   tensor.dims = std::move(dims);
-  return constants_.add(node_, what, std::move(tensor));
+  const ValueId made = constants_.add(node_, what, std::move(tensor));
+  inherit_origin(graph_.values[made], graph_.values[value]);
+  return made;
 }
 
 std::size_t Speller::known_rank(ValueId id) {

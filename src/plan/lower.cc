@@ -13,6 +13,7 @@
 #include "plan/index_ranges.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
+#include "plan/once_steps.h"
 #include "plan/plan_segments.h"
 #include "plan/repeat_by_views.h"
 #include "plan/size_limits.h"
@@ -311,6 +312,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
   step.guard = lowering.guard;
   step.params = code.params();
   step.bindings = code.bindings();
+  step.writes = code.writes();
   step.split = split;
   if (split) step.split_rows = lowering.exprs().constant(lowering.plan.weights[*split].rows);
   const std::string prologue = code.prologue();
@@ -386,8 +388,9 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
     SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));
     if (producer != kNone) loops.end(producer);
   }
-  make_segments(model.exprs, lowering.plan);
   list_inputs_and_outputs(lowering);
+  put_once_steps_first(model.exprs, lowering.plan);
+  make_segments(model.exprs, lowering.plan);
   for (const InputRange& range : checked) lowering.plan.inputs[range.input].range = range;
   free_untaken_tensors(model.exprs, lowering.plan);
   set_lifetimes(lowering.plan);

@@ -71,6 +71,8 @@ struct PlanStep {
   DeviceNeeds device;  // a device that lacks some of it has no such step
   std::vector<Expr> params;
   std::vector<PlanBinding> bindings;
+  std::vector<TensorId> writes;  // of those bound
+  bool once = false;             // it runs when the model is loaded, and no more
   std::vector<PlanForm> forms;
   std::optional<WeightId>
       split;  // the weight that may be bound in chunks of its rows, and how many it has

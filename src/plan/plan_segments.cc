@@ -93,11 +93,11 @@ class SegmentMaker {
     const PlanStep& step = plan_.steps[step_];
     const auto when = condition(step.guard);
     const bool is_new = segments.empty() || segments.back().repeat ||
-                        segments.back().when != when || !segments.back().symbols.empty() ||
-                        waits(step);
+                        segments.back().once != step.once || segments.back().when != when ||
+                        !segments.back().symbols.empty() || waits(step);
     if (is_new) {
       read(segments);
-      segments.push_back(PlanSegment{.when = when});
+      segments.push_back(PlanSegment{.when = when, .once = step.once});
     }
     ++segments.back().steps;
     ++step_;

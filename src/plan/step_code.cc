@@ -127,11 +127,13 @@ std::string StepCode::read_four(TensorId tensor, const std::string& address4) {
 
 std::string StepCode::write_tensor(TensorId tensor, GpuType type, const std::string& address,
                                    const std::string& value) {
+  writes_.insert(tensor);
   const auto i = bind({PlanBinding::Kind::tensor, tensor}, std::string(wgsl_name(type)));
   return fmt::format("{}[{}] = {};", declared_[i].name, address, value);
 }
 
 std::string StepCode::bind_atomic(TensorId tensor) {
+  writes_.insert(tensor);
   return declared_[bind({PlanBinding::Kind::tensor, tensor}, kAtomic)].name;
 }
 

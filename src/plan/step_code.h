@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,6 +92,7 @@ class StepCode {
   std::string binding_kinds() const;  // "ptw" of docs/plan.md
   const std::vector<Expr>& params() const { return params_; }
   const std::vector<PlanBinding>& bindings() const { return bindings_; }
+  std::vector<TensorId> writes() const { return {writes_.begin(), writes_.end()}; }
   // What follows the prologue: library files, some under names of one weight's own.
   struct Library {
     std::string name;
@@ -116,6 +118,7 @@ class StepCode {
   bool shared_;
   std::vector<Expr> params_;
   std::vector<PlanBinding> bindings_;
+  std::set<TensorId> writes_;
   std::vector<Declared> declared_;
   std::vector<std::string> declarations_;
   std::vector<Library> libraries_;

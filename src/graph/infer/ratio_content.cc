@@ -205,12 +205,6 @@ void infer_ratios(NodeInfer& c) {
     case Op::Sqrt:
       infer_square_roots(c);
       return;
-    case Op::Identity:
-    case Op::Squeeze:
-    case Op::Unsqueeze:
-    case Op::Reshape:
-      if (const Ratios* from = c.ratios(0)) c.set_ratios(0, *from);
-      return;
     case Op::Range:
       if (c.in(0).dtype == DType::float32) infer_float_range(c);
       return;
@@ -218,13 +212,15 @@ void infer_ratios(NodeInfer& c) {
       Ratios result;
       for (std::size_t i = 0; i < c.node.inputs.size(); ++i) {
         const auto part = operand(c, i);
-        if (!part) return;
+        if (!part || result.size() + part->size() > static_cast<std::size_t>(kMaxContent)) return;
         result.insert(result.end(), part->begin(), part->end());
       }
       c.set_ratios(0, std::move(result));
       return;
     }
     default:
+      if (const Ratios* from = keeps_order(c.node.op) ? c.ratios(0) : nullptr)
+        c.set_ratios(0, *from);
       return;
   }
 }
