@@ -13,7 +13,6 @@
 #include "data/picture_file.h"
 #include "data/recipe.h"
 #include "data/wav.h"
-#include "graph/ops.h"
 #include "reference/reference.h"
 #include "samples/number_tensor.h"
 #include "samples/work.h"

@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "data/picture_file.h"
-#include "graph/ops.h"
 #include "samples/number_tensor.h"
 
 namespace subbyte {

@@ -9,7 +9,6 @@
 
 #include "base/text.h"
 #include "graph/dtype.h"
-#include "graph/ops.h"
 
 namespace subbyte {
 

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "base/memory_file.h"
-#include "graph/ops.h"
 #include "import/onnx.h"
 #include "import/onnx_builder.h"
 

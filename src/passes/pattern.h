@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "graph/ops.h"
+#include "graph/op_info.h"
 
 namespace subbyte {
 
@@ -19,7 +19,7 @@ struct Pattern {
   // Of a pattern that the match shall remember ("" for none). A name that occurs several times
   // stands for one value.
   std::string_view name{};
-  Op op = Op::Unknown;              // of a node
+  Op op{};                          // of a node
   double value = 0, tolerance = 0;  // of a number; the tolerance is relative
   std::vector<Pattern> parts{};     // inputs, factors or alternatives
 };

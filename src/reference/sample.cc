@@ -1,7 +1,6 @@
 // GridSample and ReverseSequence.
 #include <algorithm>
 
-#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {

@@ -3,7 +3,6 @@
 #include <array>
 #include <numeric>
 
-#include "graph/ops.h"
 #include "reference/call.h"
 
 namespace subbyte::reference {

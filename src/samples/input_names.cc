@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "graph/ops.h"
 
 namespace subbyte {
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "graph/arithmetic.h"
-#include "graph/ops.h"
 #include "samples/input_names.h"
 #include "samples/repair_sizes.h"
 

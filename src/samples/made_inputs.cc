@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "calibrate/random.h"
-#include "graph/ops.h"
 #include "samples/likely_sizes.h"
 #include "samples/made_numbers.h"
 #include "samples/made_pictures.h"

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "graph/half.h"
-#include "graph/ops.h"
 
 namespace subbyte {
 

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/scalar_math.h"
-#include "graph/ops.h"
 #include "samples/bootstrap.h"
 #include "samples/number_tensor.h"
 

@@ -6,7 +6,6 @@
 
 #include "calibrate/random.h"
 #include "base/scalar_math.h"
-#include "graph/ops.h"
 #include "samples/number_tensor.h"
 
 namespace subbyte {

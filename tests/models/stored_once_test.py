@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from harness import assert_outputs, convert, manifest_of, oracle, run, run_sessions
+from harness import assert_outputs, convert, manifest_of, oracle, plan_of, run, run_sessions
 from read_weights import read_weights
 
 FLOAT = TensorProto.FLOAT
@@ -417,6 +417,54 @@ FOLDED |= {
         {"x": normal(1, 64, 9, 9)},
     ),
 }
+
+WAVES = (
+    [node("Range", "zero n one", "r"), node("Cast", "r", "f", to=FLOAT), node("Unsqueeze", "f axis", "p")]
+    + [node("Mul", "p frequencies", "half"), node("Concat", "half half", "angles", axis=1)]
+    + [node("Cos", "angles", "cos"), node("Sin", "angles", "sin")]
+)
+POSITIONS = {
+    "zero": np.array(0),
+    "n": np.array(320),
+    "one": np.array(1),
+    "axis": np.array([1]),
+    "frequencies": (10000.0 ** (-np.arange(32) / 32)).astype(np.float32)[None],
+}
+FOLDED |= {
+    "waves of positions": (
+        model(
+            WAVES + [node("Mul", "x cos", "a"), node("Mul", "x sin", "b"), node("Sub", "a b", "y")],
+            {"x": (FLOAT, [2, 320, 64])},
+            ["y"],
+            POSITIONS,
+        ),
+        {"x": normal(2, 320, 64)},
+    ),
+    "waves that several kernels read": (
+        model(
+            WAVES
+            + [node("Mul", "x cos", "a"), node("Softmax", "a", "y", axis=-1)]
+            + [node("Add", "y cos", "b"), node("Softmax", "b", "z", axis=-1)],
+            {"x": (FLOAT, [2, 320, 64])},
+            ["z"],
+            POSITIONS,
+        ),
+        {"x": normal(2, 320, 64)},
+    ),
+}
+
+
+def test_what_is_made_of_constants_takes_no_dispatch_of_a_run(folder):
+    name = "waves that several kernels read"
+    (module,) = convert_all(folder, {name: FOLDED[name]}, "float32")
+    segments = plan_of(module)["segments"]
+    assert [segment["steps"] for segment in segments if segment.get("once")] == [1]
+    assert sum(segment["steps"] for segment in segments) == 3
+    inputs = [{"x": normal(2, 320, 64)} for _ in range(2)]
+    (result,) = run_sessions("node", [{"module": module, "device": "default", "runs": inputs}])
+    for given, one in zip(inputs, result["runs"]):
+        expected = oracle(folder / f"{name.replace(' ', '-')}.onnx", given)
+        assert_outputs(one["outputs"], expected, 2e-6, name)
 
 
 def test_folding_makes_nothing_larger(folder):

@@ -6,7 +6,6 @@
 #include <unordered_set>
 
 #include "base/text.h"
-#include "graph/ops.h"
 
 namespace subbyte::onnx_messages {
 

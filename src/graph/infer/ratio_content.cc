@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "graph/arithmetic.h"
+#include "graph/infer.h"
 #include "graph/infer/node_infer.h"
 #include "graph/ops.h"
 

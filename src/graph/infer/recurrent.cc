@@ -1,6 +1,5 @@
 // LSTM, GRU and RNN.
 #include "graph/infer/node_infer.h"
-#include "graph/ops.h"
 #include "graph/recurrence.h"
 
 namespace subbyte {

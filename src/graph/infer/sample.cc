@@ -1,6 +1,5 @@
 // Operators that read their input at places of their own.
 #include "graph/infer/node_infer.h"
-#include "graph/ops.h"
 
 namespace subbyte {
 

@@ -1,6 +1,5 @@
 // Operators that select elements: the greatest, those that a condition names, boxes.
 #include "graph/infer/node_infer.h"
-#include "graph/ops.h"
 
 namespace subbyte {
 
