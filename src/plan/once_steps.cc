@@ -94,7 +94,9 @@ class Marker {
         // A run would see what is written later as if it were there before.
         return in_runs[t] || first_in_run[t] < last_at_load[t];
       });
-      dropped = dropped || !step.once;
+      if (step.once) continue;
+      dropped = true;
+      for (const TensorId t : step.writes) in_runs[t] = true;
     }
     return dropped;
   }
