@@ -4,7 +4,7 @@
 #include <cmath>
 #include <optional>
 
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "graph/node_form.h"
 #include "graph/ops.h"
 
@@ -296,7 +296,7 @@ double undone(const Chain& chain, double x) {
         x = (x - step->offset) / step->scale;
         break;
       case Step::Kind::log:
-        x = calibrate::exp_of(std::clamp(x, -kLargestExponent, kLargestExponent));
+        x = exp_of(std::clamp(x, -kLargestExponent, kLargestExponent));
         break;
       case Step::Kind::square_root:
         x *= x;
