@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "calibrate/scalar_math.h"
+#include "base/scalar_math.h"
 #include "samples/number_tensor.h"
 
 namespace subbyte::allocate {
@@ -32,7 +32,7 @@ void roots_of_line(const OutputContent& content, std::vector<double>& line) {
   const double most = *std::ranges::max_element(line);
   double sum = 0;
   for (double& x : line) {
-    x = x - most > -80 ? calibrate::exp_of(x - most) : 0;
+    x = x - most > -80 ? exp_of(x - most) : 0;
     sum += x;
   }
   for (double& x : line) x = std::sqrt(x / sum);
