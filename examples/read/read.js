@@ -1,5 +1,7 @@
 // The page: loads the recogniser at two precisions and reads the same pixels with both.
 import { drawLine, fit, pixelsOf } from './draw.js';
+import { duration, element, fail, get, lastWins, loadingOf, megabytes } from './page.js';
+import { part, progress, requireGpu } from './page.js';
 import { alphabetOf, read } from './recognise.js';
 
 const precisions = ['float32', '8bit'];
@@ -7,22 +9,12 @@ const titles = { float32: 'float32', '8bit': '8 bits' };
 const example = 'Pack my box with 12 jugs.';
 const unsure = 0.9;
 
-const element = (id) => document.getElementById(id);
-
 /** Resolves to { models, alphabet } when the page reads. */
 export const ready = start();
 ready.catch(fail);
 
 async function start() {
-  if (!navigator.gpu) {
-    throw new Error(
-      'This browser has no WebGPU. Chrome and Edge 113, Safari 26 and Firefox 141 or newer have it, on most machines; ' +
-        'the page must come over https or from localhost.',
-    );
-  }
-  if (!(await navigator.gpu.requestAdapter())) {
-    throw new Error('This browser has WebGPU but found no graphics card that it can use it on.');
-  }
+  await requireGpu();
   element('line').value = example;
   show(drawn());
   const alphabet = alphabetOf(await get('keys.txt').then((response) => response.text()));
@@ -39,8 +31,9 @@ async function start() {
       const { load } = await import(`./read-${name}.webgpu.js`);
       models[name] = await load({
         onProgress: (told) => {
-          shares[index] = (told.phase === 'download' ? 0 : 0.5) + (0.5 * told.loaded) / told.total;
-          showLoading(name, told, shares.reduce((a, b) => a + b) / shares.length);
+          const { share, text } = loadingOf(told, titles[name]);
+          shares[index] = (told.phase === 'download' ? 0 : 0.5) + 0.5 * share;
+          progress(shares.reduce((a, b) => a + b) / shares.length, text);
         },
       });
     }),
@@ -54,6 +47,7 @@ async function start() {
 /** One after the other, so that neither waits for the other's share of the GPU. */
 async function readAll(models, alphabet, line) {
   const readings = [];
+  for (const name of precisions) cardOf(name).ariaBusy = 'true';
   for (const name of precisions) {
     const reading = await read(models[name], line, alphabet);
     showReading(name, reading);
@@ -72,19 +66,22 @@ function show(canvas) {
 
 function card(name, manifest, widest) {
   const { bytes, bits_per_weight: bits } = manifest.totals;
-  const made = part('section', 'reading', '');
+  const made = part('section', 'reading card');
   made.dataset.precision = name;
   const heading = part('h2', '', titles[name]);
   const size = part('p', 'size', megabytes(bytes));
-  const share = part('div', 'meter', '');
+  const share = part('div', 'meter');
   share.style.setProperty('--share', `${(100 * bytes) / widest.totals.bytes}%`);
   const told = part('p', 'told', `${bits.toFixed(2)} bits a weight`);
   made.append(heading, size, share, part('p', 'text', ''), part('p', 'sure', ''), told);
   return made;
 }
 
+const cardOf = (name) => document.querySelector(`[data-precision="${name}"]`);
+
 function showReading(name, { characters, confidence, milliseconds }) {
-  const made = document.querySelector(`[data-precision="${name}"]`);
+  const made = cardOf(name);
+  made.ariaBusy = 'false';
   const text = made.querySelector('.text');
   text.replaceChildren(
     ...characters.map(({ character, probability }) => {
@@ -105,28 +102,16 @@ function compare([first, second]) {
   element('summary').classList.toggle('same', same);
 }
 
-/** Reads the pictured line again whenever it changes. While one is read, only the last of those that come waits. */
+/** Reads the pictured line again whenever it changes. */
 async function listen(answer) {
-  let running = false;
-  let waiting = null;
-  const ask = async (canvas, about) => {
+  const next = lastWins(async ({ line, about }) => {
+    await answer(line);
+    element('readings').dataset.line = about;
+    element('loading').hidden = true;
+  });
+  const ask = (canvas, about) => {
     show(canvas);
-    waiting = { line: pixelsOf(canvas), about };
-    if (running) return;
-    running = true;
-    try {
-      while (waiting) {
-        const { line, about } = waiting;
-        waiting = null;
-        await answer(line);
-        element('readings').dataset.line = about;
-      }
-      element('loading').hidden = true;
-    } catch (error) {
-      fail(error);
-    } finally {
-      running = false;
-    }
+    return next({ line: pixelsOf(canvas), about });
   };
   const askDrawn = () => ask(drawn(), element('line').value);
   const askImage = async (file) => {
@@ -153,39 +138,3 @@ async function listen(answer) {
   await askDrawn();
   element('line').focus();
 }
-
-function showLoading(name, { phase, loaded, total }, share) {
-  element('progress').value = share;
-  element('status').textContent =
-    phase === 'download'
-      ? `Downloading ${titles[name]}: ${megabytes(loaded)} of ${megabytes(total)}`
-      : `Preparing the GPU for ${titles[name]}: ${loaded} of ${total} programs`;
-}
-
-function fail(error) {
-  console.error(error);
-  element('loading').hidden = false;
-  element('loading').classList.add('failed');
-  element('status').textContent = error.message;
-}
-
-function part(tag, name, text) {
-  const made = document.createElement(tag);
-  made.className = name;
-  made.textContent = text;
-  return made;
-}
-
-async function get(name) {
-  const response = await fetch(new URL(name, import.meta.url));
-  if (!response.ok)
-    throw new Error(`${name} could not be loaded: the server answered ${response.status}.`);
-  return response;
-}
-
-function duration(milliseconds) {
-  if (milliseconds >= 1000) return `${(milliseconds / 1e3).toFixed(1)} s`;
-  return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
-}
-
-const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,5 +1,8 @@
 // The page: loads the encoder, embeds the passages, and answers queries.
 import { embed, nearest } from './encoder.js';
+import { duration, element, fail, get, lastWins, loadingOf, megabytes } from './page.js';
+import { part, progress, requireGpu, showFacts } from './page.js';
+import { passagesOf, passagesOfText } from './passages.js';
 
 const hitsShown = 5;
 const examples = [
@@ -10,22 +13,12 @@ const examples = [
   'calming down before an exam',
 ];
 
-const element = (id) => document.getElementById(id);
-
 /** Resolves to { passages, vectors } when the page answers queries. */
 export const ready = start();
 ready.catch(fail);
 
 async function start() {
-  if (!navigator.gpu) {
-    throw new Error(
-      'This browser has no WebGPU. Chrome and Edge 113, Safari 26 and Firefox 141 or newer have it, on most machines; ' +
-        'the page must come over https or from localhost.',
-    );
-  }
-  if (!(await navigator.gpu.requestAdapter())) {
-    throw new Error('This browser has WebGPU but found no graphics card that it can use it on.');
-  }
+  await requireGpu();
   const [{ load }, { createTokenizer }, vocabulary, text, manifest] = await Promise.all([
     import('./minilm.webgpu.js'),
     import('./tokenizer.js'),
@@ -34,92 +27,80 @@ async function start() {
     get('minilm.webgpu.json').then((response) => response.json()),
   ]);
   const tokenizer = createTokenizer(vocabulary);
-  const passages = parse(text);
-
   const began = performance.now();
-  const model = await load({ onProgress: showLoading });
+  const model = await load({
+    onProgress: (told) => {
+      const { share, text } = loadingOf(told, 'the model');
+      progress(share, text);
+    },
+  });
   const loaded = performance.now();
-  const vectors = await embed(
-    model,
-    tokenizer,
-    passages.map((passage) => passage.text),
-    (done, total) => progress(done / total, `Reading the passages: ${done} of ${total}`),
-  );
+  const example = await indexed(model, tokenizer, passagesOf(text));
   const ready = performance.now();
 
   element('loading').hidden = true;
-  showFacts(manifest, loaded - began, ready - loaded, passages.length);
-  listen((query) => search(model, tokenizer, passages, vectors, query));
+  showFacts([
+    ['Precision', manifest.precision],
+    ['Model', megabytes(manifest.totals.bytes)],
+    ['Before', megabytes(manifest.source.bytes)],
+    ['Bits per weight', manifest.totals.bits_per_weight.toFixed(2)],
+    ['Loaded in', duration(loaded - began)],
+    [`${example.passages.length} passages in`, duration(ready - loaded)],
+  ]);
+  let index = example;
+  const ask = lastWins(async (query) => {
+    await search(model, tokenizer, index, query);
+    element('hits').dataset.query = query;
+  });
+  listen(ask);
+  listenToOwnText(async (own) => {
+    index = own ? await indexed(model, tokenizer, passagesOfText(own)) : example;
+    element('loading').hidden = true;
+    const query = element('query').value.trim();
+    if (query) await ask(query);
+  });
   document.documentElement.dataset.ready = 'true';
+  return example;
+}
+
+/** Passages and their vectors, the bar telling how far it is. */
+async function indexed(model, tokenizer, passages) {
+  if (passages.length === 0) throw new Error('There is no passage in this text.');
+  const texts = passages.map((passage) => passage.text);
+  const vectors = await embed(model, tokenizer, texts, (done, total) =>
+    progress(done / total, `Reading the passages: ${done} of ${total}`),
+  );
   return { passages, vectors };
 }
 
-/** Passages stand one on a line, below a line with their topic. */
-function parse(text) {
-  const passages = [];
-  let topic = '';
-  for (const line of text.split('\n')) {
-    if (line.startsWith('# ')) topic = line.slice(2);
-    else if (line.trim()) passages.push({ topic, text: line });
-  }
-  return passages;
-}
-
-async function search(model, tokenizer, passages, vectors, query) {
+async function search(model, tokenizer, { passages, vectors }, query) {
+  element('hits').ariaBusy = 'true';
   const began = performance.now();
   const [vector] = await embed(model, tokenizer, [query]);
   const hits = nearest(vector, vectors, hitsShown);
-  const milliseconds = performance.now() - began;
-  element('summary').textContent =
-    `${passages.length} passages searched in ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
-  element('loading').hidden = true;
+  const taken = performance.now() - began;
+  element('hits').ariaBusy = 'false';
+  element('summary').textContent = `${passages.length} passages searched in ${duration(taken)}`;
   element('hits').replaceChildren(...hits.map(({ index, score }) => hit(passages[index], score)));
 }
 
 function hit({ topic, text }, score) {
-  const item = document.createElement('li');
+  const item = part('li', 'card');
   item.append(
     part('span', 'topic', topic),
     part('span', 'score', score.toFixed(3)),
     part('p', 'text', text),
-    part('div', 'meter', ''),
+    part('div', 'meter'),
   );
   item.style.setProperty('--share', `${Math.max(0, score) * 100}%`);
   return item;
 }
 
-function part(tag, name, text) {
-  const made = document.createElement(tag);
-  made.className = name;
-  made.textContent = text;
-  return made;
-}
-
-/** Enables the form. Queries that come while one is running wait, and only the last of them is answered. */
-function listen(answer) {
+function listen(ask) {
   const input = element('query');
-  let running = false;
-  let waiting = null;
-  const ask = async (query) => {
-    waiting = query.trim();
-    if (running || !waiting) return;
-    running = true;
-    try {
-      while (waiting) {
-        const next = waiting;
-        waiting = null;
-        await answer(next);
-        element('hits').dataset.query = next;
-      }
-    } catch (error) {
-      fail(error);
-    } finally {
-      running = false;
-    }
-  };
   element('form').addEventListener('submit', (event) => {
     event.preventDefault();
-    ask(input.value);
+    if (input.value.trim()) ask(input.value.trim());
   });
   element('examples').replaceChildren(
     ...examples.map((text) => {
@@ -138,51 +119,25 @@ function listen(answer) {
   input.focus();
 }
 
-function showLoading({ phase, loaded, total }) {
-  if (phase === 'download') {
-    progress(loaded / total, `Downloading the model: ${megabytes(loaded)} of ${megabytes(total)}`);
-  } else {
-    progress(loaded / total, `Preparing the GPU: ${loaded} of ${total} programs`);
-  }
+/** `use` gets the text that the visitor gave, or null for the example's again. */
+function listenToOwnText(use) {
+  const button = element('own-button');
+  const back = element('own-back');
+  const change = async (text) => {
+    button.disabled = back.disabled = true;
+    try {
+      await use(text);
+      back.hidden = text === null;
+    } catch (error) {
+      fail(error);
+    } finally {
+      button.disabled = back.disabled = false;
+    }
+  };
+  element('own-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    change(element('own-text').value);
+  });
+  back.addEventListener('click', () => change(null));
+  button.disabled = false;
 }
-
-function progress(share, text) {
-  element('progress').value = share;
-  element('status').textContent = text;
-}
-
-function showFacts(manifest, loading, reading, passages) {
-  const facts = [
-    ['Precision', manifest.precision],
-    ['Model', megabytes(manifest.totals.bytes)],
-    ['Before', megabytes(manifest.source.bytes)],
-    ['Bits per weight', manifest.totals.bits_per_weight.toFixed(2)],
-    ['Loaded in', seconds(loading)],
-    [`${passages} passages in`, seconds(reading)],
-  ];
-  element('facts').replaceChildren(
-    ...facts.map(([name, value]) => {
-      const pair = document.createElement('div');
-      pair.append(part('dt', '', name), part('dd', '', value));
-      return pair;
-    }),
-  );
-  element('facts').hidden = false;
-}
-
-function fail(error) {
-  console.error(error);
-  element('loading').hidden = false;
-  element('loading').classList.add('failed');
-  element('status').textContent = error.message;
-}
-
-async function get(name) {
-  const response = await fetch(new URL(name, import.meta.url));
-  if (!response.ok)
-    throw new Error(`${name} could not be loaded: the server answered ${response.status}.`);
-  return response;
-}
-
-const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
-const seconds = (milliseconds) => `${(milliseconds / 1e3).toFixed(1)} s`;

@@ -89,6 +89,8 @@ test('the page tells the sizes, asks for its own files and complains of nothing'
       '/',
       '/draw.js',
       '/keys.txt',
+      '/look.css',
+      '/page.js',
       '/read-8bit.webgpu-HASH.bin',
       '/read-8bit.webgpu.js',
       '/read-8bit.webgpu.json',
@@ -98,7 +100,6 @@ test('the page tells the sizes, asks for its own files and complains of nothing'
       '/read.css',
       '/read.js',
       '/recognise.js',
-      '/style.css',
     ],
   );
 });

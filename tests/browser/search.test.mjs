@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { passagesOfText } from '../../examples/search/passages.js';
 import { makeSite } from '../../examples/search/site.mjs';
 import { launch, openPage } from './chromium.mjs';
 import { ask, facts, openSearch, passageVectors } from './search_page.mjs';
@@ -66,7 +67,7 @@ for (const [query, beginning] of expected) {
       hits[0].text.startsWith(beginning),
       `found: ${hits.map((hit) => hit.text).join('\n')}`,
     );
-    assert.match(summary, new RegExp(`^${count} passages searched in [\\d.]+ ms$`));
+    assert.match(summary, new RegExp(`^${count} passages searched in [\\d.]+ m?s$`));
     for (let i = 1; i < hits.length; i++) assert.ok(hits[i - 1].score >= hits[i].score);
     assert.ok(hits[0].score <= 1);
   });
@@ -88,12 +89,15 @@ test('the page asks for its own files and nothing else', () => {
     [
       '/',
       '/encoder.js',
+      '/look.css',
       '/minilm.webgpu-HASH.bin',
       '/minilm.webgpu.js',
       '/minilm.webgpu.json',
+      '/page.js',
+      '/passages.js',
       '/passages.txt',
+      '/search.css',
       '/search.js',
-      '/style.css',
       '/tokenizer.js',
       '/vocabulary.json',
     ],
@@ -107,6 +111,33 @@ test('every passage has a vector of length 1', async () => {
     assert.equal(vector.length, 384);
     assert.ok(Math.abs(Math.hypot(...vector) - 1) < 1e-5);
   }
+});
+
+test('a text of the visitor is searched instead, and the example comes back', async () => {
+  const { page } = search;
+  await page.click('#own summary');
+  await page.fill('#own-text', 'The cat sleeps.\n\nThe train leaves at noon.\nBread needs flour.');
+  await page.click('#own-button');
+  await page.waitForSelector('#own-back:not([hidden])');
+  const { hits, summary } = await ask(page, 'a vehicle on rails');
+  assert.equal(hits[0].text, 'The train leaves at noon.');
+  assert.equal(hits[0].topic, 'line 3');
+  assert.match(summary, /^3 passages /);
+  await page.click('#own-back');
+  await page.waitForSelector('#own-back[hidden]', { state: 'attached' });
+  const back = await ask(page, expected[0][0]);
+  assert.ok(back.hits[0].text.startsWith(expected[0][1]), back.hits[0].text);
+});
+
+test('a text is cut into lines, and long lines between sentences', () => {
+  assert.deepEqual(
+    passagesOfText(' One.\r\n\r\nTwo. ').map(({ text }) => text),
+    ['One.', 'Two.'],
+  );
+  const long = passagesOfText(`${'A sentence of words. '.repeat(50)}`);
+  assert.ok(long.length > 1 && long.every(({ text }) => text.length <= 400 && text.endsWith('.')));
+  assert.equal(passagesOfText('x'.repeat(1000)).length, 1);
+  assert.deepEqual(passagesOfText(' \n'), []);
 });
 
 test('markup in a query stays text', async () => {
