@@ -1,47 +1,41 @@
-// The compiler in a worker. One job at a time; ending the worker is how a job is cancelled.
+// The compiler, from the npm package: it runs in a worker. One job at a time; a job that is cancelled ends its worker.
+import { convert, inspect } from './subbyte/lib/browser.js';
 
-/** What a cancelled job rejects with. */
-export class Cancelled extends Error {}
-
-let worker = null;
+const stages = {
+  calibrating: 'Calibrating',
+  weights: 'Packing the weights',
+  checking: 'Comparing with the model',
+};
 let current = null;
 
-function start() {
-  worker = new Worker(new URL('worker.js', document.baseURI), { type: 'module' });
-  worker.onmessage = ({ data }) => {
-    if (data.kind === 'progress') return current?.onProgress(data);
-    const { resolve, reject } = current;
-    current = null;
-    if (data.kind === 'done') resolve(data.result);
-    else reject(new Error(data.message));
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    worker.terminate();
-    worker = null;
-    current?.reject(new Error(`The compiler stopped: ${event.message ?? 'it did not start'}.`));
-    current = null;
-  };
-}
-
 /**
- * Runs `inspect` or `convert` (see worker.js) on files: the model, and the external data that it names. `onProgress` gets
- * { share, text }. Rejects with the compiler's own message.
+ * Runs `inspect` or `convert` on files: the model, and those that it keeps its weights in. `onProgress` gets { share,
+ * text }. Resolves to what the package's function does. Rejects with the compiler's own message, or with a DOMException
+ * named AbortError where the job was cancelled.
  */
-export function compile(verb, { files, options = {}, onProgress = () => {} }) {
-  if (current) throw new Error('The compiler is at work already.');
-  if (!worker) start();
-  return new Promise((resolve, reject) => {
-    current = { resolve, reject, onProgress };
-    worker.postMessage({ verb, files, options });
-  });
+export async function compile(verb, { files, options = {}, onProgress = () => {} }) {
+  cancel();
+  const job = new AbortController();
+  current = job;
+  const [model, ...others] = files;
+  try {
+    return await { convert, inspect }[verb](model, {
+      ...options,
+      data: Object.fromEntries(others.map((file) => [file.name, file])),
+      signal: job.signal,
+      onProgress: ({ stage, done, count }) =>
+        onProgress({ share: done / count, text: `${stages[stage] ?? stage}: ${done} of ${count}` }),
+    });
+  } catch (error) {
+    job.signal.throwIfAborted();
+    throw error;
+  } finally {
+    if (current === job) current = null;
+  }
 }
 
 /** Ends the job that runs, if any. */
 export function cancel() {
-  if (!current) return;
-  worker.terminate();
-  worker = null;
-  current.reject(new Cancelled('Cancelled.'));
+  current?.abort();
   current = null;
 }

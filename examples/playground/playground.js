@@ -1,5 +1,5 @@
 // The page: a model comes in, is looked at, converted in a worker, and runs.
-import { cancel, Cancelled, compile } from './compiler.js';
+import { cancel, compile } from './compiler.js';
 import { showModel } from './model_view.js';
 import { element, fail, get, loadingOf, progress, requireGpu } from './page.js';
 import { showResult } from './result_view.js';
@@ -69,7 +69,8 @@ async function convert(precision) {
   for (const id of ['result', 'run']) element(id).hidden = true;
   await guarded('Converting', async (onProgress) => {
     const began = performance.now();
-    const made = await compile('convert', { files, options: { precision }, onProgress });
+    const options = { precision, effort: 'fast' };
+    const made = await compile('convert', { files, options, onProgress });
     if (source !== files) return;
     showResult({ ...made, seconds: (performance.now() - began) / 1e3 });
     release();
@@ -94,14 +95,14 @@ function both(made, source) {
 }
 
 async function loadModule({ files: written, manifest }) {
-  const blobOf = (name) => written.find((file) => file.name === name).blob;
-  const code = new Blob([blobOf(manifest.module.name)], { type: 'text/javascript' });
+  const fileOf = (name) => written.find((file) => file.name === name);
+  const code = new Blob([fileOf(manifest.module.name)], { type: 'text/javascript' });
   const url = URL.createObjectURL(code);
   try {
     const { load } = await import(url);
     const model = await load({
       weights: (file, offset, bytes) =>
-        blobOf(file)
+        fileOf(file)
           .slice(offset, offset + bytes)
           .arrayBuffer(),
       onProgress: (told) => {
@@ -130,7 +131,7 @@ async function guarded(what, work) {
     await work(({ share, text }) => progress(share, text));
     element('loading').hidden = true;
   } catch (error) {
-    if (error instanceof Cancelled) element('loading').hidden = true;
+    if (error.name === 'AbortError') element('loading').hidden = true;
     else fail(error);
   } finally {
     element('cancel').hidden = true;

@@ -3,12 +3,12 @@ import { element, megabytes, part, showFacts } from './page.js';
 
 let shown = [];
 
-/** Shows a converted module: { manifest, files: [{ name, blob }], seconds } in #result. */
+/** Shows a converted module: { manifest, files, seconds } in #result. */
 export function showResult({ manifest, files, seconds }) {
   for (const url of shown) URL.revokeObjectURL(url);
   shown = [];
   const { totals, source, weights, check } = manifest;
-  const all = files.reduce((sum, { blob }) => sum + blob.size, 0);
+  const all = files.reduce((sum, file) => sum + file.size, 0);
   showFacts([
     ['Before', megabytes(source.bytes)],
     ['After, all files', megabytes(all)],
@@ -34,10 +34,11 @@ function checkText(check) {
   );
 }
 
-function download({ name, blob }) {
-  const url = URL.createObjectURL(blob);
+function download(file) {
+  const { name, size } = file;
+  const url = URL.createObjectURL(file);
   shown.push(url);
-  const link = part('a', '', `${name.replace(/^.*\.webgpu/, '')} · ${sizeText(blob.size)}`);
+  const link = part('a', '', `${name.replace(/^.*\.webgpu/, '')} · ${sizeText(size)}`);
   link.href = url;
   link.download = name;
   link.title = `Download ${name}`;

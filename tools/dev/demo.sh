@@ -9,6 +9,10 @@ verb_demo() {
   timed "tools and libraries" setup_for_build
   timed "models" setup_models
   timed "the program; it compiles for minutes the first time, and for seconds where little changed" build_program
+  if [[ $mode == --serve ]]; then
+    load pack_npm
+    timed "the compiler as WebAssembly, for the playground; it compiles for minutes the first time" pack_npm
+  fi
   say "the examples"
   # Under the program's own control, so that a stopped server takes nothing with it.
   node tools/dev/demo.mjs $mode

@@ -1,5 +1,4 @@
 // The example that reads lines: converts the recogniser to float32 and to 8 bits, and has the page read some lines.
-import path from 'node:path';
 import { makeSite } from '../../examples/read/site.mjs';
 import { openRead, readLine } from '../../tests/browser/read_page.mjs';
 import { takeScreenshots } from './demo_screenshots.mjs';
@@ -14,25 +13,23 @@ const lines = [
   'Sphinx of black quartz, judge my vow!',
 ];
 
-const siteOf = (folder) => path.join(folder, 'read');
-
-/** Makes the site in the folder `read` of `folder` and prints the sizes. */
+/** Makes the site in `folder` and prints the sizes. */
 export async function makeRead(folder, programs) {
   console.log('\nRead a line');
   const started = performance.now();
-  process.stderr.write(await makeSite(siteOf(folder), programs));
+  process.stderr.write(await makeSite(folder, programs));
   console.log(`converted in ${((performance.now() - started) / 1e3).toFixed(1)} s`);
   for (const [index, precision] of precisions.entries()) {
-    const manifest = await manifestOf(siteOf(folder), `read-${precision}`);
+    const manifest = await manifestOf(folder, `read-${precision}`);
     if (index === 0) tellBefore(manifest);
     tellAfter(manifest);
-    await tellFiles(siteOf(folder), `read-${precision}`, manifest);
+    await tellFiles(folder, `read-${precision}`, manifest);
   }
 }
 
 /** Opens the site in headless Chromium, prints both readings of some lines, and leaves screenshots in `folder`. */
 export async function tryRead(folder) {
-  const site = await openRead(siteOf(folder), { viewport: { width: 900, height: 680 } });
+  const site = await openRead(folder, { viewport: { width: 900, height: 680 } });
   try {
     console.log('\nReading in headless Chromium');
     for (const line of lines) {
