@@ -85,6 +85,7 @@ export interface Files {
   link(from: string, to: string): void;
   remove(path: string): void;
   makeFolder(path: string): void;
+  removeFolder(path: string): void;
 }
 
 /** "/a/./b/../c" -> "/a/c"; what goes above the root stays there. */
@@ -150,5 +151,9 @@ export class MountedFiles implements Files {
   makeFolder(path: string): void {
     const [files, inner] = this.at(path);
     files.makeFolder(inner);
+  }
+  removeFolder(path: string): void {
+    const [files, inner] = this.at(path);
+    files.removeFolder(inner);
   }
 }

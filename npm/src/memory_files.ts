@@ -153,6 +153,10 @@ export class MemoryFiles implements Files {
     throw new FileError('ENOTSUP');
   }
 
+  removeFolder(): void {
+    throw new FileError('ENOTSUP');
+  }
+
   private find(normal: string): Stored {
     const stored = this.files.get(normal);
     if (!stored) throw new FileError('ENOENT');

@@ -161,4 +161,7 @@ export class NodeFiles implements Files {
   makeFolder(name: string): void {
     asFileErrors(() => fs.mkdirSync(systemPath(name)));
   }
+  removeFolder(name: string): void {
+    asFileErrors(() => fs.rmdirSync(systemPath(name)));
+  }
 }

@@ -351,6 +351,8 @@ export class Wasi {
           this.path(oldFolder, oldPath, oldLength),
           this.path(newFolder, newPath, newLength),
         ),
+      path_remove_directory: (folder: number, path: number, length: number) =>
+        files.removeFolder(this.path(folder, path, length)),
       path_unlink_file: (folder: number, path: number, length: number) =>
         files.remove(this.path(folder, path, length)),
     };
