@@ -213,9 +213,9 @@ Expected<void> convert(FileSystem& files, ConvertOptions options, Log& log) {
   SUBBYTE_CHECK_OK(claim_files(files, claims, options, jobs));
   if (!options.log_file.empty()) log.keep();
   LogObserver observer(log);
-  const auto are_read = read_sources(files, jobs, log, observer);
+  auto are_read = read_sources(files, jobs, log, observer);
   SUBBYTE_CHECK_OK(before_writing(files, options, claims, jobs, are_read.has_value(), log));
-  if (!are_read) return are_read;
+  if (!are_read) return tl::unexpected(std::move(are_read.error()));
   SUBBYTE_TRY(const CompileOptions compile_with, compile_options(files, options));
   auto totals = nlohmann::ordered_json::array();
   for (Job& job : jobs) {
