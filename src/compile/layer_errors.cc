@@ -10,10 +10,9 @@ namespace subbyte {
 
 namespace {
 
-// The elements of what they read, in another order or shape.
-bool is_view(Op op) {
-  return op == Op::Transpose || op == Op::Reshape || op == Op::Unsqueeze || op == Op::Squeeze ||
-         op == Op::Cast || op == Op::Identity || op == Op::Expand;
+// The elements of what they read, in another order, shape or dtype.
+bool hands_on(Op op) {
+  return is_view(op) || op == Op::Transpose || op == Op::Cast || op == Op::Expand;
 }
 
 // The weight of the module that a value is, or a view of one.
@@ -23,7 +22,7 @@ const ModuleWeight* weight_of(const Graph& graph, ValueId value,
     const auto found = weights.find(value);
     if (found != weights.end()) return found->second;
     const NodeId producer = graph.values[value].producer;
-    if (producer == kNone || !is_view(graph.nodes[producer].op)) break;
+    if (producer == kNone || !hands_on(graph.nodes[producer].op)) break;
     value = graph.nodes[producer].inputs.empty() ? kNone : graph.nodes[producer].inputs[0];
   }
   return nullptr;
@@ -69,7 +68,7 @@ LayerErrors::LayerErrors(const Graph& graph,
       read_at_[n].emplace_back(layer->second, i);
       computed.erase(layer);
     }
-    if (is_view(node.op) || node.outputs.empty() || node.outputs[0] == kNone) continue;
+    if (hands_on(node.op) || node.outputs.empty() || node.outputs[0] == kNone) continue;
     const ModuleWeight* weight = matrix_of(graph, node, weights);
     if (weight == nullptr || !is_float(graph.values[node.outputs[0]].dtype)) continue;
     const ValueId output = with_bias(graph, uses, node.outputs[0]);
