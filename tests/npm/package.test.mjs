@@ -193,7 +193,7 @@ test('errors have a code and name what the caller named', { skip }, async () => 
     'usage',
     /5bit.*is not one of/s,
   );
-  await rejects(subbyte.convert(classifier, { dims: { no: 1 } }), 'usage', /'no'/);
+  await rejects(subbyte.convert(classifier, { dims: { no: 1 } }), 'failed', /'no'/);
 });
 
 test('an aborted conversion leaves nothing', { skip }, async () => {
