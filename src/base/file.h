@@ -16,6 +16,11 @@ namespace subbyte {
 
 using Bytes = std::span<const std::byte>;
 
+// The same bytes as text, whatever they are.
+inline std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 // The content of one file, mapped read-only; views into it live as long as this object.
 class FileContent {
  public:

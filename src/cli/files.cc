@@ -49,7 +49,8 @@ Expected<void> find_models(FileSystem& files, const FileOptions& options) {
   for (; !error && at != end; at.increment(error)) {
     if (!at->is_regular_file(error)) continue;
     const std::string path = at->path().string();
-    if (path.ends_with(".onnx") || path.ends_with(".webgpu.js")) paths.push_back(path);
+    if (path.ends_with(".onnx") || path.ends_with(".js") || path.ends_with(".mjs"))
+      paths.push_back(path);
   }
   if (error)
     return fail("{}: the folder cannot be read: {}", quoted(options.file), error.message());
@@ -58,10 +59,9 @@ Expected<void> find_models(FileSystem& files, const FileOptions& options) {
   for (const auto& path : paths) {
     const auto content = files.map(path);
     if (!content) continue;
-    const bool module = path.ends_with(".js");
+    const bool module = !path.ends_with(".onnx");
     const Bytes bytes = (*content)->bytes();
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (module && !text.starts_with(kModuleMark)) continue;
+    if (module && !text_of(bytes).starts_with(kModuleMark)) continue;
     list.push_back({{"file", valid_utf8(path)},
                     {"format", module ? "webgpu" : "onnx"},
                     {"bytes", bytes.size()}});

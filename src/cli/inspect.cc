@@ -12,6 +12,7 @@
 #include "compile/describe.h"
 #include "compile/describe_module.h"
 #include "compile/whole.h"
+#include "graph/arithmetic.h"
 
 namespace subbyte {
 
@@ -190,7 +191,8 @@ Json module_json(const std::string& path, const ModuleFacts& facts) {
              {"layer", weight.at("layer")},
              {"component", weight.at("component")},
              {"shape", weight.at("shape")}};
-    row["parameters"] = weight.at("rows").get<std::int64_t>() * weight.at("k").get<std::int64_t>();
+    row["parameters"] =
+        saturating_mul(weight.at("rows").get<std::int64_t>(), weight.at("k").get<std::int64_t>());
     for (const char* const key : {"bits", "bytes", "sqnr_db"}) row[key] = weight.at(key);
     row["reason"] = weight.contains("reason") ? weight["reason"] : Json(nullptr);
     json["weights"].push_back(std::move(row));

@@ -49,8 +49,9 @@ Json ops() {
   }
   // Those with graphs inside are gone before the table is asked.
   const Json all = names_of(operator_support(Op::Identity).dtypes);
-  list.push_back(
-      {{"name", "If"}, {"domain", "ai.onnx"}, {"since", 1}, {"dtypes", all}, {"modes", ""}});
+  for (const auto& [name, since] : {std::pair("If", 1), std::pair("Loop", 1), std::pair("Scan", 9)})
+    list.push_back(
+        {{"name", name}, {"domain", "ai.onnx"}, {"since", since}, {"dtypes", all}, {"modes", ""}});
   return list;
 }
 

@@ -42,7 +42,9 @@ Expected<void> run_conversion(CommandLine& line, Log& log, bool converts) {
   if (!line.shard_size.empty()) {
     SUBBYTE_TRY(line.convert.shard_bytes, parse_size("--shard-size", line.shard_size));
   }
-  return converts ? convert(disk(), line.convert, log) : quantize(disk(), line.convert, log);
+  if (converts) return convert(disk(), line.convert, log);
+  line.convert.sources = {line.studied};
+  return quantize(disk(), line.convert, log);
 }
 
 Expected<void> print_completion(const std::vector<VerbRow>& verbs, const std::string& shell) {

@@ -157,8 +157,8 @@ VerbRow quantize_verb(CommandLine& line) {
                .needs = {{{"FILE", "--model"}, "quantize needs a model: FILE or --model FILE"}}};
   verb.exclusive.emplace_back("FILE", "--model");
   verb.options = {
-      file("FILE", &o.sources, "The model, an .onnx file"),
-      file("--model", &o.sources, "The same, by name"),
+      file("FILE", &line.studied, "The model, an .onnx file"),
+      file("--model", &line.studied, "The same, by name"),
       file("-o,--output", &o.output,
            "The mixed-precision file (.json) to write; by default a name beside the model"),
       precision({"mixed", "8bit", "4bit", "3bit", "2bit"}, o.precision,

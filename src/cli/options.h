@@ -68,6 +68,7 @@ struct CommandLine {
   ConvertOptions convert{};
   LogOptions log{};
   std::string shard_size{}, format = "table";
+  std::string studied{};  // the model of quantize
   bool no_check = false;
   InspectOptions inspect{};
   EvaluateVerbOptions evaluate{};

@@ -13,7 +13,7 @@ namespace subbyte {
 
 namespace {
 
-// What the documentation of subbyte names and this version has not: better said so than taken for a
+// What users of such tools look for and this version has not: better said so than taken for a
 // typing error.
 constexpr std::string_view kComingVerbs[] = {"session", "generate", "tune", "profile"};
 constexpr std::string_view kComingOptions[] = {"--checkpoint", "--report", "--state"};

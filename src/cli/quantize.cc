@@ -48,9 +48,6 @@ std::string summary(const std::string& text) {
 }  // namespace
 
 Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
-  if (options.sources.size() > 1) {
-    return fail_as(ErrorKind::usage, "quantize takes one model, not {}", options.sources.size());
-  }
   if (options.precision.empty()) options.precision = "mixed";
   SUBBYTE_CHECK_OK(check_choosing(options));
   SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs, options.renames));

@@ -15,10 +15,6 @@ namespace {
 
 using Json = PlanSizes::Json;
 
-std::string_view text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 // Whether a device runs the step: some form that fits the sizes has work.
 bool is_dispatched(const Json& step, const PlanSizes& sizes) {
   for (const Json& form : step.at("forms")) {
@@ -55,7 +51,7 @@ std::int64_t peak_bytes(const Json& plan, const PlanSizes& sizes) {
     if (count < 0 || count > (std::int64_t{1} << 40) || width < 1 || width > 8) continue;
     const std::int64_t bytes = (count * width + kAlignment - 1) / kAlignment * kAlignment;
     at(tensor.at("first").get<std::int64_t>()) += bytes;
-    at(tensor.at("last").get<std::int64_t>() + 1) -= bytes;
+    at(std::clamp<std::int64_t>(tensor.at("last").get<std::int64_t>(), -1, steps) + 1) -= bytes;
   }
   std::int64_t now = 0, most = 0;
   for (const std::int64_t step : change) most = std::max(most, now += step);

@@ -19,10 +19,6 @@ using Json = nlohmann::json;
 
 constexpr std::int64_t kLargestSize = std::int64_t{1} << 40;
 
-std::string_view text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 // The strings of base64 in the last statement of a module that holds its weights itself:
 // loader(plan, [], ["...","...",]);
 std::vector<std::string_view> inline_weights(std::string_view module) {

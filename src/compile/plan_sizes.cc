@@ -120,7 +120,9 @@ Expected<PlanSizes> PlanSizes::evaluate(
     again = false;
     for (std::size_t i = 0; i < symbols.size(); ++i) {
       if (known[i] || !is_counted(symbols[i])) continue;
-      known[i] = result.value(symbols[i].at("most").get<std::size_t>());
+      // What has no bound counts as 1 (docs/plan.md).
+      known[i] = symbols[i].contains("most") ? result.value(symbols[i]["most"].get<std::size_t>())
+                                             : Value(1);
       again = again || known[i].has_value();
     }
   }

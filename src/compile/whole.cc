@@ -16,10 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string_view text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 // A manifest of ours; null for anything else.
 Json parse_manifest(Bytes bytes) {
   if (bytes.size() > (std::size_t{256} << 20) || !text_of(bytes).starts_with("{")) return nullptr;

@@ -16,10 +16,6 @@ namespace subbyte {
 
 namespace {
 
-std::string_view text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
 bool starts_with(FileSystem& files, const std::string& path, std::string_view mark) {

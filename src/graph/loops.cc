@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "graph/branches.h"
 #include "graph/ops.h"
 
@@ -30,6 +31,21 @@ Loop loop_of(const Graph& graph, NodeId enter) {
 }
 
 }  // namespace
+
+bool is_onnx_loop(const Node& node) {
+  return node.op == Op::Unknown && node.domain.empty() && node.find("body") != nullptr &&
+         (node.op_type == "Loop" || node.op_type == "Scan");
+}
+
+Expected<std::vector<std::int64_t>> scan_list(const Node& node, std::string_view name,
+                                              std::size_t count) {
+  const auto given = node.ints(name);
+  if (!given || given->empty()) return std::vector<std::int64_t>(count, 0);
+  if (given->size() != count)
+    return fail("its attribute {} has {} integers, and there are {} for which it must have one",
+                quoted(name), given->size(), count);
+  return std::vector<std::int64_t>(given->begin(), given->end());
+}
 
 std::vector<Loop> find_loops(const Graph& graph) {
   std::vector<Loop> loops;

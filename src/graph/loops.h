@@ -17,6 +17,14 @@
 
 namespace subbyte {
 
+// A Loop or Scan of ONNX, its body in a graph of its own.
+bool is_onnx_loop(const Node& node);
+
+// An attribute of a Scan with an integer for each of `count` inputs or outputs: 0 where it is
+// absent. An error where it has another length.
+Expected<std::vector<std::int64_t>> scan_list(const Node& node, std::string_view name,
+                                              std::size_t count);
+
 inline constexpr std::size_t kFirstState = 3;  // of the inputs of an Enter
 inline constexpr std::size_t kFirstNext = 2;   // of the inputs of a Leave
 

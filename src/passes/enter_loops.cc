@@ -17,11 +17,6 @@ namespace {
 // On a Loop or Scan in the body of another: the name of that one's turn.
 constexpr std::string_view kInTurn = "in_turn";
 
-bool is_loop(const Node& node) {
-  return node.op == Op::Unknown && node.domain.empty() && node.find("body") != nullptr &&
-         (node.op_type == "Loop" || node.op_type == "Scan");
-}
-
 // A Loop, or a Scan as a Loop over slices of some of its inputs.
 struct Turns {
   GraphId body = 0;
@@ -44,7 +39,7 @@ class LoopEnterer {
     std::vector<Node> nodes = std::move(graph_.nodes);
     graph_.nodes.clear();
     for (std::size_t n = 0; n < nodes.size(); ++n) {
-      if (!is_loop(nodes[n])) {
+      if (!is_onnx_loop(nodes[n])) {
         graph_.add_node(std::move(nodes[n]));
         continue;
       }
@@ -122,10 +117,10 @@ class LoopEnterer {
     turns.states.assign(node.inputs.begin(), split);
     turns.sliced.assign(split, node.inputs.end());
     const std::size_t outs = node.outputs.size() - turns.states.size();
-    turns.axes = list(node, "scan_input_axes", turns.sliced.size());
-    turns.reversed = list(node, "scan_input_directions", turns.sliced.size());
-    turns.out_axes = list(node, "scan_output_axes", outs);
-    turns.out_reversed = list(node, "scan_output_directions", outs);
+    SUBBYTE_TRY(turns.axes, scan_list(node, "scan_input_axes", turns.sliced.size()));
+    SUBBYTE_TRY(turns.reversed, scan_list(node, "scan_input_directions", turns.sliced.size()));
+    SUBBYTE_TRY(turns.out_axes, scan_list(node, "scan_output_axes", outs));
+    SUBBYTE_TRY(turns.out_reversed, scan_list(node, "scan_output_directions", outs));
     for (std::size_t i = 0; i < turns.sliced.size(); ++i) {
       const auto& shape = graph_.values[turns.sliced[i]].shape;
       if (turns.axes[i] >= 0) continue;
@@ -147,14 +142,6 @@ class LoopEnterer {
     const auto* ref = std::get_if<GraphRef>(&node.find("body")->value);
     if (ref == nullptr) return fail("its attribute 'body' is no graph");
     return Turns{.body = ref->graph};
-  }
-
-  static std::vector<std::int64_t> list(const Node& node, std::string_view name,
-                                        std::size_t count) {
-    const auto given = node.ints(name);
-    std::vector<std::int64_t> values(count, 0);
-    if (given && given->size() == count) values.assign(given->begin(), given->end());
-    return values;
   }
 
   void add_enter(const Node& node, const Turns& turns, std::vector<ValueId> outputs, ValueId turn) {
@@ -293,7 +280,7 @@ class LoopEnterer {
           if (v != kNone) v = moved[v];
       for (Attribute& attribute : node.attributes)
         if (auto* ref = std::get_if<GraphRef>(&attribute.value)) *ref = with_names(*ref, renamed);
-      if (is_loop(node))
+      if (is_onnx_loop(node))
         node.attributes.push_back({std::string(kInTurn), graph_.values[turn].name});
       graph_.add_node(std::move(node));
     }

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "graph/arithmetic.h"
+#include "graph/loops.h"
 #include "graph/ops.h"
 #include "passes/body_splicer.h"
 #include "passes/passes.h"
@@ -15,11 +16,6 @@ namespace {
 
 // More turns, or more nodes in all of them, are not written out.
 constexpr std::int64_t kMostTurns = 64, kMostNodes = 8192;
-
-bool is_loop(const Node& node) {
-  return node.op == Op::Unknown && node.domain.empty() && node.find("body") != nullptr &&
-         (node.op_type == "Loop" || node.op_type == "Scan");
-}
 
 // A Loop or Scan as its turns see it. Scan (opset 9 and later) is a Loop without a condition, over
 // slices of some of its inputs.
@@ -41,7 +37,7 @@ class Unroller {
     graph_.nodes.clear();
     bool any = false;
     for (Node& node : nodes) {
-      const auto turns = is_loop(node) ? turns_of(node) : std::nullopt;
+      const auto turns = is_onnx_loop(node) ? turns_of(node) : std::nullopt;
       if (turns) {
         unroll(node, *turns);
         any = true;
@@ -88,7 +84,7 @@ class Unroller {
     if (body == nullptr) return std::nullopt;
     // What is inside of it takes values by the names that they have here.
     for (const Node& inner : body->nodes)
-      if (is_loop(inner)) return std::nullopt;
+      if (is_onnx_loop(inner)) return std::nullopt;
     for (const ValueId input : node.inputs)
       if (input == kNone && node.op_type == "Scan") return std::nullopt;
     auto turns = node.op_type == "Loop" ? of_loop(node, *body) : of_scan(node, *body);
@@ -118,15 +114,6 @@ class Unroller {
     return turns;
   }
 
-  // An attribute of one integer for each of `count`, 0 where it is absent.
-  static std::vector<std::int64_t> list(const Node& node, std::string_view name,
-                                        std::size_t count) {
-    const auto given = node.ints(name);
-    std::vector<std::int64_t> values(count, 0);
-    if (given && given->size() == count) values.assign(given->begin(), given->end());
-    return values;
-  }
-
   std::optional<Turns> of_scan(const Node& node, const Graph& body) const {
     const auto count = static_cast<std::size_t>(
         std::clamp<std::int64_t>(node.int_or("num_scan_inputs", 0), 0, INT32_MAX));
@@ -142,10 +129,17 @@ class Unroller {
                         node.inputs.begin() + static_cast<std::ptrdiff_t>(states));
     turns.sliced.assign(node.inputs.begin() + static_cast<std::ptrdiff_t>(states),
                         node.inputs.end());
-    turns.axes = list(node, "scan_input_axes", count);
-    turns.reversed = list(node, "scan_input_directions", count);
-    turns.out_axes = list(node, "scan_output_axes", node.outputs.size() - states);
-    turns.out_reversed = list(node, "scan_output_directions", node.outputs.size() - states);
+    const std::size_t stacked = node.outputs.size() - states;
+    const auto axes = scan_list(node, "scan_input_axes", count);
+    const auto reversed = scan_list(node, "scan_input_directions", count);
+    const auto out_axes = scan_list(node, "scan_output_axes", stacked);
+    const auto out_reversed = scan_list(node, "scan_output_directions", stacked);
+    // What is wrong is told where the loop is not written out.
+    if (!axes || !reversed || !out_axes || !out_reversed) return std::nullopt;
+    turns.axes = *axes;
+    turns.reversed = *reversed;
+    turns.out_axes = *out_axes;
+    turns.out_reversed = *out_reversed;
     std::optional<std::int64_t> length;
     for (std::size_t i = 0; i < count; ++i) {
       const auto& shape = graph_.values[turns.sliced[i]].shape;
@@ -266,7 +260,7 @@ class Unroller {
   std::unordered_map<ValueId, ValueId> body_constants_;
 };
 
-bool has_loops(const Model& model) { return std::ranges::any_of(model.main().nodes, is_loop); }
+bool has_loops(const Model& model) { return std::ranges::any_of(model.main().nodes, is_onnx_loop); }
 
 Expected<bool> unroll_known(Model& model) {
   // The number of turns may follow from constants.

@@ -9,19 +9,6 @@
 namespace subbyte {
 namespace {
 
-// The nearest normal half above 0.
-float as_scale(float value) {
-  const float clamped = std::min(std::max(value, kSmallestNormalHalf), kLargestHalf);
-  return half_to_float(float_to_half(clamped));
-}
-
-// The nearest zero point that can be stored.
-float as_zero(float value, const Grid& grid) {
-  if (grid.zero_steps == 0) return grid.zero_default;
-  const float steps = std::min(std::max(value / grid.zero_step, 0.0f), grid.zero_steps);
-  return std::nearbyint(steps) * grid.zero_step;
-}
-
 // The code nearest to x, of two equally near ones the even one.
 float code_of(float x, const GroupParameters& p, const Grid& grid) {
   const float guess =
@@ -66,10 +53,10 @@ Sums evaluate(std::span<const float> x, const GroupParameters& p, const Grid& gr
 GroupParameters cover(float low, float high, const Grid& grid) {
   if (grid.zero_steps == 0) {
     const float zero = grid.zero_default;
-    return {as_scale(std::max(high / (grid.largest_code - zero), -low / zero)), zero};
+    return {nearest_scale(std::max(high / (grid.largest_code - zero), -low / zero)), zero};
   }
-  const float scale = as_scale((high - low) / grid.largest_code);
-  return {scale, as_zero(-low / scale, grid)};
+  const float scale = nearest_scale((high - low) / grid.largest_code);
+  return {scale, nearest_zero(-low / scale, grid)};
 }
 
 // The best scale for the codes that gave `sums` if the zero point moves by `move`; the old one
@@ -77,7 +64,7 @@ GroupParameters cover(float low, float high, const Grid& grid) {
 float refit_scale(const Sums& sums, float sum_x, float count, float move, float scale) {
   const float uu = (sums.uu - 2.0f * move * sums.u) + count * move * move;
   const float xu = sums.xu - move * sum_x;
-  return uu > 0 && xu > 0 ? as_scale(xu / uu) : scale;
+  return uu > 0 && xu > 0 ? nearest_scale(xu / uu) : scale;
 }
 
 // The best scale and zero point for the codes that gave `sums`: linear regression of x on u.
@@ -88,19 +75,30 @@ GroupParameters refit(const Sums& sums, float sum_x, float count, const GroupPar
   float zero = p.zero;
   if (determinant > 0 && slope > 0) {
     const float offset = (sum_x - slope * sums.u) / count;
-    zero = as_zero(p.zero - offset / slope, grid);
+    zero = nearest_zero(p.zero - offset / slope, grid);
   }
   return {refit_scale(sums, sum_x, count, zero - p.zero, p.scale), zero};
 }
 
 }  // namespace
 
+float nearest_scale(float value) {
+  const float clamped = std::min(std::max(value, kSmallestNormalHalf), kLargestHalf);
+  return half_to_float(float_to_half(clamped));
+}
+
+float nearest_zero(float value, const Grid& grid) {
+  if (grid.zero_steps == 0) return grid.zero_default;
+  const float steps = std::min(std::max(value / grid.zero_step, 0.0f), grid.zero_steps);
+  return std::nearbyint(steps) * grid.zero_step;
+}
+
 GroupParameters constant_group(float value, const Grid& grid) {
   GroupParameters best;
   float least = std::numeric_limits<float>::infinity();
   const auto consider = [&](float code, float zero) {
     const float u = code - zero;
-    const float scale = u == 0 ? kSmallestNormalHalf : as_scale(value / u);
+    const float scale = u == 0 ? kSmallestNormalHalf : nearest_scale(value / u);
     const float error = std::fabs(value - scale * u);
     if (error < least) {
       least = error;
@@ -163,8 +161,8 @@ GroupParameters search_group_reference(std::span<const float> x, const Grid& gri
   const GroupParameters centre = best;
   for (const float factor : kScaleMoves) {
     for (const float move : kZeroMoves) {
-      GroupParameters p = {as_scale(centre.scale * factor),
-                           as_zero(centre.zero + move * grid.zero_step, grid)};
+      GroupParameters p = {nearest_scale(centre.scale * factor),
+                           nearest_zero(centre.zero + move * grid.zero_step, grid)};
       for (int round = 0; round < kMoveRounds; ++round) {
         p.scale = refit_scale(consider(p), sum_x, count, 0.0f, p.scale);
       }

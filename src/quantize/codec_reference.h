@@ -9,6 +9,12 @@
 
 namespace subbyte {
 
+// The nearest normal half above 0.
+float nearest_scale(float value);
+
+// The nearest zero point that the grid stores.
+float nearest_zero(float value, const Grid& grid);
+
 // Scale and zero point of one group of finite, normalised values.
 GroupParameters search_group_reference(std::span<const float> x, const Grid& grid,
                                        ScaleSearch search);

@@ -1,35 +1,11 @@
-"""A weight is stored once, however often and however it is read, and folding makes no module larger."""
+"""A weight is stored once, however often and however it is read."""
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-from harness import assert_outputs, convert, manifest_of, oracle, plan_of, run, run_sessions
+from harness import assert_outputs, convert, manifest_of, oracle, run, run_sessions
 from read_weights import read_weights
-
-FLOAT = TensorProto.FLOAT
-INT64 = TensorProto.INT64
-random = np.random.default_rng(29)
-
-
-def node(op, inputs, outputs, **attributes):
-    return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
-
-
-def model(nodes, inputs, outputs, constants):
-    ports = [helper.make_tensor_value_info(name, *what) for name, what in inputs.items()]
-    results = [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs]
-    weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "once", ports, results, weights)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    made.ir_version = 8
-    return made
-
-
-def normal(*shape):
-    return random.standard_normal(shape).astype(np.float32)
-
+from small_models import FLOAT, INT64, convert_all, model, node, normal, saved
 
 X = {"x": (FLOAT, [3, 64])}
 SQUARE = normal(64, 64)
@@ -111,20 +87,6 @@ SHARED = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("once")
-
-
-def saved(folder, made, name):
-    path = folder / f"{name.replace(' ', '-')}.onnx"
-    onnx.save(made, path)
-    return path
-
-
-def convert_all(folder, cases, precision):
-    modules = []
-    for name, (made, *_) in cases.items():
-        source = saved(folder, made, name)
-        modules.append(convert(source, source.with_suffix(f".{precision}.webgpu.js"), "--precision", precision))
-    return modules
 
 
 @pytest.mark.parametrize("precision,tolerance", [("float32", 1e-5), ("8bit", 0.05)])
@@ -317,166 +279,6 @@ def test_weights_of_many_matrices_are_packed(folder, precision):
         assert weight["bits"] == bits and "read_by_elements" not in weight, name
         expected = oracle(folder / f"{name.replace(' ', '-')}.onnx", inputs)
         assert_outputs(result["runs"][0]["outputs"], expected, ERRORS[precision], f"{name} at {precision}")
-
-
-def filled(value, *shape):
-    return helper.make_node(
-        "ConstantOfShape", ["s"], ["c"], value=numpy_helper.from_array(np.array([value], np.float32))
-    ), {"s": np.array(shape)}
-
-
-SMALL = normal(1, 64)
-FILL, FILL_SHAPE = filled(1.25, 512, 64)
-FOLDED = {
-    "expand": (
-        model(
-            [node("Expand", "small shape", "e"), node("Add", "x e", "y")],
-            {"x": (FLOAT, [4096, 64])},
-            ["y"],
-            {"small": SMALL, "shape": np.array([4096, 64])},
-        ),
-        {"x": normal(4096, 64)},
-    ),
-    "tile": (
-        model(
-            [node("Tile", "small times", "e"), node("Add", "x e", "y")],
-            {"x": (FLOAT, [64, 128])},
-            ["y"],
-            {"small": normal(2, 32), "times": np.array([32, 4])},
-        ),
-        {"x": normal(64, 128)},
-    ),
-    "constant of shape in concat": (
-        model([FILL, node("Concat", "x c", "y", axis=0)], {"x": (FLOAT, [3, 64])}, ["y"], FILL_SHAPE),
-        {"x": normal(3, 64)},
-    ),
-    "constant of shape in add": (
-        model([FILL, node("Add", "x c", "y")], {"x": (FLOAT, [512, 64])}, ["y"], FILL_SHAPE),
-        {"x": normal(512, 64)},
-    ),
-}
-
-FOLDED |= {
-    "repeats within an axis": (
-        model(
-            [node("Expand", "w shape", "e"), node("Reshape", "e long", "t"), node("Add", "x t", "y")],
-            {"x": (FLOAT, [256, 16])},
-            ["y"],
-            {"w": normal(64, 1, 16), "shape": np.array([64, 4, 16]), "long": np.array([256, 16])},
-        ),
-        {"x": normal(256, 16)},
-    ),
-    "a matrix that repeats": (
-        model(
-            [node("Expand", "w shape", "e"), node("Reshape", "e long", "t"), node("MatMul", "x t", "y")],
-            {"x": (FLOAT, [3, 256])},
-            ["y"],
-            {"w": normal(16, 1, 64), "shape": np.array([16, 16, 64]), "long": np.array([256, 64])},
-        ),
-        {"x": normal(3, 256)},
-    ),
-    "a causal mask": (
-        model(
-            [node("Range", "zero n one", "r"), node("Unsqueeze", "r axis", "c"), node("LessOrEqual", "r c", "m")]
-            + [node("Where", "m zeros far", "b"), node("Add", "x b", "s"), node("Softmax", "s", "y", axis=-1)],
-            {"x": (FLOAT, [2, 96, 96])},
-            ["y"],
-            {
-                "zero": np.array(0),
-                "n": np.array(96),
-                "one": np.array(1),
-                "axis": np.array([1]),
-                "zeros": np.float32(0),
-                "far": np.float32(-np.inf),
-            },
-        ),
-        {"x": normal(2, 96, 96)},
-    ),
-    "arithmetic of a mask": (
-        model(
-            [node("Cast", "m", "f", to=FLOAT), node("Sub", "one f", "g"), node("Mul", "g far", "b")]
-            + [node("Expand", "b shape", "e"), node("Add", "x e", "s"), node("Softmax", "s", "y", axis=-1)],
-            {"x": (FLOAT, [4, 96, 96])},
-            ["y"],
-            {
-                "m": np.arange(96).reshape(1, 1, 96) < 77,
-                "one": np.float32(1),
-                "far": np.float32(-1e9),
-                "shape": np.array([1, 96, 96]),
-            },
-        ),
-        {"x": normal(4, 96, 96)},
-    ),
-    "a kernel for every channel": (
-        model(
-            [node("Expand", "w shape", "e"), node("Conv", "x e", "y", group=64)],
-            {"x": (FLOAT, [1, 64, 9, 9])},
-            ["y"],
-            {"w": normal(1, 1, 5, 5), "shape": np.array([64, 1, 5, 5])},
-        ),
-        {"x": normal(1, 64, 9, 9)},
-    ),
-}
-
-WAVES = (
-    [node("Range", "zero n one", "r"), node("Cast", "r", "f", to=FLOAT), node("Unsqueeze", "f axis", "p")]
-    + [node("Mul", "p frequencies", "half"), node("Concat", "half half", "angles", axis=1)]
-    + [node("Cos", "angles", "cos"), node("Sin", "angles", "sin")]
-)
-POSITIONS = {
-    "zero": np.array(0),
-    "n": np.array(320),
-    "one": np.array(1),
-    "axis": np.array([1]),
-    "frequencies": (10000.0 ** (-np.arange(32) / 32)).astype(np.float32)[None],
-}
-FOLDED |= {
-    "waves of positions": (
-        model(
-            WAVES + [node("Mul", "x cos", "a"), node("Mul", "x sin", "b"), node("Sub", "a b", "y")],
-            {"x": (FLOAT, [2, 320, 64])},
-            ["y"],
-            POSITIONS,
-        ),
-        {"x": normal(2, 320, 64)},
-    ),
-    "waves that several kernels read": (
-        model(
-            WAVES
-            + [node("Mul", "x cos", "a"), node("Softmax", "a", "y", axis=-1)]
-            + [node("Add", "y cos", "b"), node("Softmax", "b", "z", axis=-1)],
-            {"x": (FLOAT, [2, 320, 64])},
-            ["z"],
-            POSITIONS,
-        ),
-        {"x": normal(2, 320, 64)},
-    ),
-}
-
-
-def test_what_is_made_of_constants_takes_no_dispatch_of_a_run(folder):
-    name = "waves that several kernels read"
-    (module,) = convert_all(folder, {name: FOLDED[name]}, "float32")
-    segments = plan_of(module)["segments"]
-    assert [segment["steps"] for segment in segments if segment.get("once")] == [1]
-    assert sum(segment["steps"] for segment in segments) == 3
-    inputs = [{"x": normal(2, 320, 64)} for _ in range(2)]
-    (result,) = run_sessions("node", [{"module": module, "device": "default", "runs": inputs}])
-    for given, one in zip(inputs, result["runs"]):
-        expected = oracle(folder / f"{name.replace(' ', '-')}.onnx", given)
-        assert_outputs(one["outputs"], expected, 2e-6, name)
-
-
-def test_folding_makes_nothing_larger(folder):
-    modules = convert_all(folder, FOLDED, "float32")
-    sessions = [
-        {"module": module, "device": "default", "runs": [inputs]}
-        for module, (_, inputs) in zip(modules, FOLDED.values())
-    ]
-    for (name, (_, inputs)), module, result in zip(FOLDED.items(), modules, run_sessions("node", sessions)):
-        assert manifest_of(module)["totals"]["bytes"] <= 4096, name
-        expected = oracle(folder / f"{name.replace(' ', '-')}.onnx", inputs)
-        assert_outputs(result["runs"][0]["outputs"], expected, 2e-6, name)
 
 
 def test_a_promise_that_is_not_kept_is_a_warning(folder):

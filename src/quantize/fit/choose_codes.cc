@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "calibrate/panels.h"
+#include "quantize/codec_reference.h"
 #include "quantize/fit/cholesky.h"
 #include "quantize/fit/lanes.h"
 

@@ -14,17 +14,6 @@ std::size_t size_of(std::int64_t count) { return static_cast<std::size_t>(count)
 
 }  // namespace
 
-float nearest_scale(float value) {
-  const float clamped = std::min(std::max(value, kSmallestNormalHalf), kLargestHalf);
-  return half_to_float(float_to_half(clamped));
-}
-
-float nearest_zero(float value, const Grid& grid) {
-  if (grid.zero_steps == 0) return grid.zero_default;
-  const float steps = std::min(std::max(value / grid.zero_step, 0.0f), grid.zero_steps);
-  return std::nearbyint(steps) * grid.zero_step;
-}
-
 GridMatrix::GridMatrix(const PackedMatrix& packed)
     : encoding(std::get<AffineEncoding>(packed.encoding)),
       rows(packed.rows),

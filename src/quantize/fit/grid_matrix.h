@@ -24,9 +24,4 @@ struct GridMatrix {
   std::int64_t group_end(std::int64_t g) const { return std::min(k, (g + 1) * encoding.group); }
 };
 
-// The nearest normal half above 0.
-float nearest_scale(float value);
-// The nearest zero point that can be stored.
-float nearest_zero(float value, const Grid& grid);
-
 }  // namespace subbyte::fit
