@@ -18,7 +18,7 @@ namespace {
 
 using namespace allocate;
 
-constexpr std::string_view kUniform[] = {"8bit", "4bit", "3bit", "2bit"};
+constexpr std::string_view kUniform[] = {"float16", "8bit", "4bit", "3bit", "2bit"};
 
 class Choosing {
  public:
@@ -81,10 +81,10 @@ class Choosing {
     return options;
   }
 
-  // `plan` with one width for all matrices that no rule names: the two widest that take at most
-  // `bytes`.
-  Expected<std::vector<WeightPlan>> uniform_plans(const WeightPlan& plan,
-                                                  std::int64_t bytes) const {
+  // `plan` with one width for all matrices that no rule names: the widest that take at most
+  // `bytes`, as many as `most`.
+  Expected<std::vector<WeightPlan>> uniform_plans(const WeightPlan& plan, std::int64_t bytes,
+                                                  std::size_t most) const {
     std::vector<WeightPlan> plans;
     for (const std::string_view name : kUniform) {
       SUBBYTE_TRY(const WeightPlan same, plan_weights(model_, policy_from_name(name).value()));
@@ -93,7 +93,7 @@ class Choosing {
         if (is_matrix(plan.uses[i].kind) && !plan.named[i])
           store_as(model_, uniform, i, same.assignments[i]);
       if (stored_bytes(uniform) <= bytes) plans.push_back(std::move(uniform));
-      if (plans.size() == 2) break;
+      if (plans.size() == most) break;
     }
     return plans;
   }
@@ -125,7 +125,7 @@ class Choosing {
 // Takes the best of the mix, of the others and of those with one width for all in as many bytes.
 Expected<void> take_best(Choosing& choosing, WeightPlan mixed, std::int64_t bytes,
                          std::span<const WeightPlan* const> others, WeightPlan& plan) {
-  SUBBYTE_TRY(const auto uniform, choosing.uniform_plans(plan, bytes));
+  SUBBYTE_TRY(const auto uniform, choosing.uniform_plans(plan, bytes, 2));
   std::vector<const WeightPlan*> all{&mixed};
   all.insert(all.end(), others.begin(), others.end());
   for (const WeightPlan& one : uniform) all.push_back(&one);
@@ -210,11 +210,19 @@ std::string loss_text(LossMeasure measure, double lost) {
                                     : fmt::format("{:.3g} %", lost * 100);
 }
 
+// A plan with one width for all, and what its outputs lose.
+struct UniformPlan {
+  WeightPlan plan;
+  double lost = 0;
+};
+
 // The number of bytes, of a few hundred evenly spread, at which a mix first loses at most `most`:
-// found by halving, as if losses only fell with bytes.
+// found by halving, as if losses only fell with bytes. A plan with one width for all that does with
+// fewer is taken instead.
 Expected<std::optional<WeightPlan>> smallest_losing(const Model& model, const WeightPlan& plan,
                                                     const Mix& mix, LossMeasure measure,
-                                                    double most, Choosing& choosing) {
+                                                    double most, Choosing& choosing,
+                                                    std::span<const UniformPlan> uniform) {
   constexpr int kSteps = 256;
   const std::int64_t least = least_bytes(mix), widest = most_bytes(mix);
   std::optional<WeightPlan> found;
@@ -235,6 +243,9 @@ Expected<std::optional<WeightPlan>> smallest_losing(const Model& model, const We
     SUBBYTE_TRY(const double lost, choosing.lost(*mixed, measure));
     if (lost <= most) found = std::move(mixed);
   }
+  for (const UniformPlan& one : uniform)
+    if (one.lost <= most && (!found || stored_bytes(one.plan) < stored_bytes(*found)))
+      found = one.plan;
   return found;
 }
 
@@ -365,42 +376,54 @@ Expected<TriedPlan> choose_for_loss(const Model& model, const WeightPlan& plan,
   note_unmeasured(choosing, mix, around, "by what rounding loses of the weights alone");
   if (!goal.measure)
     choosing.note(fmt::format("--max-loss: what fits the outputs is '{}'", measure_name(measure)));
-  std::optional<TriedPlan> best;
-  // Calibration changes what is lost, mostly for the better: the bound on what is lost before it is
-  // moved by as much.
-  constexpr int kTries = 4;
-  std::int64_t best_bytes = 0;
-  double bound = goal.most;
-  for (int i = 0; i < kTries; ++i) {
-    SUBBYTE_TRY(auto next, smallest_losing(model, plan, mix, measure, bound, choosing));
-    if (!next) next = plan_within(model, plan, mix, most_bytes(mix));
-    const std::int64_t bytes = stored_bytes(*next);
-    if (best && bytes >= best_bytes) break;
-    const bool widest = bytes == most_bytes(mix);
-    SUBBYTE_TRY(auto tried, finish(std::move(*next)));
+  SUBBYTE_TRY(auto plans, choosing.uniform_plans(plan, INT64_MAX, std::size(kUniform)));
+  std::vector<UniformPlan> uniform;
+  for (WeightPlan& one : plans) {
+    SUBBYTE_TRY(const double lost, choosing.lost(one, measure));
+    uniform.push_back({std::move(one), lost});
+  }
+  std::optional<TriedPlan> best, least;  // the smallest that does, and the one that loses least
+  const auto attempt = [&](WeightPlan next) -> Expected<bool> {
+    SUBBYTE_TRY(TriedPlan tried, finish(std::move(next)));
     choosing.detail(fmt::format("widths: {} lose {} once calibrated",
                                 bytes_text(stored_bytes(tried.plan)),
                                 loss_text(measure, tried.lost)));
     const bool does = tried.lost <= goal.most;
-    const double ratio = tried.lost > 0 ? goal.most / tried.lost : 8;
-    if (does) {
-      best = std::move(tried);
-      best_bytes = bytes;
-      bound *= std::clamp(ratio, 1.05, 8.0);
-      if (ratio < 1.1) break;
+    if (does && (!best || stored_bytes(tried.plan) < stored_bytes(best->plan))) best = tried;
+    if (!least || tried.lost < least->lost) least = std::move(tried);
+    return does;
+  };
+  // Calibration changes what is lost, mostly for the better: the bound on what is lost before it is
+  // moved by as much, and halved between one that did and one that did not.
+  constexpr int kTries = 5;
+  std::vector<std::int64_t> tried_bytes;
+  double bound = goal.most, did = 0, did_not = INFINITY;
+  for (int i = 0; i < kTries; ++i) {
+    SUBBYTE_TRY(auto next, smallest_losing(model, plan, mix, measure, bound, choosing, uniform));
+    if (!next) next = plan_within(model, plan, mix, most_bytes(mix));
+    const std::int64_t bytes = stored_bytes(*next);
+    if (std::ranges::find(tried_bytes, bytes) != tried_bytes.end()) break;
+    tried_bytes.push_back(bytes);
+    SUBBYTE_TRY(const bool does, attempt(std::move(*next)));
+    (does ? did : did_not) = bound;
+    const double ratio = least->lost > 0 ? goal.most / least->lost : 8;
+    if (did > 0 && std::isfinite(did_not)) {
+      bound = std::sqrt(did * did_not);
     } else {
-      if (best || widest) break;
-      bound *= std::min(ratio * 0.8, 0.9);
+      bound *= does ? std::clamp(ratio, 1.05, 8.0) : std::min(ratio * 0.8, 0.9);
     }
   }
+  // What is wide everywhere loses least, and a mix may not be.
+  for (std::size_t i = uniform.size(); !best && i-- > 0;) {
+    if (i > 1) continue;  // float16 and 8 bits
+    SUBBYTE_CHECK_OK(attempt(std::move(uniform[i].plan)));
+  }
   if (best) return std::move(*best);
-  SUBBYTE_TRY(auto tried, finish(plan_within(model, plan, mix, most_bytes(mix)).value()));
-  if (tried.lost <= goal.most) return tried;
   return fail(
-      "--max-loss {}={}: even the widest weights, {}, lose {}; that is the least that is "
-      "possible",
-      measure_name(measure), loss_text(measure, goal.most), bytes_text(stored_bytes(tried.plan)),
-      loss_text(measure, tried.lost));
+      "--max-loss {}={}: of all widths that were tried the weights of {} lose least, {}; ask for "
+      "no less",
+      measure_name(measure), loss_text(measure, goal.most), bytes_text(stored_bytes(least->plan)),
+      loss_text(measure, least->lost));
 }
 
 }  // namespace subbyte

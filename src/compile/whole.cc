@@ -4,6 +4,7 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
+#include "compile/module_weights.h"
 #include "emit/module.h"
 #include "emit/output_files.h"
 #include "import/file_kind.h"
@@ -91,7 +92,15 @@ Expected<void> check_module(FileSystem& files, const std::string& path) {
   SUBBYTE_CHECK_OK(is_there(types_path(module_path)));
   SUBBYTE_CHECK_OK(is_there(module_path));
   SUBBYTE_CHECK_OK(check_file(files, module_path, module));
-  return check_weights(files, folder_of(path), manifest);
+  SUBBYTE_CHECK_OK(check_weights(files, folder_of(path), manifest));
+  SUBBYTE_TRY(const auto types, files.map(types_path(module_path)));
+  if (!text_of(types->bytes()).starts_with(kTypesMark)) {
+    return fail("{} is not what was written; convert the model again",
+                quoted(base_name_of(types_path(module_path))));
+  }
+  // As any reader of the manifest.
+  SUBBYTE_TRY(const ModuleWeights weights, ModuleWeights::read(files, path));
+  return {};
 }
 
 Expected<void> check_source(FileSystem& files, const std::string& path) {

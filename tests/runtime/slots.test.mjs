@@ -182,7 +182,11 @@ deviceTest(
     const gone = bufferOf(device, 512, STORAGE | COPIES, []);
     gone.destroy();
     for (let i = 0; i < 2; ++i) {
-      await rejects(model.run({ a: at(gone), b }), 'internal', /^WebGPU refused the run: /);
+      await rejects(
+        model.run({ a: at(gone), b }),
+        'bad-input',
+        /^input "a": its buffer must be made by /,
+      );
     }
     const { y } = await model.run({ a: { data: range(1), dims: [N] }, b });
     assert.deepEqual(y.data, pair(1, 0));
