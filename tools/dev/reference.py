@@ -32,13 +32,24 @@ def api(declarations: pathlib.Path) -> str:
     places = dict(starts)
     sections = []
     for name in DECLARATIONS:
-        body, _, _ = text[places[name] : ends[name]].partition("\n}\n")
-        body = body if body.startswith("export type") and "{" not in body else body.rstrip() + "\n}"
+        body = text[places[name] : ends[name]]
         if body.startswith("export type"):
-            body = body[: body.index(";") + 1]
+            body = body[: _end_of_statement(body)]
+        else:
+            body = body.partition("\n}\n")[0].rstrip() + "\n}"
         body = re.sub(r"^export (declare )?", "", body)
         sections.append(f"### {name}\n\n{_comment_before(text, places[name])}```ts\n{body}\n```\n")
     return "\n".join(sections)
+
+
+def _end_of_statement(text: str) -> int:
+    """Where the first statement ends: after a `;` that is in no comment, string or brackets."""
+    depth = 0
+    for token in re.finditer(r"/\*.*?\*/|//[^\n]*|'[^'\n]*'|[{}();]", text, re.DOTALL):
+        depth += {"{": 1, "(": 1, "}": -1, ")": -1}.get(token[0], 0)
+        if token[0] == ";" and depth == 0:
+            return token.end()
+    raise ValueError(f"a declaration that does not end: {text[:80]}")
 
 
 def _comment_before(text: str, at: int) -> str:
