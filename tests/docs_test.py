@@ -36,25 +36,46 @@ def test_links_lead_somewhere(document):
             assert anchor in anchors(path.read_text(encoding="utf8")), f"{target}: no such heading"
 
 
+def commits_that_are_shown() -> list[tuple[str, str]]:
+    shown = re.compile(r"""git log --grep[ =](['"])(.+?)\1""")
+    texts = {path: path.read_text(encoding="utf8") for path in DOCUMENTS}
+    return [(str(path.relative_to(ROOT)), words) for path, text in texts.items() for _, words in shown.findall(text)]
+
+
+@pytest.mark.parametrize(("document", "words"), commits_that_are_shown())
+def test_commits_that_are_shown_are_found(document, words):
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    if git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+        pytest.skip("the history is not there: this is a shallow clone, or none")
+    assert git("log", "--max-count=1", "--format=%h", "--grep", words).stdout, f"{document}: no commit has these words"
+
+
 def snippets(document: pathlib.Path, *languages: str) -> list[str]:
     return [body for language, body in FENCED.findall(document.read_text(encoding="utf8")) if language in languages]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where a reader stands: a model, its module in the folder and in web/, and the npm package webgpu."""
+def converted(tmp_path_factory):
+    """A model, its module beside it, and the npm package webgpu."""
     source = MODELS / "ppocr-cls.onnx"
     if not source.is_file():
         pytest.skip("the model is not there")
     path = tmp_path_factory.mktemp("docs")
     shutil.copy(source, path / "model.onnx")
-    (path / "web").mkdir()
     (path / "node_modules").symlink_to(ROOT / "node_modules")
     (path / "package.json").write_text('{"type": "module"}')
     (path / "program").mkdir()
     (path / "program" / "subbyte").symlink_to(SUBBYTE)
     run("convert", "model.onnx", "--output", "model.webgpu.js", "--no-check", cwd=path)
     return path
+
+
+@pytest.fixture
+def folder(converted, tmp_path):
+    """Where a reader of one document stands: other folders are there where its own commands made them."""
+    return shutil.copytree(converted, tmp_path / "reader", symlinks=True)
 
 
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.stem)
@@ -70,8 +91,7 @@ def test_commands_run(document, folder):
 
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.stem)
 def test_snippets_run_in_node(document, folder):
-    if not (folder / "web" / "model.webgpu.js").exists():
-        run("convert", "model.onnx", "--output", "web/model.webgpu.js", "--no-check", cwd=folder)
+    run("convert", "model.onnx", "--output", "web/", "--no-check", cwd=folder)
     for i, body in enumerate(snippets(document, "js")):
         script = folder / f"{document.stem}-{i}.mjs"
         script.write_text(body, encoding="utf8")

@@ -104,12 +104,11 @@ const std::vector<std::pair<std::string, std::string>> kLoggingExclusive = {
 
 VerbRow convert_verb(CommandLine& line) {
   ConvertOptions& o = line.convert;
-  VerbRow verb{
-      .name = "convert",
-      .summary = "Convert a model to a WebGPU module (or to ONNX, as it was quantized)",
-      .example = "subbyte convert model.onnx --precision 4bit --output web/model.webgpu.js",
-      .exclusive = {{"FILE", "--source"}, {"--no-check", "--check"}},
-      .needs = {{{"FILE", "--source"}, "convert needs a model: FILE or --source FILE"}}};
+  VerbRow verb{.name = "convert",
+               .summary = "Convert a model to a WebGPU module (or to ONNX, as it was quantized)",
+               .example = "subbyte convert model.onnx --precision 4bit --output web/",
+               .exclusive = {{"FILE", "--source"}, {"--no-check", "--check"}},
+               .needs = {{{"FILE", "--source"}, "convert needs a model: FILE or --source FILE"}}};
   verb.options = {
       file("FILE", &o.sources, "The model, an .onnx file; several are converted one by one"),
       file("--source", &o.sources, "The same, by name"),
