@@ -37,7 +37,7 @@ def convert(
     source: Path,
     output: Optional[Path] = None,
     *,
-    precision: str = "8bit",
+    precision: Optional[str] = None,
     target_format: str = "webgpu",
     mixed_precision: Union[Path, Mapping[str, Any], None] = None,
     calibration: Union[Samples, bool] = True,
@@ -55,13 +55,24 @@ def convert(
 ) -> Conversion:
     """Converts an ONNX model to a WebGPU module, or to plain ONNX as it was quantized.
 
-    `output` is by default a name beside the source. `mixed_precision` is a file of rules, or the rules themselves.
-    `calibration` is True for inputs that the program makes, False for none (weights are rounded as they are), or samples
-    of yours. Raises SubbyteError; warns with SubbyteWarning where the precision ruins the model.
+    `output` is by default a name beside the source; of a folder (one that is there, or with / at its end, which is made
+    if missing) a name in it. `mixed_precision` is a file of rules, or the rules themselves. `precision` is by default that
+    of the rules, or "8bit". `calibration` is True for inputs that the program makes, False for none (weights are rounded
+    as they are), or samples of yours. Raises SubbyteError; warns with SubbyteWarning where the precision ruins the model.
     """
-    target = _output(source, output, precision, target_format)
-    arguments = ["convert", _path(source), "--output", _path(target), "--precision", precision]
-    arguments += ["--target-format", target_format, "--activations", activations, "--effort", effort]
+    name = _default_name(source, target_format, precision, mixed_precision)
+    arguments = ["convert", _path(source), "--target-format", target_format]
+    arguments += ["--activations", activations, "--effort", effort]
+    if output is None:
+        target = pathlib.Path(os.path.dirname(source), name)
+    elif (folder := _folder(output)) is not None:
+        target = pathlib.Path(folder, name)
+        arguments += ["--output", _path(folder)]
+    else:
+        target = pathlib.Path(output)
+        arguments += ["--output", _path(output)]
+    if precision is not None:
+        arguments += ["--precision", precision]
     arguments += _fixed(dims, inputs) + _named("--rename", renames)
     if model_type is not None:
         arguments += ["--model-type", model_type]
@@ -187,12 +198,40 @@ def _path(path: Path) -> str:
     return f"./{text}" if text.startswith("-") else text
 
 
-def _output(source: Path, output: Optional[Path], precision: str, target_format: str) -> pathlib.Path:
-    if output is not None:
-        return pathlib.Path(output)
-    path = pathlib.Path(source)
-    stem = path.name[: -len(".onnx")] if path.name.endswith(".onnx") else path.name
-    return path.with_name(f"{stem}.webgpu.js" if target_format == "webgpu" else f"{stem}.{precision}.onnx")
+def _folder(output: Path) -> Optional[str]:
+    """Of a folder its name as the program takes it, with / at its end; None of a file."""
+    text = os.fspath(output)
+    if text.endswith(("/", os.sep)):
+        return text[:-1] + "/"
+    return text + "/" if text and os.path.isdir(text) else None
+
+
+#: Other words that --precision takes. Rules have none for theirs.
+_OTHER_WORDS = {"int4": "4bit", "int3": "3bit", "int2": "2bit", "fp16": "float16", "fp32": "float32"}
+
+
+def _default_name(
+    source: Path, target_format: str, precision: Optional[str], rules: Union[Path, Mapping[str, Any], None]
+) -> str:
+    """The name that the program gives a file where it is given none (src/cli/convert.cc)."""
+    name = os.path.basename(os.fspath(source))
+    stem = name.rpartition(".")[0] or name
+    if target_format == "webgpu":
+        return f"{stem}.webgpu.js"
+    if precision is None:
+        precision = _precision_of(rules)
+    return f"{stem}.{_OTHER_WORDS.get(precision, precision)}.onnx"
+
+
+def _precision_of(rules: Union[Path, Mapping[str, Any], None]) -> str:
+    """What rules say of all that they do not name; what is wrong with them is told by the program."""
+    if rules is not None and not isinstance(rules, Mapping):
+        try:
+            rules = json.loads(pathlib.Path(rules).read_text(encoding="utf8"))
+        except (OSError, ValueError):
+            rules = None
+    said = rules.get("precision") if isinstance(rules, Mapping) else None
+    return said if isinstance(said, str) else "8bit"
 
 
 def _made(kind: Any, told: dict[str, Any]) -> Any:

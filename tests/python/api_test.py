@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from harness import ROOT, SUBBYTE
+from harness import ROOT, SUBBYTE, run
 
 sys.path.insert(0, str(ROOT / "python"))
 import subbyte  # noqa: E402
@@ -84,6 +84,56 @@ def test_onnx_rules_names_and_fixed_sizes(model, tmp_path):
     assert (done.manifest, done.files) == (None, [tmp_path / "q.onnx"])
     (port,) = onnx.load(str(done.output)).graph.input
     assert port.name == "features" and port.type.tensor_type.shape.dim[0].dim_value == 2
+
+
+NAMED = [(name, "onnx", None, None) for name in ("m.onnx", "a.b.onnx", "model", "m.pb", ".onnx", "-m.onnx")]
+NAMED += [("m.onnx", "onnx", word, None) for word in ("int8", "int4", "int3", "int2", "fp16", "fp32", "mixed")]
+NAMED += [("m.onnx", "onnx", None, {"precision": "3bit"}), ("m.onnx", "onnx", "fp16", {"precision": "3bit"})]
+NAMED += [("a.b.onnx", "webgpu", None, None), ("m.pb", "webgpu", "4bit", None)]
+
+
+@pytest.mark.parametrize(("name", "target_format", "precision", "rules"), NAMED, ids=str)
+def test_files_have_the_names_that_the_program_gives_them(
+    model, tmp_path, monkeypatch, name, target_format, precision, rules
+):
+    for folder in ("program", "package"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(model.read_bytes())
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+    options = ["--precision", precision] if precision else []
+    options += ["--mixed-precision-config", "../rules.json"] if rules else []
+    run("convert", f"./{name}", "--no-check", "--target-format", target_format, *options, cwd=tmp_path / "program")
+    monkeypatch.chdir(tmp_path / "package")
+    options = {"target_format": target_format, "precision": precision, "calibration": False, "check": False}
+    done = subbyte.convert(name, mixed_precision="../rules.json" if rules else None, **options)
+    written = [{path.name: path.read_bytes() for path in (tmp_path / one).iterdir()} for one in ("program", "package")]
+    assert written[0] == written[1] and {path.name for path in done.files} == set(written[0]) - {name}
+    done = subbyte.convert(name, "new/folder/", mixed_precision=rules, **options)
+    assert done.output.parent == pathlib.Path("new/folder")
+    assert {path.name for path in done.output.parent.iterdir()} == set(written[0]) - {name}
+
+
+def test_an_output_that_is_a_folder_takes_the_default_name(model, tmp_path):
+    made = subbyte.convert(model, f"{tmp_path}/web/", calibration=False, check=False)
+    assert made.output == tmp_path / "web" / "m.webgpu.js" and all(path.is_file() for path in made.files)
+    there = subbyte.convert(model, tmp_path / "web", calibration=False, check=False)
+    assert (there.output, there.files) == (made.output, made.files)
+    for source, output in [(model, ""), ("", None), (model.parent, None)]:
+        with pytest.raises(subbyte.SubbyteError):
+            subbyte.convert(source, output)
+
+
+def test_the_precision_of_a_mixed_precision_file_is_obeyed(model, tmp_path):
+    chosen = subbyte.quantize(model, tmp_path / "widths.json", target_bits=4.5, effort="fast")
+    options = {"mixed_precision": chosen.path, "calibration": False, "check": False}
+    done = subbyte.convert(model, tmp_path / "package.webgpu.js", **options)
+    line = ["convert", model, "--output", tmp_path / "program.webgpu.js", "--no-check"]
+    run(*line, "--mixed-precision-config", chosen.path)
+    manifest = json.loads((tmp_path / "program.webgpu.json").read_text())
+    assert done.manifest["precision"] == manifest["precision"] == "mixed"
+    assert done.manifest["weights"] == manifest["weights"]
+    given = subbyte.convert(model, tmp_path / "given.webgpu.js", precision="2bit", **options)
+    assert given.manifest["precision"] == "2bit", "what is said goes before what the file says"
 
 
 def test_inspect(model):
