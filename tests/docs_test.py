@@ -36,6 +36,14 @@ def test_links_lead_somewhere(document):
             assert anchor in anchors(path.read_text(encoding="utf8")), f"{target}: no such heading"
 
 
+def test_the_interface_lists_every_error_code():
+    def codes(text: str) -> list[str]:
+        return re.findall(r"^  \| '([a-z-]+)'", text[text.index("type ErrorCode =") :], re.MULTILINE)
+
+    declared = codes((ROOT / "runtime" / "module.d.ts").read_text(encoding="utf8"))
+    assert "internal" in declared and codes((ROOT / "docs" / "api.md").read_text(encoding="utf8")) == declared
+
+
 def commits_that_are_shown() -> list[tuple[str, str]]:
     shown = re.compile(r"""git log --grep[ =](['"])(.+?)\1""")
     texts = {path: path.read_text(encoding="utf8") for path in DOCUMENTS}
