@@ -1,16 +1,12 @@
 // The compiler, from the npm package: it runs in a worker. One job at a time; a job that is cancelled ends its worker.
+import { progressOf } from './stages.js';
 import { convert, inspect } from './subbyte/lib/browser.js';
 
-const stages = {
-  calibrating: 'Calibrating',
-  weights: 'Packing the weights',
-  checking: 'Comparing with the model',
-};
 let current = null;
 
 /**
- * Runs `inspect` or `convert` on files: the model, and those that it keeps its weights in. `onProgress` gets { share,
- * text }. Resolves to what the package's function does. Rejects with the compiler's own message, or with a DOMException
+ * Runs `inspect` or `convert` on files: the model, and those that it keeps its weights in. `onProgress` gets what
+ * `progressOf` makes. Resolves to what the package's function does. Rejects with the compiler's own message, or with a DOMException
  * named AbortError where the job was cancelled.
  */
 export async function compile(verb, { files, options = {}, onProgress = () => {} }) {
@@ -23,8 +19,7 @@ export async function compile(verb, { files, options = {}, onProgress = () => {}
       ...options,
       data: Object.fromEntries(others.map((file) => [file.name, file])),
       signal: job.signal,
-      onProgress: ({ stage, done, count }) =>
-        onProgress({ share: done / count, text: `${stages[stage] ?? stage}: ${done} of ${count}` }),
+      onProgress: (told) => onProgress(progressOf(told)),
     });
   } catch (error) {
     job.signal.throwIfAborted();

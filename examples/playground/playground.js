@@ -69,7 +69,8 @@ async function convert(precision) {
   for (const id of ['result', 'run']) element(id).hidden = true;
   await guarded('Converting', async (onProgress) => {
     const began = performance.now();
-    const options = { precision, effort: 'fast' };
+    // The package's effort in a page is fast.
+    const options = { precision };
     const made = await compile('convert', { files, options, onProgress });
     if (source !== files) return;
     showResult({ ...made, seconds: (performance.now() - began) / 1e3 });

@@ -14,6 +14,7 @@ const pages = [
   'model_view.js',
   'result_view.js',
   'run_view.js',
+  'stages.js',
   'values.js',
 ];
 

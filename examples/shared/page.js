@@ -46,11 +46,12 @@ export function runsOnCpu({ info, isFallbackAdapter }) {
   );
 }
 
-/** The bar and the line below it, in the element #loading. */
+/** The bar and the line below it, in the element #loading; a share of null is a bar of what has no length. */
 export function progress(share, text) {
   element('loading').hidden = false;
   element('loading').classList.remove('failed');
-  element('progress').value = share;
+  if (share === null) element('progress').removeAttribute('value');
+  else element('progress').value = share;
   element('status').textContent = text;
 }
 

@@ -15,11 +15,31 @@ export interface Job {
   inputs: { name: string; content: Uint8Array | Blob }[];
 }
 
+/** What convert and inspect tell that they do, as the program calls it. Not every conversion does all, and it may do one again. */
+export const stages = [
+  'reading',
+  'passes',
+  'weights',
+  'reading weights',
+  'measuring',
+  'calibrating',
+  'checking',
+  'fusion',
+  'lowering',
+  'packing',
+  'quantizing',
+  'writing',
+] as const;
+
+export type Stage = (typeof stages)[number];
+
 export interface Progress {
-  /** What is being done: "weights", "checking". */
-  stage: string;
+  stage: Stage;
   done: number;
+  /** 0 where the stage begins, or says nothing of its length. */
   count: number;
+  /** What `done` and `count` count. */
+  unit: 'pieces' | 'bytes';
 }
 
 export interface Outcome {
@@ -95,40 +115,51 @@ export function runJob(job: Job, host: Host): Outcome {
     stdout: host.stdout ?? stdout,
     stderr: host.stderr ?? stderr,
   });
-  const instance = new WebAssembly.Instance(job.module, {
-    wasi_snapshot_preview1: wasi.imports(job.module),
-    subbyte: {
-      progress: (pointer: number, length: number, done: number, count: number) =>
-        host.progress({ stage: wasi.text(pointer, length), done: done >>> 0, count: count >>> 0 }),
-    },
-  });
-  const status = runToEnd(() => wasi.run(instance));
-  return {
-    status,
-    stdout: stdout.text(),
-    stderr: stderr.text(),
-    files: memory.written(),
-    filesRead: [...(host.filesRead ?? [])],
+  const progress = (
+    name: number,
+    length: number,
+    done: number,
+    count: number,
+    areBytes: number,
+  ) => {
+    const stage = wasi.text(name, length) as Stage;
+    host.progress({ stage, done, count, unit: areBytes ? 'bytes' : 'pieces' });
   };
+  const imports = { wasi_snapshot_preview1: wasi.imports(job.module), subbyte: { progress } };
+  try {
+    const status = wasi.run(new WebAssembly.Instance(job.module, imports));
+    return {
+      status,
+      stdout: stdout.text(),
+      stderr: stderr.text(),
+      files: memory.written(),
+      filesRead: [...(host.filesRead ?? [])],
+    };
+  } catch (error) {
+    const why = fault(error);
+    throw why === undefined ? error : new Error(why, { cause: error });
+  }
 }
 
-function runToEnd(run: () => number): number {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof RangeError)
-      throw new Error('the model nests deeper than the stack of this JavaScript engine', {
-        cause: error,
-      });
-    if (error instanceof WebAssembly.RuntimeError)
-      throw new Error(`the program stopped at a fault of its own (${error.message})`, {
-        cause: error,
-      });
-    throw error;
-  }
+/** Why a run did not end as programs do; undefined of errors that say so themselves. */
+export function fault(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { message } = error;
+  // RangeError in V8 and JavaScriptCore, InternalError in SpiderMonkey.
+  if (/call stack|too much recursion/i.test(message))
+    return `the model nests deeper than the stack of this JavaScript engine (${message})`;
+  if (error instanceof RangeError)
+    return `the model, or what is made of it, needs more memory than there is (${message})`;
+  if (error instanceof WebAssembly.RuntimeError)
+    return `the program stopped at a fault of its own (${message})`;
+  return undefined;
 }
 
 /** What goes between the page and the worker. */
 export type ToWorker = { job: Job };
 export type FromWorker =
-  { progress: Progress } | { temporary: string } | { outcome: Outcome } | { failure: string };
+  | { progress: Progress }
+  | { temporary: string }
+  | { folder: string }
+  | { outcome: Outcome }
+  | { failure: string };

@@ -1,6 +1,7 @@
 // What a conversion tells, to the log.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "cli/host.h"
@@ -12,13 +13,17 @@ namespace subbyte {
 class LogObserver final : public Observer {
  public:
   explicit LogObserver(Log& log) : log_(log) {}
-  void stage(std::string_view name) override { log_.phase(name); }
+  void stage(std::string_view name) override {
+    tell_host(name, 0, 0, ProgressUnit::pieces);
+    log_.phase(name);
+  }
   void progress(std::string_view what, std::size_t done, std::size_t count) override {
-    tell_host(what, done, count);
-    log_.pieces(what, static_cast<std::int64_t>(done), static_cast<std::int64_t>(count));
+    const auto pieces = static_cast<std::int64_t>(done), all = static_cast<std::int64_t>(count);
+    tell_host(what, pieces, all, ProgressUnit::pieces);
+    log_.pieces(what, pieces, all);
   }
   void progress_bytes(std::string_view what, std::int64_t done, std::int64_t count) override {
-    tell_host(what, static_cast<std::size_t>(done), static_cast<std::size_t>(count));
+    tell_host(what, done, count, ProgressUnit::bytes);
     log_.bytes(what, done, count);
   }
   void warning(const std::string& text) override { log_.say(LogLevel::warning, text); }
