@@ -29,6 +29,21 @@ declare module '*?subbyte&precision=3bit' {
 declare module '*?subbyte&precision=2bit' {
   export * from 'subbyte/module';
 }
+declare module '*?subbyte&precision=fp32' {
+  export * from 'subbyte/module';
+}
+declare module '*?subbyte&precision=fp16' {
+  export * from 'subbyte/module';
+}
+declare module '*?subbyte&precision=int4' {
+  export * from 'subbyte/module';
+}
+declare module '*?subbyte&precision=int3' {
+  export * from 'subbyte/module';
+}
+declare module '*?subbyte&precision=int2' {
+  export * from 'subbyte/module';
+}
 declare module '*?subbyte&precision=mixed' {
   export * from 'subbyte/module';
 }

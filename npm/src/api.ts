@@ -3,12 +3,23 @@ import { type Job, memoryFolder, type Outcome, type Progress } from './job.js';
 import {
   type ConvertOptions,
   convertArguments,
+  type Effort,
   type FixedOptions,
   inspectArguments,
+  manifestPath,
+  withEffort,
+  writesOnnx,
 } from './options.js';
 
-export type { ConvertOptions, FixedOptions, MixedPrecision, Precision } from './options.js';
-export type { Progress } from './job.js';
+export type {
+  ConvertOptions,
+  Effort,
+  FixedOptions,
+  MixedPrecision,
+  Precision,
+  TensorPrecision,
+} from './options.js';
+export type { Progress, Stage } from './job.js';
 
 /** What failed: the command line ("usage"), the model or the work ("failed"), or an AbortSignal ("aborted"). */
 export type ErrorCode = 'usage' | 'failed' | 'aborted';
@@ -47,9 +58,12 @@ export interface RunOptions {
 }
 
 export interface ConvertRunOptions extends ConvertOptions, RunOptions {
-  /** In Node: the file to write, such as "web/model.webgpu.js", and all that belongs to it beside it, whole or not at all. */
+  /**
+   * In Node: the file to write, such as "web/model.webgpu.js", or a folder with / at its end, which is made if missing.
+   * All that belongs to it comes beside it, whole or not at all.
+   */
   output?: string;
-  /** Of the module that is handed back; by default after the model's. */
+  /** Where there is no `output`: the name of what is handed back; by default after the model's. */
   outputName?: string;
 }
 
@@ -90,6 +104,8 @@ export interface Engine {
   run(job: Omit<Job, 'module' | 'environment'>, options: RunOptions): Promise<Outcome>;
   /** Where a path names a file: how the program calls it. */
   path?(path: string): string;
+  /** Where the options name none. */
+  effort?: Effort;
   readJson?(path: string): Promise<Manifest>;
 }
 
@@ -146,13 +162,21 @@ async function prepare(
   }
   const named = 'name' in source && typeof source.name === 'string' ? source.name : undefined;
   const name = baseName(options.name ?? named ?? 'model.onnx') || 'model.onnx';
+  if (inputs.some((input) => input.name === name))
+    throw new SubbyteError('usage', `data: '${name}' is the model's own name`);
   inputs.push({ name, content: await contentOf(source) });
   return { path: `${memoryFolder}/${name}`, name, inputs };
 }
 
+/** In `memoryFolder`. No model, data or output can be called so, for theirs are names without a backslash. */
+const rulesName = 'options\\mixedPrecision';
+
 /** What the program says, with the names that its caller knows. */
 function told(text: string): string {
-  return text.replaceAll(memoryFolder + '/', '').trimEnd();
+  return text
+    .replace(/--mixed-precision-config '[^']*mixedPrecision'/g, 'mixedPrecision')
+    .replaceAll(memoryFolder + '/', '')
+    .trimEnd();
 }
 
 function messages(stderr: string, level: 'error' | 'warning'): string[] {
@@ -189,52 +213,90 @@ function fileOf({ name, pieces }: Outcome['files'][number]): File {
   return new File(pieces as BlobPart[], name, { type });
 }
 
-export async function convertWith(
+/** Where the program is to write: a name of the caller's, or a folder in which it names the file itself. */
+function outputOf(engine: Engine, { output, outputName }: ConvertRunOptions): string {
+  if (output !== undefined && outputName !== undefined)
+    throw new SubbyteError(
+      'usage',
+      'outputName: `output` already says where the result goes; leave one of the two out',
+    );
+  if (output !== undefined) {
+    if (engine.path) return engine.path(output);
+    throw new SubbyteError('usage', 'output: a browser writes no file; take those of the result');
+  }
+  if (outputName !== undefined && (outputName === '' || baseName(outputName) !== outputName))
+    throw new SubbyteError('usage', `outputName: '${outputName}' is not the name of a file`);
+  return `${memoryFolder}/${outputName ?? ''}`;
+}
+
+/** What is handed back, the module or the ONNX file first. */
+function inOrder(files: File[], onnx: boolean): File[] {
+  const isFirst = ({ name }: File) => (onnx ? /\.onnx$/ : /\.m?js$/).test(name);
+  return files.sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
+}
+
+/** What is thrown by whatever, as the error that callers are promised. */
+async function promised<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SubbyteError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new SubbyteError('failed', message, { cause: error });
+  }
+}
+
+async function convertModel(
   engine: Engine,
   source: ModelSource,
   options: ConvertRunOptions,
 ): Promise<ConvertResult> {
+  const output = outputOf(engine, options);
   const model = await prepare(engine, source, options);
-  const onnx = options.targetFormat === 'onnx';
-  const name =
-    options.outputName ??
-    model.name.replace(/\.onnx$/, '') + (onnx ? '.quantized.onnx' : '.webgpu.js');
-  if (options.output !== undefined && !engine.path)
-    throw new SubbyteError('usage', 'output: a browser writes no file; take those of the result');
-  const output =
-    options.output !== undefined ? engine.path!(options.output) : `${memoryFolder}/${name}`;
-  const args = ['convert', model.path, '--output', output, '--log-level', 'warning'];
+  let args = ['convert', model.path, '--output', output, '--log-level', 'warning'];
   if (options.mixedPrecision) {
     const text = JSON.stringify(options.mixedPrecision);
-    model.inputs.push({ name: 'mixed.json', content: new TextEncoder().encode(text) });
-    args.push('--mixed-precision-config', `${memoryFolder}/mixed.json`);
+    model.inputs.push({ name: rulesName, content: new TextEncoder().encode(text) });
+    args.push('--mixed-precision-config', `${memoryFolder}/${rulesName}`);
   }
   args.push(...convertArguments(options));
+  if (engine.effort) args = withEffort(args, engine.effort);
+  const onnx = writesOnnx(args);
   const outcome = check(await engine.run({ args, inputs: model.inputs }, options));
-  const files = outcome.files.map(fileOf);
-  files.sort((a, b) => Number(b.name === name) - Number(a.name === name));
   const result: ConvertResult = {
-    files,
+    files: inOrder(outcome.files.map(fileOf), onnx),
     summary: told(outcome.stdout),
     warnings: messages(outcome.stderr, 'warning'),
     filesRead: outcome.filesRead,
   };
   if (onnx) return result;
-  const manifestName = name.replace(/\.m?js$/, '.json');
-  const manifest = files.find((file) => file.name === manifestName);
-  result.manifest = manifest
-    ? (JSON.parse(await manifest.text()) as Manifest)
-    : await engine.readJson!(options.output!.replace(/\.m?js$/, '.json'));
+  if (options.output !== undefined) {
+    result.manifest = await engine.readJson!(manifestPath(options.output, model.name));
+  } else {
+    const name = manifestPath(result.files[0]!.name, model.name);
+    const manifest = result.files.find((file) => file.name === name)!;
+    result.manifest = JSON.parse(await manifest.text()) as Manifest;
+  }
   return result;
 }
 
-export async function inspectWith(
+export function convertWith(
+  engine: Engine,
+  source: ModelSource,
+  options: ConvertRunOptions,
+): Promise<ConvertResult> {
+  return promised(() => convertModel(engine, source, options));
+}
+
+export function inspectWith(
   engine: Engine,
   source: ModelSource,
   options: FixedOptions & RunOptions,
 ): Promise<Inspection> {
-  const model = await prepare(engine, source, options);
-  const args = ['inspect', model.path, ...inspectArguments(options)];
-  const outcome = check(await engine.run({ args, inputs: model.inputs }, options));
-  return JSON.parse(told(outcome.stdout)) as Inspection;
+  return promised(async () => {
+    const model = await prepare(engine, source, options);
+    const args = ['inspect', model.path, ...inspectArguments(options)];
+    const outcome = check(await engine.run({ args, inputs: model.inputs }, options));
+    return JSON.parse(told(outcome.stdout)) as Inspection;
+  });
 }

@@ -42,8 +42,9 @@ function aborted(signal: AbortSignal): SubbyteError {
 function runInWorker(job: Job, options: RunOptions): Promise<Outcome> {
   const worker = new Worker(new URL('./browser_worker.js', import.meta.url), { type: 'module' });
   const { signal, onProgress } = options;
+  let abort = () => {};
   return new Promise<Outcome>((resolve, reject) => {
-    const abort = () => reject(aborted(signal!));
+    abort = () => reject(aborted(signal!));
     signal?.addEventListener('abort', abort);
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if ('progress' in data) onProgress?.(data.progress);
@@ -53,7 +54,10 @@ function runInWorker(job: Job, options: RunOptions): Promise<Outcome> {
     worker.onerror = (event) =>
       reject(new SubbyteError('failed', `the worker did not run: ${event.message}`));
     worker.postMessage({ job });
-  }).finally(() => worker.terminate());
+  }).finally(() => {
+    worker.terminate();
+    signal?.removeEventListener('abort', abort);
+  });
 }
 
 async function run(
@@ -70,14 +74,11 @@ async function run(
       content: content instanceof Blob ? new Uint8Array(await content.arrayBuffer()) : content,
     })),
   );
-  try {
-    return runJob({ ...job, inputs }, browserHost(options.onProgress ?? (() => {})));
-  } catch (error) {
-    throw new SubbyteError('failed', (error as Error).message, { cause: error });
-  }
+  return runJob({ ...job, inputs }, browserHost(options.onProgress ?? (() => {})));
 }
 
-const engine: Engine = { run };
+// Who waits for a page would rather have it sooner.
+const engine: Engine = { run, effort: 'fast' };
 
 /** Converts a model; nothing leaves the machine. Rejects with SubbyteError. */
 export function convert(

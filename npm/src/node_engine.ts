@@ -23,12 +23,30 @@ export interface Running {
   end(): Promise<boolean>;
 }
 
-function removeAll(paths: Iterable<string>): void {
-  for (const path of paths) fs.rmSync(path, { force: true });
+/** What a run that does not end leaves on the disk. */
+export class Leftovers {
+  private readonly files = new Set<string>();
+  private readonly folders = new Set<string>();
+
+  note(message: FromWorker): void {
+    if ('temporary' in message) this.files.add(message.temporary);
+    if ('folder' in message) this.folders.add(message.folder);
+  }
+  /** Removes the files, and then those of the folders that are empty, the innermost first. */
+  remove(): void {
+    for (const path of this.files) fs.rmSync(path, { force: true });
+    for (const path of [...this.folders].reverse()) {
+      try {
+        fs.rmdirSync(path);
+      } catch {
+        // Something else has come into it, or it was never made.
+      }
+    }
+  }
 }
 
 export function startWorker(job: NodeJob, onProgress?: (progress: Progress) => void): Running {
-  const temporaries = new Set<string>();
+  const leftovers = new Leftovers();
   const worker = new Worker(new URL('./node_worker.js', import.meta.url), {
     workerData: job,
     // Graphs that nest deeply take more than the 4 MB of a thread of Node.
@@ -37,7 +55,7 @@ export function startWorker(job: NodeJob, onProgress?: (progress: Progress) => v
   const outcome = new Promise<Outcome>((resolve, reject) => {
     worker.on('message', (message: FromWorker) => {
       if ('progress' in message) onProgress?.(message.progress);
-      if ('temporary' in message) temporaries.add(message.temporary);
+      leftovers.note(message);
       if ('outcome' in message) resolve(message.outcome);
       if ('failure' in message) reject(new SubbyteError('failed', message.failure));
     });
@@ -46,14 +64,14 @@ export function startWorker(job: NodeJob, onProgress?: (progress: Progress) => v
       reject(new SubbyteError('failed', `the worker ended with status ${status}`)),
     );
   });
-  outcome.catch(() => removeAll(temporaries));
+  outcome.catch(() => leftovers.remove());
   return {
     outcome,
     async end() {
       const before = Atomics.compareExchange(job.state, 0, states.works, states.ends);
       if (before === states.commits) return false;
       await worker.terminate();
-      removeAll(temporaries);
+      leftovers.remove();
       return true;
     },
   };
@@ -89,6 +107,20 @@ function aborted(signal: AbortSignal): SubbyteError {
   return new SubbyteError('aborted', 'the conversion was aborted', { cause: signal.reason });
 }
 
+function runHere(job: NodeJob, onProgress?: (progress: Progress) => void): Outcome {
+  const leftovers = new Leftovers();
+  const host = nodeHost(job, (message) => {
+    leftovers.note(message);
+    if ('progress' in message) onProgress?.(message.progress);
+  });
+  try {
+    return runJob(job, host);
+  } catch (error) {
+    leftovers.remove();
+    throw error;
+  }
+}
+
 async function run(
   work: Omit<Job, 'module' | 'environment'>,
   options: RunOptions,
@@ -96,12 +128,7 @@ async function run(
   const { signal, onProgress } = options;
   const job = await nodeJob(work, false);
   if (signal?.aborted) throw aborted(signal);
-  if (options.worker === false) {
-    const host = nodeHost(job, (message) => {
-      if ('progress' in message) onProgress?.(message.progress);
-    });
-    return runJob(job, host);
-  }
+  if (options.worker === false) return runHere(job, onProgress);
   const running = startWorker(job, onProgress);
   if (!signal) return running.outcome;
   return new Promise<Outcome>((resolve, reject) => {

@@ -108,6 +108,8 @@ export interface DiskObserver {
   read(path: string): void;
   /** A file that must not stay where the program does not end. */
   temporary(path: string): void;
+  /** A folder that is about to be made, which must not stay empty there. */
+  folder(path: string): void;
   /** Called before anything is put in its place; does not return where that must not happen any more. */
   commit(): void;
 }
@@ -159,7 +161,10 @@ export class NodeFiles implements Files {
     asFileErrors(() => fs.unlinkSync(systemPath(name)));
   }
   makeFolder(name: string): void {
-    asFileErrors(() => fs.mkdirSync(systemPath(name)));
+    const target = systemPath(name);
+    // What is there already is somebody else's.
+    if (!fs.existsSync(target)) this.observer?.folder(target);
+    asFileErrors(() => fs.mkdirSync(target));
   }
   removeFolder(name: string): void {
     asFileErrors(() => fs.rmdirSync(systemPath(name)));

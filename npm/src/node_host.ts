@@ -26,6 +26,7 @@ export function nodeHost(job: NodeJob, tell: (message: FromWorker) => void): Hos
   const files = new NodeFiles({
     read: (path) => void filesRead.add(path),
     temporary: (path) => tell({ temporary: path }),
+    folder: (path) => tell({ folder: path }),
     commit() {
       const before = Atomics.compareExchange(job.state, 0, states.works, states.commits);
       // The thread is about to be ended.

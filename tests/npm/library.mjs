@@ -5,16 +5,17 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const made = join(root, 'build', 'npm-test');
+export const made = join(root, 'build', 'npm-test');
+/** TypeScript's. */
+export const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 
 let compiled = false;
 
 function compile() {
   mkdirSync(made, { recursive: true });
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   execFileSync(
     process.execPath,
-    [tsc, '-p', join(root, 'npm', 'tsconfig.json'), '--outDir', join(made, 'lib')],
+    [compiler, '-p', join(root, 'npm', 'tsconfig.json'), '--outDir', join(made, 'lib')],
     { stdio: 'inherit' },
   );
   copyFileSync(join(root, 'npm', 'package.json'), join(made, 'package.json'));

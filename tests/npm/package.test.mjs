@@ -165,8 +165,35 @@ test(
       );
       assert.deepEqual(manifest, written.manifest);
       assert.match(summary, /^'m\.webgpu\.js': .* bits a weight/);
-      assert.ok(progress.length > 0 && progress.every(({ done, count }) => done <= count));
+      assert.ok(progress.every(({ done, count }) => done <= count));
+      const units = Object.fromEntries(progress.map(({ stage, unit }) => [stage, unit]));
+      const { reading, lowering, quantizing, writing } = units;
+      assert.deepEqual(
+        { reading, lowering, quantizing, writing },
+        { reading: 'pieces', lowering: 'pieces', quantizing: 'bytes', writing: 'pieces' },
+      );
     }
+  },
+);
+
+test(
+  'a folder is made, and what comes into it is called as the program calls it',
+  { skip },
+  async () => {
+    const to = path.join(inFolder('by-folder'), 'a', 'b') + '/';
+    const { manifest } = await subbyte.convert(classifier, { ...quickly, output: to });
+    assert.equal(manifest.module.name, 'ppocr-cls.webgpu.js');
+    const onnx = { ...quickly, precision: 'int4', targetFormat: 'onnx' };
+    await subbyte.convert(classifier, { ...onnx, output: to });
+    assert.ok(fs.existsSync(to + 'ppocr-cls.4bit.onnx'));
+    const { files } = await subbyte.convert(fs.readFileSync(classifier), {
+      ...onnx,
+      name: 'm.onnx',
+    });
+    assert.deepEqual(
+      files.map(({ name }) => name),
+      ['m.4bit.onnx'],
+    );
   },
 );
 
@@ -200,9 +227,9 @@ test('an aborted conversion leaves nothing', { skip }, async () => {
   const to = inFolder('aborted');
   const controller = new AbortController();
   const promise = subbyte.convert(path.join(models, 'ppocr-det.onnx'), {
-    output: path.join(to, 'm.webgpu.js'),
+    output: path.join(to, 'new', 'deeper') + '/',
     signal: controller.signal,
-    onProgress: () => controller.abort(),
+    onProgress: ({ stage }) => stage === 'weights' && controller.abort(),
   });
   await assert.rejects(promise, (error) => error.code === 'aborted');
   assert.deepEqual(fs.readdirSync(to), []);
@@ -217,7 +244,7 @@ test(
       process.execPath,
       [
         ...[path.join('node_modules', '.bin', 'subbyte'), 'convert'],
-        ...[path.join(models, 'ppocr-det.onnx'), '--output', path.join(to, 'm.webgpu.js')],
+        ...[path.join(models, 'ppocr-det.onnx'), '--output', path.join(to, 'new') + '/'],
       ],
       { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
     );

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 
 import { convert, type Manifest, SubbyteError } from '../node.js';
+import { withEffort } from '../options.js';
 import type { ModelImport } from './import_query.js';
 
 export interface PluginOptions {
@@ -119,12 +120,13 @@ async function find(model: ModelImport, options: PluginOptions): Promise<Module>
   return { file: module, weights: await weightsOf(module) };
 }
 
-/** The module of a model; the same conversion runs once at a time. */
+/** The module of a model; the same conversion runs once at a time. A build does not wait for more effort than is asked for. */
 export function convertCached(model: ModelImport, options: PluginOptions): Promise<Module> {
-  const key = JSON.stringify(model);
+  const asked = { file: model.file, args: withEffort(model.args, 'fast') };
+  const key = JSON.stringify([asked, options.cacheFolder]);
   let found = running.get(key);
   if (!found) {
-    found = find(model, options).finally(() => running.delete(key));
+    found = find(asked, options).finally(() => running.delete(key));
     running.set(key, found);
   }
   return found;
