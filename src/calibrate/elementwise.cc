@@ -3,9 +3,9 @@
 #include <cmath>
 #include <limits>
 
+#include "base/scalar_math.h"
 #include "calibrate/elementwise_simd.h"
 #include "calibrate/forms.h"
-#include "base/scalar_math.h"
 #include "calibrate/strided.h"
 #include "graph/ops.h"
 #include "reference/unary.h"

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "calibrate/forms.h"
 #include "base/scalar_math.h"
+#include "calibrate/forms.h"
 #include "calibrate/window_rows.h"
 #include "graph/arithmetic.h"
 #include "graph/ops.h"

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/scalar_math.h"
 #include "calibrate/forms.h"
 #include "calibrate/rows_simd.h"
-#include "base/scalar_math.h"
 #include "calibrate/strided.h"
 #include "graph/ops.h"
 

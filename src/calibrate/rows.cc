@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/scalar_math.h"
 #include "calibrate/elementwise_simd.h"
 #include "calibrate/forms.h"
 #include "calibrate/rows_simd.h"
-#include "base/scalar_math.h"
 #include "graph/ops.h"
 
 namespace subbyte::calibrate {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "calibrate/random.h"
 #include "base/scalar_math.h"
+#include "calibrate/random.h"
 #include "samples/number_tensor.h"
 
 namespace subbyte {
