@@ -32,14 +32,11 @@ suite_npm() {
   node_test tests/npm/*.test.mjs
 }
 
-# The same at one commit of eight: the compiler is built a second time for it, as WebAssembly.
-suite_npm_in_turn() {
+# Two suites that compile everything once more, of which a change's tests have room for one: at one commit of eight the npm
+# package, whose compiler is built as WebAssembly, at the others the C++ tests with sanitizers.
+suite_in_turn() {
   load check
-  if [[ $(printf '%s\n' {1..8} | shard 1) == 1 ]]; then
-    suite_npm
-  else
-    echo "not at this commit; ./dev test npm runs it at any"
-  fi
+  if [[ $(printf '%s\n' {1..8} | shard 1) == 1 ]]; then suite_npm; else suite_addresses; fi
 }
 
 # Every shader that the suites before this one handed to WebGPU, by a second implementation of WGSL.

@@ -3,7 +3,7 @@
 load build
 load suites
 
-readonly everyday_suites=(check unit addresses node python browser npm_in_turn shaders)
+readonly everyday_suites=(check unit in_turn node python browser shaders)
 readonly long_suites=(npm races fuzz)
 
 verb_test() {
@@ -11,7 +11,7 @@ verb_test() {
   for argument in "$@"; do
     case $argument in
       --all)
-        suites=("${everyday_suites[@]}" "${long_suites[@]}")
+        suites=("${everyday_suites[@]/in_turn/addresses}" "${long_suites[@]}")
         export SUBBYTE_ALL=1
         ;;
       *)
