@@ -88,6 +88,7 @@ Tensor as_input(DType dtype, std::vector<std::int64_t> dims, const std::vector<f
   const auto [low, high] =
       dtype == DType::int8 ? std::pair(-128.0f, 127.0f) : std::pair(0.0f, 255.0f);
   std::vector<std::int64_t> rounded;
+  rounded.reserve(numbers.size());
   for (const float number : numbers) rounded.push_back(std::lrint(std::clamp(number, low, high)));
   return tensor_of(dtype, std::move(dims), rounded);
 }
@@ -119,7 +120,7 @@ Expected<Tensor> picture_input(const Model& model, ValueId input, const Recipe& 
                 quoted(value.name), rank);
   const std::size_t first = rank - 3;
   const auto is_channels = [&](std::size_t axis) {
-    const auto dim = dim_of(model, input, axis);
+    const std::int64_t dim = dim_of(model, input, axis).value_or(0);
     return dim == 1 || dim == 3;
   };
   const bool last = recipe.channels_last.value_or(is_channels(rank - 1) && !is_channels(first));
