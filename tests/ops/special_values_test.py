@@ -210,8 +210,12 @@ def scalar_operators() -> set[str]:
     return set(re.findall(r"^OP\((\w+),.*\bscalar\)$", text, re.M))
 
 
+# Of opset 26, which this table's models are too old for; nothing in it rounds, and ONNX's own tests ask for its bits.
+BITS_ALONE = {"BitCast"}
+
+
 def test_every_scalar_operator_is_in_the_table():
-    assert scalar_operators() <= {operator for one in CASES for operator in one.operators}
+    assert scalar_operators() - BITS_ALONE <= {operator for one in CASES for operator in one.operators}
 
 
 @pytest.fixture(scope="module")
