@@ -19,6 +19,8 @@ using Chain = Standardisation::Chain;
 constexpr std::int64_t kMostFeatures = 1 << 16;
 // Nodes that are looked at for one input.
 constexpr int kMostPlaces = 4096;
+// What standardises an input stands within so many nodes of it.
+constexpr int kMostDepth = 64;
 
 struct Constant {
   std::vector<double> values{};
@@ -80,7 +82,7 @@ class Search {
       : model_(model), graph_(model.main()), uses_(uses), input_(input) {}
 
   Standardisation run() {
-    follow({.value = input_});
+    follow({.value = input_}, 0);
     return std::move(found_);
   }
 
@@ -92,14 +94,14 @@ class Search {
   }
 
   // Whether some way from there says something. The first that speaks of a feature is believed.
-  bool follow(const Place& place) {
-    if (++places_ > kMostPlaces) return false;
+  bool follow(const Place& place, int depth) {
+    if (++places_ > kMostPlaces || depth > kMostDepth) return false;
     bool spoken = false;
     NodeId last = kNone;
     for (const NodeId reader : uses_.readers[place.value]) {
       if (reader == last) continue;
       last = reader;
-      for (const Place& next : past(graph_.nodes[reader], place)) spoken |= follow(next);
+      for (const Place& next : past(graph_.nodes[reader], place)) spoken |= follow(next, depth + 1);
     }
     if (spoken) return true;
     const bool says = std::ranges::any_of(place.chains, [](const Chain& c) { return !c.empty(); });
