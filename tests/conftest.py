@@ -3,7 +3,6 @@
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "models"))
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-# Also for the process that the others report to, which reads their warnings.
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "python"))
+TESTS = pathlib.Path(__file__).parent
+# The Python package too, for the process that the others report to, which reads their warnings.
+sys.path[:0] = [str(folder) for folder in (TESTS, TESTS / "models", TESTS / "ops", TESTS.parent / "python")]
