@@ -1,5 +1,6 @@
 """Several models at once, folders that are made, and sizes as people write them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -84,8 +85,12 @@ def test_a_folder_below_a_file(folder):
 
 
 def test_an_interrupted_convert_leaves_no_folder(folder):
-    """It waits for the log, a pipe that nobody reads."""
+    """It waits for the log, a pipe that is full and that nobody empties."""
     os.mkfifo(folder / "log")
+    pipe = os.open(folder / "log", os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x" * 4096)
     process = subprocess.Popen(
         [SUBBYTE, "convert", "a.onnx", "--output", "x/y/", "--log-file", "log"],
         stdin=subprocess.DEVNULL,
@@ -100,6 +105,7 @@ def test_an_interrupted_convert_leaves_no_folder(folder):
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == -signal.SIGINT
+    os.close(pipe)
     assert not (folder / "x").exists()
 
 
