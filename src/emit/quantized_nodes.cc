@@ -12,7 +12,6 @@
 
 #include "emit/quantized_codes.h"
 #include "graph/half.h"
-#include "graph/ops.h"
 #include "quantize/pack_weight.h"
 
 namespace subbyte {

@@ -8,7 +8,6 @@
 
 #include "base/text.h"
 #include "graph/loops.h"
-#include "graph/ops.h"
 #include "passes/passes.h"
 
 namespace subbyte {

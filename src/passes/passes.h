@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "graph/graph.h"
-#include "graph/ops.h"
 
 namespace subbyte {
 

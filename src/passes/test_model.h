@@ -8,7 +8,7 @@
 #include <string>
 
 #include "graph/graph.h"
-#include "graph/ops.h"
+#include "graph/op_info.h"
 
 namespace subbyte {
 
@@ -40,7 +40,7 @@ class TestModel {
                              std::vector<Attribute> attributes = {}) {
     Node made;
     made.op = op;
-    made.op_type = op == Op::Unknown ? "Mystery" : std::string(op_info(op).name);
+    made.op_type = op == Op{} ? "Mystery" : std::string(op_info(op).name);
     made.inputs = std::move(inputs);
     made.attributes = std::move(attributes);
     for (const std::string& name : outputs) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "graph/loops.h"
-#include "graph/ops.h"
 #include "plan/plan_segments.h"
 #include "plan/scalar_wgsl.h"
 #include "plan/scatter_code.h"

@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "calibrate/executor.h"
-#include "graph/ops.h"
 #include "graph/text.h"
 #include "quantize/fit/moments.h"
 #include "quantize/fit/output_error.h"
