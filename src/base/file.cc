@@ -88,6 +88,7 @@ class Disk final : public FileSystem, public Folders {
     } else if (::stat(folder_of(path).c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) {
       status.kind = FileStatus::Kind::no_folder;
     }
+    status.may_create = may_create_in(folder_of(path));
     std::error_code failed;
     status.path = std::filesystem::weakly_canonical(std::filesystem::absolute(path), failed);
     if (failed) status.path = path;

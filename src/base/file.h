@@ -67,7 +67,8 @@ struct FileStatus {
     other,   // a socket, a disk, a link that leads nowhere
   };
   Kind kind = Kind::missing;
-  std::string path;  // links resolved, also where nothing is there yet
+  std::string path;        // links resolved, also where nothing is there yet
+  bool may_create = true;  // the folder that it stands in takes new files
   // What tells two files apart, whatever their names; 0 where nothing is there.
   std::uint64_t device = 0, inode = 0;
 };

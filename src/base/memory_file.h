@@ -28,6 +28,7 @@ class MemoryFileSystem final : public FileSystem, public Folders {
   std::optional<std::size_t> capacity;
   // The path at which nothing can be put in place; "" for none.
   std::string refuses;
+  bool read_only = false;  // as status() tells
 
   // What a test puts in, or finds; text() is "" for a file that is not there.
   void put(const std::string& path, std::string_view text) {
@@ -71,10 +72,13 @@ class MemoryFileSystem final : public FileSystem, public Folders {
   FileStatus status(const std::string& path) override {
     const std::scoped_lock lock(mutex_);
     const std::string name = normal(path);
-    if (files_.contains(name)) return {FileStatus::Kind::regular, name};
+    if (files_.contains(name))
+      return {.kind = FileStatus::Kind::regular, .path = name, .may_create = !read_only};
     const auto next = files_.lower_bound(name + "/");
     const bool folder = next != files_.end() && next->first.starts_with(name + "/");
-    return {folder ? FileStatus::Kind::folder : FileStatus::Kind::missing, name};
+    return {.kind = folder ? FileStatus::Kind::folder : FileStatus::Kind::missing,
+            .path = name,
+            .may_create = !read_only};
   }
   Expected<std::vector<std::string>> list(const std::string& folder) override {
     const std::scoped_lock lock(mutex_);

@@ -20,6 +20,8 @@ Expected<std::shared_ptr<const FileContent>> map_descriptor(const std::string& p
 bool try_lock(int descriptor);
 // The room on the disk that a folder is on; 0 where it is not known.
 std::uint64_t free_bytes(const std::string& folder);
+// Whether this user may make files in a folder that is there; true where that is not known.
+bool may_create_in(const std::string& folder);
 // Tells processes of one machine apart where there are several.
 int process_id();
 

@@ -48,6 +48,8 @@ std::uint64_t free_bytes(const std::string& folder) {
   return std::uint64_t{status.f_bavail} * status.f_frsize;
 }
 
+bool may_create_in(const std::string& folder) { return ::access(folder.c_str(), W_OK | X_OK) == 0; }
+
 int process_id() { return ::getpid(); }
 
 }  // namespace subbyte

@@ -18,7 +18,7 @@ struct Temporary::Entry {
 
 namespace {
 
-constexpr int kInterrupts[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXCPU};
+constexpr int kInterrupts[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU};
 constexpr int kFaults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
 std::atomic<Temporary::Entry*> entries = nullptr;
@@ -93,6 +93,7 @@ void remove_temporaries_on_signals() {
   for (const int number : kInterrupts) take(number, on_interrupt);
   for (const int number : kFaults) take(number, end_process);
   take(SIGXFSZ, SIG_IGN);
+  take(SIGPIPE, SIG_IGN);
 }
 
 }  // namespace subbyte

@@ -33,8 +33,8 @@ class Temporary {
 
 // From here on the signals that end a process (interrupts, faults) remove its temporary files
 // before they do so. Signals that are ignored, or that somebody else handles, stay as they are; a
-// file that grows too large for the user's limit is an error of write() instead of a signal. For a
-// program's main(): a library leaves signals alone.
+// file that grows too large for the user's limit, and a pipe whose reader is gone, are errors of
+// write() instead of signals. For a program's main(): a library leaves signals alone.
 void remove_temporaries_on_signals();
 
 }  // namespace subbyte

@@ -16,7 +16,6 @@
 #include "compile/check_report.h"
 #include "compile/compile.h"
 #include "compile/file_claims.h"
-#include "data/load_samples.h"
 #include "emit/onnx/onnx.h"
 #include "emit/output_files.h"
 
@@ -46,7 +45,22 @@ std::string output_of(const ConvertOptions& options, const std::string& source) 
   return (std::filesystem::path(source).parent_path() / default_name(options, source)).string();
 }
 
-Expected<std::vector<Job>> list_jobs(const ConvertOptions& options) {
+// By what they are, not by how their paths are spelled.
+Expected<void> check_different(FileSystem& files, const Job& one, const Job& other) {
+  // A link at an output's place is replaced, so that only the folder is looked at.
+  const auto place = [&](const Job& job) {
+    return files.status(folder_of(job.output)).path + "/" + base_name_of(job.output);
+  };
+  if (place(one) != place(other)) return {};
+  if (same_file(files.status(one.source), files.status(other.source))) {
+    return fail_as(ErrorKind::usage, "{} and {} are one model; name it once", quoted(one.source),
+                   quoted(other.source));
+  }
+  return fail_as(ErrorKind::usage, "{} and {} would both be written to {}; rename one of them",
+                 quoted(one.source), quoted(other.source), quoted(one.output));
+}
+
+Expected<std::vector<Job>> list_jobs(FileSystem& files, const ConvertOptions& options) {
   const bool one_file = !options.output.empty() && !names_folder(options.output);
   if (one_file && options.sources.size() > 1) {
     return fail_as(ErrorKind::usage,
@@ -57,13 +71,24 @@ Expected<std::vector<Job>> list_jobs(const ConvertOptions& options) {
   std::vector<Job> jobs;
   for (const std::string& source : options.sources) {
     jobs.push_back({source, output_of(options, source)});
-    for (const Job& other : std::span(jobs).first(jobs.size() - 1)) {
-      if (other.output != jobs.back().output) continue;
-      return fail_as(ErrorKind::usage, "{} and {} would both be written to {}; rename one of them",
-                     quoted(other.source), quoted(source), quoted(other.output));
-    }
+    for (const Job& other : std::span(jobs).first(jobs.size() - 1))
+      SUBBYTE_CHECK_OK(check_different(files, other, jobs.back()));
   }
   return jobs;
+}
+
+// A manifest names files as JSON does, and a model its data as Protocol Buffers do: in UTF-8.
+Expected<void> check_name(const ConvertOptions& options, const Job& job) {
+  const std::string name = base_name_of(job.output);
+  if (valid_utf8(name) == name) return {};
+  if (options.output.empty() || names_folder(options.output)) {
+    return fail_as(ErrorKind::usage,
+                   "{}: its output would be called {}, which is not UTF-8; name another with "
+                   "--output",
+                   quoted(job.source), quoted(name));
+  }
+  return fail_as(ErrorKind::usage, "--output {}: the name is not UTF-8; give one that is",
+                 quoted(job.output));
 }
 
 // Fails where options ask for what the format has not.
@@ -78,6 +103,10 @@ Expected<void> check_combination(const ConvertOptions& options, const std::strin
     return fail_as(ErrorKind::usage,
                    "--output {}: --target-format onnx writes no module; give a name that ends in "
                    ".onnx",
+                   quoted(output));
+  }
+  if (onnx && !output.ends_with(".onnx")) {
+    return fail_as(ErrorKind::usage, "--output {}: an ONNX file's name ends in .onnx",
                    quoted(output));
   }
   if (onnx && (options.single_file || options.shard_bytes > 0)) {
@@ -100,7 +129,7 @@ Expected<void> check_combination(const ConvertOptions& options, const std::strin
 }
 
 // Fails where a file would be written that another option names.
-Expected<void> claim_files(FileSystem& files, FileClaims& claims, const ConvertOptions& options,
+Expected<void> claim_files(FileClaims& claims, const ConvertOptions& options,
                            const std::vector<Job>& jobs) {
   for (const Job& job : jobs) {
     SUBBYTE_CHECK_OK(
@@ -110,13 +139,12 @@ Expected<void> claim_files(FileSystem& files, FileClaims& claims, const ConvertO
     SUBBYTE_CHECK_OK(claims.reads(options.mixed_config, "the file of --mixed-precision-config"));
   }
   if (gives_samples(options)) {
-    SUBBYTE_TRY(const auto samples, sample_files(files, options.calibration));
-    for (const std::string& path : samples)
-      SUBBYTE_CHECK_OK(claims.reads(path, "a file of --calibration"));
+    SUBBYTE_CHECK_OK(claims.reads_samples("--calibration", options.calibration));
   }
   for (const Job& job : jobs) {
-    SUBBYTE_CHECK_OK(options.target_format == "onnx" ? claim_onnx(claims, job.output)
-                                                     : claim_module(claims, job.output));
+    SUBBYTE_CHECK_OK(options.target_format == "onnx"
+                         ? claim_onnx(claims, job.output)
+                         : claim_module(claims, job.output, options.single_file));
   }
   if (options.log_file.empty()) return {};
   return claims.writes("--log-file", options.log_file, "the log", true);
@@ -204,13 +232,16 @@ Expected<void> convert(FileSystem& files, ConvertOptions options, Log& log) {
     return fail_as(ErrorKind::usage, "--output {}: this is a folder; write {} for files in it",
                    quoted(options.output), quoted(options.output + "/"));
   }
-  SUBBYTE_TRY(std::vector<Job> jobs, list_jobs(options));
-  for (const Job& job : jobs) SUBBYTE_CHECK_OK(check_combination(options, job.output));
+  SUBBYTE_TRY(std::vector<Job> jobs, list_jobs(files, options));
+  for (const Job& job : jobs) {
+    SUBBYTE_CHECK_OK(check_combination(options, job.output));
+    SUBBYTE_CHECK_OK(check_name(options, job));
+  }
   SUBBYTE_CHECK_OK(parse_fixed(options.dims, options.inputs, options.renames));
   MadeFolders folders;
   if (names_folder(options.output)) SUBBYTE_CHECK_OK(folders.make("--output", options.output));
   FileClaims claims(files);
-  SUBBYTE_CHECK_OK(claim_files(files, claims, options, jobs));
+  SUBBYTE_CHECK_OK(claim_files(claims, options, jobs));
   if (!options.log_file.empty()) log.keep();
   LogObserver observer(log);
   auto are_read = read_sources(files, jobs, log, observer);

@@ -12,6 +12,8 @@
 #include "cli/report.h"
 #include "cli/standard_streams.h"
 #include "cli/verbs.h"
+#include "compile/file_claims.h"
+#include "emit/output_files.h"
 
 namespace subbyte {
 
@@ -194,6 +196,22 @@ std::string table(const Evaluation& evaluation) {
   return text + layers_text(evaluation);
 }
 
+// Fails where the report would be written to a file that is read.
+Expected<void> claim_report(FileSystem& files, const EvaluateVerbOptions& options) {
+  if (!options.report.ends_with(".html") && !options.report.ends_with(".htm")) {
+    return fail_as(ErrorKind::usage, "--report {}: a page's name ends in .html or .htm",
+                   quoted(options.report));
+  }
+  const std::string stem = output_stem(options.model);
+  FileClaims claims(files);
+  SUBBYTE_CHECK_OK(claims.reads(options.source, "the source itself"));
+  SUBBYTE_CHECK_OK(claims.reads(options.model, "the module itself"));
+  SUBBYTE_CHECK_OK(claims.reads(stem + ".json", "the module's manifest"));
+  SUBBYTE_CHECK_OK(claims.reads_weights(stem, "a name of the module's weights"));
+  if (!options.data.empty()) SUBBYTE_CHECK_OK(claims.reads_samples("--data", options.data));
+  return claims.writes("--report", options.report, "the report");
+}
+
 }  // namespace
 
 Expected<void> evaluate(FileSystem& files, const EvaluateVerbOptions& options, Log& log) {
@@ -203,6 +221,7 @@ Expected<void> evaluate(FileSystem& files, const EvaluateVerbOptions& options, L
   SUBBYTE_TRY(chosen.fixed, parse_fixed(options.dims, options.inputs, options.renames));
   chosen.rounds_activations = options.activations != "float32";
   if (!options.report.empty()) {
+    SUBBYTE_CHECK_OK(claim_report(files, options));
     SUBBYTE_CHECK_OK(check_replaceable_report(files, options.report));
     chosen.histograms = kHistograms;
   }

@@ -77,7 +77,7 @@ Expected<void> Log::write_to(const std::string& path) {
                    std::generic_category().message(errno));
   }
   file_name_ = fmt::format("--log-file {}", quoted(path));
-  write(file_, file_name_, fmt::format("{}{}\n{}", kLogMark, kVersion, std::exchange(kept_, {})));
+  write_file(fmt::format("{}{}\n{}", kLogMark, kVersion, std::exchange(kept_, {})));
   keeps_ = false;
   return {};
 }
@@ -85,36 +85,45 @@ Expected<void> Log::write_to(const std::string& path) {
 Expected<void> Log::finish() {
   clear();
   const bool closed = file_ == nullptr || std::fclose(std::exchange(file_, nullptr)) == 0;
-  if (!closed && lost_.empty()) {
-    lost_ = fmt::format("{}: the log cannot be written: {}", file_name_,
-                        std::generic_category().message(errno));
-  }
-  if (lost_.empty()) return {};
-  return fail_as(ErrorKind::io, "{}", lost_);
+  if (!closed) lose_file();
+  if (lost_.empty() && lost_stderr_.empty()) return {};
+  return fail_as(ErrorKind::io, "{}", lost_.empty() ? lost_stderr_ : lost_);
 }
 
-void Log::write(std::FILE* stream, const std::string& name, std::string_view text) {
-  const bool whole = std::fwrite(text.data(), 1, text.size(), stream) == text.size();
-  // stderr has no buffer; the file is flushed so that a full disk is found while there is work.
-  if ((whole && std::fflush(stream) == 0) || !lost_.empty()) return;
-  lost_ = fmt::format("{}: the log cannot be written: {}", name,
+void Log::lose_file() {
+  if (!lost_.empty()) return;
+  lost_ = fmt::format("{}: the log cannot be written: {}", file_name_,
                       std::generic_category().message(errno));
 }
 
+void Log::write_file(std::string_view text) {
+  if (!lost_.empty()) return;
+  const bool whole = std::fwrite(text.data(), 1, text.size(), file_) == text.size();
+  // Flushed so that a full disk is found while there is work.
+  if (!whole || std::fflush(file_) != 0) lose_file();
+}
+
+// stderr has no buffer.
+void Log::show(std::string_view text, bool matters) {
+  if (std::fwrite(text.data(), 1, text.size(), stderr) == text.size() || !matters) return;
+  lost_stderr_ = fmt::format("stderr: a message cannot be written: {}",
+                             std::generic_category().message(errno));
+}
+
 void Log::clear() {
-  if (bar_) write(stderr, "stderr", "\r\x1b[K");
+  if (bar_) show("\r\x1b[K", false);
   bar_ = false;
 }
 
 void Log::say(LogLevel level, std::string_view message) {
   if (level <= file_level_) {
     const std::string line = fmt::format("{}{}\n", prefix(level, false), message);
-    if (file_ != nullptr) write(file_, file_name_, line);
+    if (file_ != nullptr) write_file(line);
     if (keeps_) kept_ += line;
   }
   if (level > level_) return;
   clear();
-  write(stderr, "stderr", fmt::format("{}{}\n", prefix(level, colours_), message));
+  show(fmt::format("{}{}\n", prefix(level, colours_), message), level <= LogLevel::warning);
 }
 
 void Log::phase(std::string_view name) { begin_phase(name); }
@@ -143,11 +152,11 @@ void Log::show_progress(bool now) {
     if (!now && time - shown_ < kBetweenBars) return;
     // The last column stays free: some terminals begin a new line there.
     const std::string bar = progress_.bar(terminal_columns() - 1, time);
-    write(stderr, "stderr", fmt::format("\r{}\x1b[K", bar));
+    show(fmt::format("\r{}\x1b[K", bar), false);
     bar_ = true;
   } else {
     if (time - shown_ < kBetweenLines) return;
-    write(stderr, "stderr", progress_.line(time) + "\n");
+    show(progress_.line(time) + "\n", false);
   }
   shown_ = time;
 }

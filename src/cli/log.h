@@ -52,13 +52,16 @@ class Log {
   // Takes the bar away, before something else is written to the terminal.
   void clear();
 
-  // Whether stderr or the file took less than it was given.
+  // Whether the file took less than it was given.
   bool failed() const { return !lost_.empty(); }
-  // Closes the file; an error says what could not be written.
+  // Closes the file. An error says that it could not be written whole, or that stderr did not take
+  // a warning or an error; a line of progress that is lost there is no loss.
   Expected<void> finish();
 
  private:
-  void write(std::FILE* stream, const std::string& name, std::string_view text);
+  void write_file(std::string_view text);
+  void lose_file();
+  void show(std::string_view text, bool matters);
   void begin_phase(std::string_view name);
   void show_progress(bool now);
 
@@ -70,7 +73,8 @@ class Log {
   std::string kept_;
   std::FILE* file_ = nullptr;
   std::string file_name_;
-  std::string lost_;  // a sentence, once something is
+  std::string lost_;         // a sentence, once the file is
+  std::string lost_stderr_;  // the same, once a line that matters is
   bool bar_ = false;
   Progress progress_;
   Progress::Time shown_;

@@ -30,7 +30,7 @@ class LogObserver final : public Observer {
   void note(const std::string& text) override { log_.say(LogLevel::info, text); }
   bool wants_details() const override { return log_.takes(LogLevel::debug); }
   void detail(const std::string& text) override { log_.say(LogLevel::debug, text); }
-  // Work of which nobody would hear ends.
+  // Work whose log is lost ends: who asked for one wants to read it.
   bool cancelled() const override { return log_.failed(); }
 
  private:

@@ -90,7 +90,9 @@ Expected<void> run(std::span<const char* const> arguments, Log& log) {
 int main_status(std::span<const char* const> arguments) {
   Log log;
   auto done = run(arguments, log);
-  if (!done) log.say(LogLevel::error, done.error().message);
+  // What ended because its log is lost is told below, once, by what was lost.
+  const bool cancelled = !done && done.error().kind == ErrorKind::cancelled && log.failed();
+  if (!done && !cancelled) log.say(LogLevel::error, done.error().message);
   const int failed = !done && done.error().kind == ErrorKind::usage ? kWrongCommand : kFailed;
   // A log that is lost is told even where the work is done: somebody wanted to read it.
   if (auto logged = log.finish(); !logged) {

@@ -125,6 +125,20 @@ Error ill_formed(const VerbRow& verb, const std::string& text) {
   return wrong("{}; {}", text, see(verb)).value();
 }
 
+// Of a command that begins with an option: those there are take nothing, and stand alone.
+Error wrong_without_verb(const std::string& first, std::span<const char* const> arguments) {
+  constexpr std::string_view kAlone[] = {"-V", "--version", "-h", "--help"};
+  const std::string name = first.substr(0, first.find('='));
+  if (!has(kAlone, name)) {
+    return wrong("{} is not an option of subbyte; see subbyte --help", quoted(name)).value();
+  }
+  if (name != first || arguments.size() < 3)
+    return wrong("{} takes no value; see subbyte --help", name).value();
+  return wrong("{} is one too many: {} stands alone; see subbyte --help", quoted(arguments[2]),
+               name)
+      .value();
+}
+
 Expected<std::string> checked_value(const VerbRow& verb, const OptionRow& row,
                                     const std::string& value) {
   if (row.takes == Takes::word) {
@@ -219,10 +233,7 @@ Expected<Command> parse_command(std::span<const char* const> arguments,
     command.help = true;
     return command;
   } catch (const CLI::ParseError& error) {
-    if (command.verb == nullptr) {
-      return wrong("{} is not an option of subbyte; see subbyte --help",
-                   quoted(first.substr(0, first.find('='))));
-    }
+    if (command.verb == nullptr) return tl::unexpected(wrong_without_verb(first, arguments));
     if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr)
       return tl::unexpected(ill_formed(*command.verb, error.what()));
     return tl::unexpected(misplaced(*command.verb, program.get_subcommand(first)->remaining()));

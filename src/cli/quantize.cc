@@ -11,7 +11,6 @@
 #include "cli/standard_streams.h"
 #include "compile/file_claims.h"
 #include "compile/precision_file.h"
-#include "data/load_samples.h"
 
 namespace subbyte {
 
@@ -31,6 +30,24 @@ Expected<void> check_replaceable(FileSystem& files, const std::string& path, boo
                  "--output {}: a file that subbyte quantize did not write is there; name another, "
                  "or pass --force to replace it",
                  quoted(path));
+}
+
+// The last that is checked before anything is opened for writing, and then the log, which is the
+// first. Of a source that cannot be read nobody knows which files are its own: nothing but a log
+// makes way for one.
+Expected<void> before_writing(FileSystem& files, const ConvertOptions& options,
+                              const std::string& output, FileClaims& claims,
+                              const Expected<Model>& model, Log& log) {
+  if (model) {
+    for (const std::string& path : model->data_files)
+      SUBBYTE_CHECK_OK(claims.reads(path, "the source's own data"));
+    SUBBYTE_CHECK_OK(check_replaceable(files, output, options.force));
+    SUBBYTE_CHECK_OK(check_replaceable_log(files, options.log_file, options.force));
+  } else if (!check_replaceable_log(files, options.log_file, false)) {
+    return {};
+  }
+  if (options.log_file.empty()) return {};
+  return log.write_to(options.log_file);
 }
 
 // "12 weights at 4bit, 3 at 8bit".
@@ -59,9 +76,7 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
   FileClaims claims(files);
   SUBBYTE_CHECK_OK(claims.reads(options.sources.front(), "the source itself"));
   if (gives_samples(options)) {
-    SUBBYTE_TRY(const auto samples, sample_files(files, options.calibration));
-    for (const std::string& path : samples)
-      SUBBYTE_CHECK_OK(claims.reads(path, "a file of --calibration"));
+    SUBBYTE_CHECK_OK(claims.reads_samples("--calibration", options.calibration));
   }
   SUBBYTE_CHECK_OK(claims.writes("--output", output, "the mixed-precision file"));
   if (!options.log_file.empty()) {
@@ -70,13 +85,12 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
   }
   log.say(LogLevel::info, fmt::format("reading {}", quoted(options.sources.front())));
   LogObserver observer(log);
-  SUBBYTE_TRY(const Source source, open_source(files, options.sources.front()));
-  SUBBYTE_TRY(Model model, read_model(source, observer));
-  for (const std::string& path : model.data_files)
-    SUBBYTE_CHECK_OK(claims.reads(path, "the source's own data"));
-  SUBBYTE_CHECK_OK(check_replaceable(files, output, options.force));
-  SUBBYTE_CHECK_OK(check_replaceable_log(files, options.log_file, options.force));
-  if (!options.log_file.empty()) SUBBYTE_CHECK_OK(log.write_to(options.log_file));
+  auto opened = open_source(files, options.sources.front());
+  Expected<Model> read = opened ? read_model(*opened, observer)
+                                : Expected<Model>(tl::unexpected<Error>(opened.error()));
+  SUBBYTE_CHECK_OK(before_writing(files, options, output, claims, read, log));
+  SUBBYTE_TRY(const Source source, std::move(opened));
+  SUBBYTE_TRY(Model model, std::move(read));
   SUBBYTE_TRY(const CompileOptions choosing, compile_options(files, options));
   SUBBYTE_TRY(const std::string text,
               choose_precisions(source, std::move(model), choosing, observer));

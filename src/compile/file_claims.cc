@@ -5,11 +5,23 @@
 #include <utility>
 
 #include "base/text.h"
+#include "data/load_samples.h"
 #include "emit/output_files.h"
 
 namespace subbyte {
 
 namespace {
+
+constexpr std::size_t kLongestName = 255;  // NAME_MAX of the common file systems, in bytes
+
+Expected<void> check_length(const std::string& path, std::size_t more, const std::string& subject,
+                            const std::string& what) {
+  const std::size_t length = base_name_of(path).size() + more;
+  if (length <= kLongestName) return {};
+  return fail_as(ErrorKind::io,
+                 "{}: the name{} would have {} bytes, and {} is the most; give a shorter name",
+                 subject, what, length, kLongestName);
+}
 
 // What stands at a path that is to be written; `subject` names it.
 Expected<void> check_place(const FileStatus& status, const std::string& path,
@@ -27,11 +39,18 @@ Expected<void> check_place(const FileStatus& status, const std::string& path,
     case Kind::other:
       return fail_as(ErrorKind::io, "{}: this is not a regular file; name a file to write",
                      subject);
-    case Kind::missing:
     case Kind::regular:
+      if (streams) return {};
+      [[fallthrough]];
+    case Kind::missing:
       break;
   }
-  return {};
+  SUBBYTE_CHECK_OK(check_length(path, 0, subject, ""));
+  if (status.may_create) return {};
+  return fail_as(ErrorKind::io,
+                 "{}: no file can be made in the folder {}; name another folder, or get the right "
+                 "to write there",
+                 subject, quoted(folder_of(path)));
 }
 
 // Whether `path` is one that weights of `stem` may get.
@@ -42,7 +61,19 @@ bool is_weights_of(const std::string& path, const std::string& stem) {
 
 }  // namespace
 
+// By its own name and, since a log is written through links, by the name of what it leads to.
+bool FileClaims::becomes_sample(const Claim& writer, const Claim& samples) const {
+  if (writer.weights) return false;
+  const auto falls_in = [&](const std::string& folder, const std::string& path) {
+    return folder == samples.status.path && is_sample_name(base_name_of(path));
+  };
+  return falls_in(files_.status(folder_of(writer.path)).path, writer.path) ||
+         falls_in(folder_of(writer.status.path), writer.status.path);
+}
+
 bool FileClaims::meet(const Claim& a, const Claim& b) const {
+  if (a.samples) return becomes_sample(b, a);
+  if (b.samples) return becomes_sample(a, b);
   if (a.weights && b.weights) return a.status.path == b.status.path;
   if (b.weights) return meet(b, a);
   if (!a.weights) return same_file(a.status, b.status);
@@ -89,6 +120,20 @@ Expected<void> FileClaims::reads(const std::string& path, const std::string& wha
   return add({.named = path, .path = path, .what = what});
 }
 
+Expected<void> FileClaims::reads_samples(const std::string& option, const std::string& path) {
+  SUBBYTE_TRY(const auto samples, sample_files(files_, option, path));
+  for (const std::string& file : samples) SUBBYTE_CHECK_OK(reads(file, "a file of " + option));
+  if (files_.status(path).kind != FileStatus::Kind::folder) return {};
+  return add({.named = path,
+              .path = path,
+              .what = fmt::format("a file that would be taken for one of {}", option),
+              .samples = true});
+}
+
+Expected<void> FileClaims::reads_weights(const std::string& stem, const std::string& what) {
+  return add({.named = stem, .path = stem, .what = what, .weights = true});
+}
+
 Expected<void> FileClaims::writes(const std::string& option, const std::string& path,
                                   const std::string& what, bool streams) {
   SUBBYTE_CHECK_OK(add({.option = option, .named = path, .path = path, .what = what}));
@@ -103,17 +148,22 @@ Expected<void> FileClaims::writes_beside(const std::string& option, const std::s
 }
 
 Expected<void> FileClaims::writes_weights(const std::string& option, const std::string& named,
-                                          const std::string& stem) {
+                                          const std::string& stem, bool single_file) {
+  constexpr std::size_t kHashAndEnding = 1 + 16 + 4;  // "-0123456789abcdef.bin"
+  if (!single_file) {
+    SUBBYTE_CHECK_OK(check_length(stem, kHashAndEnding, fmt::format("{} {}", option, quoted(named)),
+                                  " of its weights"));
+  }
   return add(
       {.option = option, .named = named, .path = stem, .what = "its weights", .weights = true});
 }
 
-Expected<void> claim_module(FileClaims& claims, const std::string& path) {
+Expected<void> claim_module(FileClaims& claims, const std::string& path, bool single_file) {
   const std::string option = "--output", stem = output_stem(path);
   SUBBYTE_CHECK_OK(claims.writes(option, path, "the module that --output names"));
   SUBBYTE_CHECK_OK(claims.writes_beside(option, path, types_path(path), "the file of its types"));
   SUBBYTE_CHECK_OK(claims.writes_beside(option, path, stem + ".json", "its manifest"));
-  return claims.writes_weights(option, path, stem);
+  return claims.writes_weights(option, path, stem, single_file);
 }
 
 Expected<void> claim_onnx(FileClaims& claims, const std::string& path) {

@@ -96,6 +96,18 @@ TEST(FileClaims, FoldersAreFoundFirst) {
             "another file");
 }
 
+TEST(FileClaims, AFolderThatTakesNoFile) {
+  MemoryFileSystem files;
+  files.put("d/log.txt", "");
+  files.read_only = true;
+  FileClaims claims(files);
+  EXPECT_EQ(message(claim_module(claims, "d/m.webgpu.js")),
+            "--output 'd/m.webgpu.js': no file can be made in the folder 'd'; name another folder, "
+            "or get the right to write there");
+  // A log that is there is written in its place.
+  EXPECT_EQ(message(claims.writes("--log-file", "d/log.txt", "the log", true)), "");
+}
+
 class FilesOnDisk : public testing::Test {
  protected:
   void SetUp() override {

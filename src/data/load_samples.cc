@@ -283,23 +283,38 @@ std::vector<std::int64_t> sizes_of(const Model& model, const Sample& sample) {
 
 }  // namespace
 
-Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::string& path) {
-  const FileStatus status = files.status(path);
-  if (status.kind == FileStatus::Kind::regular) return std::vector<std::string>{path};
-  if (status.kind != FileStatus::Kind::folder)
-    return fail_as(
-        ErrorKind::io,
-        "--calibration {}: there is no such file or folder; \"none\" turns calibration off",
-        quoted(path));
-  SUBBYTE_TRY(std::vector<std::string> names, list_folder(files, path));
-  for (std::string& name : names) name = path + (path.ends_with('/') ? "" : "/") + name;
-  return names;
+bool is_sample_name(const std::string& name) {
+  // Folders are listed without what is hidden.
+  return !name.starts_with('.') && (kind_of(name) != Kind::other || name == kRecipeName);
+}
+
+Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::string& option,
+                                                const std::string& path) {
+  const FileStatus::Kind kind = files.status(path).kind;
+  if (kind == FileStatus::Kind::regular) return std::vector<std::string>{path};
+  const std::string off =
+      option == "--calibration" ? "; \"none\" turns calibration off" : std::string();
+  if (kind == FileStatus::Kind::missing || kind == FileStatus::Kind::no_folder) {
+    return fail_as(ErrorKind::io, "{} {}: there is no such file or folder{}", option, quoted(path),
+                   off);
+  }
+  if (kind != FileStatus::Kind::folder) {
+    return fail_as(ErrorKind::io,
+                   "{} {}: this is neither a regular file nor a folder; name a file or a folder of "
+                   "samples{}",
+                   option, quoted(path), off);
+  }
+  SUBBYTE_TRY(const std::vector<std::string> names, list_folder(files, path));
+  std::vector<std::string> samples;
+  for (const std::string& name : names)
+    if (is_sample_name(name)) samples.push_back(path + (path.ends_with('/') ? "" : "/") + name);
+  return samples;
 }
 
 Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, const Model& model,
                                  const SampleOptions& options) {
   const auto context = [&] { return fmt::format("--calibration {}", quoted(path)); };
-  SUBBYTE_TRY(const std::vector<std::string> all, sample_files(files, path));
+  SUBBYTE_TRY(const std::vector<std::string> all, sample_files(files, "--calibration", path));
   SUBBYTE_TRY(std::vector<std::string> data, data_files("--calibration", path, all));
   Loader loader(files, model);
   SUBBYTE_CHECK_OK(find_recipe(loader, context(), data, all));
@@ -349,10 +364,7 @@ Expected<SampleSet> load_samples(FileSystem& files, const std::string& path, con
 Expected<JudgingData> load_judging_data(FileSystem& files, const std::string& path,
                                         const Model& model) {
   const std::string context = fmt::format("--data {}", quoted(path));
-  const FileStatus::Kind kind = files.status(path).kind;
-  if (kind != FileStatus::Kind::regular && kind != FileStatus::Kind::folder)
-    return fail_as(ErrorKind::io, "{}: there is no such file or folder", context);
-  SUBBYTE_TRY(std::vector<std::string> all, sample_files(files, path));
+  SUBBYTE_TRY(std::vector<std::string> all, sample_files(files, "--data", path));
   std::ranges::sort(all);
   SUBBYTE_TRY(const std::vector<std::string> data, data_files("--data", path, all));
   JudgingData result;

@@ -11,8 +11,12 @@
 
 namespace subbyte {
 
-// The files that load_samples() may read: the file itself, or those of the folder.
-Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::string& path);
+// The files that load_samples() may read: the file itself, or those of the folder that hold samples
+// or say how they are read. `option` ("--calibration") is for messages.
+Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::string& option,
+                                                const std::string& path);
+// Whether a file of that name, without folder, is read in a folder of samples.
+bool is_sample_name(const std::string& name);
 
 // Reads `path` for the model, which is in standard operators: an .npz file with an array for each
 // input, or a folder of such; a folder of .npy files, for a model of one input; or a folder of PNG

@@ -64,7 +64,9 @@ bool is_what_its_name_says(FileSystem& files, const std::string& path) {
 }  // namespace
 
 std::string output_stem(const std::string& module_path) {
-  return module_path.substr(0, module_path.rfind('.'));
+  const std::size_t dot = module_path.rfind('.');
+  const std::size_t name = module_path.size() - base_name_of(module_path).size();
+  return dot == std::string::npos || dot < name ? module_path : module_path.substr(0, dot);
 }
 
 std::string types_path(const std::string& module_path) {

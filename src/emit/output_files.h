@@ -14,7 +14,8 @@
 
 namespace subbyte {
 
-// For --output DIR/NAME.webgpu.js: "DIR/NAME.webgpu", from which all other names come.
+// For --output DIR/NAME.webgpu.js: "DIR/NAME.webgpu", from which all other names come. A name
+// without an ending is its own stem.
 std::string output_stem(const std::string& module_path);
 
 // The file of its types, where TypeScript looks for it: "DIR/NAME.webgpu.d.ts", of an ".mjs"

@@ -63,11 +63,30 @@ def test_samples_that_are_wrong(folder, arrays, message):
 
 def test_samples_are_never_overwritten(folder):
     (folder / "d").mkdir()
-    np.save(folder / "d" / "m.webgpu.json", samples(4))
-    (folder / "d" / "m.webgpu.json.npy").rename(folder / "d" / "m.webgpu.json")
-    before = (folder / "d" / "m.webgpu.json").read_bytes()
-    done = run(
-        "convert", "m.onnx", "--calibration", "d", "--output", "d/m.webgpu.js", "--force", check=False, cwd=folder
-    )
-    assert done.returncode != 0 and "a file of --calibration" in done.stderr
-    assert (folder / "d" / "m.webgpu.json").read_bytes() == before
+    (folder / "d" / "inputs.json").write_text("{}")
+    np.save(folder / "d" / "x.npy", samples(8))
+    for output, options in (
+        ("d/inputs.js", ["--force"]),
+        ("m.webgpu.js", ["--log-file", "d/x.npy", "--force"]),
+        # What is new there would be read the next time.
+        ("m.webgpu.js", ["--log-file", "d/log.npy"]),
+    ):
+        arguments = ("convert", "m.onnx", "--calibration", "d", "--output", output, *options)
+        done = run(*arguments, check=False, cwd=folder)
+        assert done.returncode == 2 and "of --calibration; name another file" in done.stderr, done.stderr
+    assert sorted(path.name for path in (folder / "d").iterdir()) == ["inputs.json", "x.npy"]
+    assert (folder / "d" / "inputs.json").read_text() == "{}"
+
+
+def test_the_same_command_twice_beside_its_samples(folder):
+    (folder / "d").mkdir()
+    np.save(folder / "d" / "x.npy", samples(8))
+    for _ in range(2):
+        arguments = ("--calibration", "d", "--output", "d/m.webgpu.js", "--log-file", "d/log.txt")
+        run("convert", "m.onnx", "--no-check", *arguments, cwd=folder)
+
+
+def test_a_device_is_no_file_of_samples(folder):
+    done = run("convert", "m.onnx", "--calibration", "/dev/null", check=False, cwd=folder)
+    assert done.returncode == 1
+    assert "--calibration '/dev/null': this is neither a regular file nor a folder" in done.stderr

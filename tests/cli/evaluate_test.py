@@ -189,3 +189,21 @@ def test_wrong_data(folder, tmp_path, arrays, message):
 def test_data_that_is_not_there(folder):
     done = run("evaluate", "m.webgpu.js", "--source", "m.onnx", "--data", "gone", check=False, cwd=folder)
     assert done.returncode == 1 and "--data 'gone': there is no such file or folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name, target, status, message",
+    [
+        ("page.txt", None, 2, "a page's name ends in .html or .htm"),
+        ("page.html", "m.onnx", 2, "this is the source itself; name another file"),
+        ("page.html", "m.webgpu.js", 2, "this is the module itself; name another file"),
+        ("page.html", "m.webgpu.json", 2, "this is the module's manifest; name another file"),
+    ],
+)
+def test_a_report_onto_a_file_that_is_read(folder, tmp_path, name, target, status, message):
+    shutil.copytree(folder, tmp_path / "m")
+    if target:
+        (tmp_path / "m" / name).symlink_to(target)
+    arguments = ("m.webgpu.js", "--source", "m.onnx", "--report", name)
+    done = run("evaluate", *arguments, check=False, cwd=tmp_path / "m")
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", f"error: --report '{name}': {message}\n")

@@ -88,8 +88,8 @@ PAIRS = [
         "m.onnx --target-format onnx --output m.onnx",
         "--output 'm.onnx': this is the source itself",
     ),
-    ("m.onnx --target-format onnx --output hard", "--output 'hard': this is the source itself"),
-    ("far.onnx --target-format onnx --output far.data", "--output 'far.data': this is the source's own data"),
+    ("m.onnx --target-format onnx --output hard.onnx", "--output 'hard.onnx': this is the source itself"),
+    ("strange.onnx --target-format onnx --output data.onnx", "--output 'data.onnx': this is the source's own data"),
     ("named.webgpu.js --output named.webgpu.js", "--output 'named.webgpu.js': this is the source itself"),
     (
         "named.webgpu.json --output named.webgpu.js",
@@ -127,8 +127,8 @@ PAIRS = [
         "'q.webgpu-00000000000000aa.bin'",
     ),
     (
-        "m.onnx --target-format onnx --mixed-precision-config rules.json --output rules.json",
-        "--output 'rules.json': this is the file of --mixed-precision-config",
+        "m.onnx --target-format onnx --mixed-precision-config rules.onnx --output rules.onnx",
+        "--output 'rules.onnx': this is the file of --mixed-precision-config",
     ),
     (
         "m.onnx --target-format onnx --mixed-precision-config q.onnx.data --output q.onnx",
@@ -142,10 +142,13 @@ def test_no_file_that_another_option_names_is_written(folder, force):
     (folder / "sub").mkdir()
     (folder / "link").symlink_to("m.onnx")
     os.link(folder / "m.onnx", folder / "hard")
+    os.link(folder / "m.onnx", folder / "hard.onnx")
     for name in ("named.webgpu.js", "named.webgpu.json", "named.webgpu.d.ts", "named.webgpu-0123456789abcdef.bin"):
         shutil.copy(folder / "m.onnx", folder / name)
     save_model(folder / "odd.onnx", "own.onnx.data")
-    for name in ("q.webgpu.json", "rules.js", "q.webgpu.d.ts", "q.webgpu-00000000000000aa.bin", "q.onnx.data"):
+    save_model(folder / "strange.onnx", "data.onnx")
+    weights = "q.webgpu-00000000000000aa.bin"
+    for name in ("q.webgpu.json", "rules.js", "rules.onnx", "q.webgpu.d.ts", weights, "q.onnx.data"):
         shutil.copy(folder / "rules.json", folder / name)
     before = contents(folder)
     for arguments, message in PAIRS:
@@ -244,9 +247,10 @@ def test_a_log_of_ours_is_replaced(folder):
     assert "\nreading 'far.onnx'\n" in second and "m.onnx" not in second
 
 
-def test_the_log_of_a_model_that_cannot_be_read(folder):
+@pytest.mark.parametrize("verb", ["convert", "quantize"])
+def test_the_log_of_a_model_that_cannot_be_read(folder, verb):
     (folder / "broken.onnx").write_bytes(b"\x08\x08")
-    arguments = ("convert", "broken.onnx", "--log-file", "log.txt")
+    arguments = (verb, "broken.onnx", "--log-file", "log.txt")
     assert run(*arguments, check=False, cwd=folder).returncode == 1
     assert (folder / "log.txt").read_text().count("error: 'broken.onnx': not an ONNX model") == 1
     # What its data are is not known, so not even --force replaces another file.
@@ -265,3 +269,30 @@ def test_the_size_before_counts_the_data_beside_the_model(folder, target):
     done = run("convert", "far.onnx", "--target-format", target, cwd=folder)
     before = (folder / "far.onnx").stat().st_size + (folder / "far.data").stat().st_size
     assert f"({before / 1000:.1f} kB before)" in done.stdout and before > 64 * 64 * 4
+
+
+def test_a_name_that_is_not_utf8_is_refused(folder):
+    done = run("convert", "m.onnx", "--output", os.fsdecode(b"\xff.webgpu.js"), check=False, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --output '\\xff.webgpu.js': the name is not UTF-8; give one that is\n"
+    done = run("convert", os.fsdecode(b"\xff.onnx"), check=False, cwd=folder)
+    assert done.returncode == 2 and "which is not UTF-8; name another with --output" in done.stderr
+
+
+def test_a_name_that_gets_too_long_is_found_first(folder):
+    stem = "m" * 235
+    done = run("convert", "m.onnx", "--output", f"{stem}.js", check=False, cwd=folder)
+    assert done.returncode == 1 and "reading" not in done.stderr
+    assert "the name of its weights would have 256 bytes, and 255 is the most; give a shorter name" in done.stderr
+    run("convert", "m.onnx", "--no-check", "--output", f"{stem[1:]}.js", cwd=folder)
+    run("convert", "m.onnx", "--no-check", "--single-file", "--output", f"{stem}.js", cwd=folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_takes_no_file_is_found_first(folder):
+    (folder / "shut").mkdir(mode=0o555)
+    done = run("convert", "m.onnx", "--output", "shut/m.webgpu.js", check=False, cwd=folder)
+    assert done.returncode == 1 and done.stderr == (
+        "error: --output 'shut/m.webgpu.js': no file can be made in the folder 'shut'; name another folder, or get "
+        "the right to write there\n"
+    )

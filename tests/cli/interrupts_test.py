@@ -1,6 +1,5 @@
 """What an interrupted, a killed and a failed convert leave: nothing, in the end."""
 
-import os
 import pathlib
 import resource
 import signal
@@ -110,13 +109,3 @@ def test_a_file_that_cannot_be_written_is_named_with_its_size(slow_model, tmp_pa
     (weights,) = tmp_path.glob("*.bin")
     size = weights.stat().st_size
     assert line == f"error: 'm.webgpu.bin': the file, which needs {size} bytes, cannot be written: File too large"
-
-
-def test_a_closed_stderr_ends_in_a_failure(slow_model, tmp_path):
-    done = subprocess.run(
-        [SUBBYTE, "convert", slow_model, "--calibration", "none", "--output", tmp_path / "m.webgpu.js"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: os.close(2),
-    )
-    assert done.returncode == 1 and names(tmp_path) == []

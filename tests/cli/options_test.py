@@ -81,6 +81,10 @@ def test_short_options(tmp_path):
             "--target-format onnx --output q.webgpu.js",
             "--output 'q.webgpu.js': --target-format onnx writes no module; give a name that ends in .onnx",
         ),
+        (
+            "--target-format onnx --output q.bin",
+            "--output 'q.bin': an ONNX file's name ends in .onnx",
+        ),
         ("--output q.onnx", "--output 'q.onnx': a module's name ends in .js, best in .webgpu.js"),
         (
             "--target-format onnx --single-file",
@@ -135,3 +139,17 @@ def test_wrong_combinations(tmp_path, arguments, message):
     done = run("convert", "m.onnx", *given, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["-V", "x"], "'x' is one too many: -V stands alone; see subbyte --help"),
+        (["--version", "x"], "'x' is one too many: --version stands alone; see subbyte --help"),
+        (["--version=3"], "--version takes no value; see subbyte --help"),
+        (["--colour"], "'--colour' is not an option of subbyte; see subbyte --help"),
+    ],
+)
+def test_wrong_words_without_a_verb(arguments, message):
+    done = run(*arguments, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")

@@ -50,6 +50,7 @@ def test_one_model_to_a_folder(folder):
             "a.onnx sub/a.onnx --output out/",
             "'a.onnx' and 'sub/a.onnx' would both be written to 'out/a.webgpu.js'; rename one of them",
         ),
+        ("a.onnx ./a.onnx", "'a.onnx' and './a.onnx' are one model; name it once"),
         ("a.onnx --output sub", "--output 'sub': this is a folder; write 'sub/' for files in it"),
         (
             "a.onnx a.8bit.onnx --target-format onnx --force",

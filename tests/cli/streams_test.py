@@ -58,22 +58,35 @@ def test_a_closed_stdout_is_an_error_and_no_file_takes_its_place(folder, argumen
         run("verify", "m.webgpu.js", cwd=folder)
 
 
-def test_a_closed_stderr_is_never_an_abort(folder):
-    for arguments in (["convert", "m.onnx"], ["convert", "no.onnx"], ["inspect", "no.onnx"], ["transmogrify"]):
-        done = subprocess.run(
-            [SUBBYTE, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=folder, preexec_fn=lambda: os.close(2)
-        )
-        assert done.returncode in (1, 2) and done.stdout == b"", arguments
-    # Who wants to hear nothing loses nothing.
-    done = subprocess.run(
-        [SUBBYTE, "convert", "m.onnx", "-q"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=folder, preexec_fn=lambda: os.close(2)
-    )
-    assert done.returncode == 0 and b"m.webgpu.js" in done.stdout
-
-
-def test_a_full_log_is_an_error(folder):
-    done = run("convert", "m.onnx", "--log-file", "/dev/full", check=False, cwd=folder)
+@pytest.mark.parametrize("arguments", [["list"], ["convert", "m.onnx", "--no-check"]], ids=" ".join)
+def test_a_stdout_whose_reader_is_gone_is_an_error(folder, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = start(arguments, folder, stdout=writer)
+    os.close(writer)
     assert done.returncode == 1
+    assert done.stderr.endswith("error: stdout: the result cannot be written: Broken pipe\n")
+    if arguments[0] == "convert":
+        run("verify", "m.webgpu.js", cwd=folder)
+
+
+def test_a_closed_stderr_is_never_an_abort(folder):
+    def done(*arguments):
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+        return subprocess.run([SUBBYTE, *arguments], cwd=folder, preexec_fn=lambda: os.close(2), **streams)
+
+    for arguments in (["convert", "no.onnx"], ["inspect", "no.onnx"], ["transmogrify"]):
+        failed = done(*arguments)
+        assert failed.returncode in (1, 2) and failed.stdout == b"", arguments
+    # Lines of progress that nobody hears stop no work.
+    for options in ([], ["-q"]):
+        whole = done("convert", "m.onnx", *options)
+        assert whole.returncode == 0 and b"m.webgpu.js" in whole.stdout, options
+
+
+def test_a_full_log_is_one_error(folder):
+    done = run("convert", "m.onnx", "--log-file", "/dev/full", check=False, cwd=folder)
+    assert done.returncode == 1 and done.stderr.count("error:") == 1
     assert done.stderr.endswith("error: --log-file '/dev/full': the log cannot be written: No space left on device\n")
 
 
