@@ -11,28 +11,28 @@ namespace subbyte {
 namespace {
 
 using Json = PlanSizes::Json;
-using Value = std::optional<std::int64_t>;
+using Size = std::optional<std::int64_t>;
 
 // runtime/src/warm.ts: one at a time, of a sentence, a line of text or a page.
 constexpr std::int64_t kFirst = 1, kSentence = 32, kLine = 320, kPage = 640;
 
-Value sum(std::int64_t a, std::int64_t b) {
+Size sum(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
-  return __builtin_add_overflow(a, b, &result) ? Value() : Value(result);
+  return __builtin_add_overflow(a, b, &result) ? Size() : Size(result);
 }
 
-Value product(std::int64_t a, std::int64_t b) {
+Size product(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
-  return __builtin_mul_overflow(a, b, &result) ? Value() : Value(result);
+  return __builtin_mul_overflow(a, b, &result) ? Size() : Size(result);
 }
 
 // Rounded to minus infinity, as Python does.
-Value quotient(std::int64_t a, std::int64_t b) {
+Size quotient(std::int64_t a, std::int64_t b) {
   if (b == 0 || (a == INT64_MIN && b == -1)) return {};
   return a / b - (a % b != 0 && (a % b < 0) != (b < 0) ? 1 : 0);
 }
 
-Value apply(const std::string& op, std::int64_t a, std::int64_t b) {
+Size apply(const std::string& op, std::int64_t a, std::int64_t b) {
   if (op == "+") return sum(a, b);
   if (op == "*") return product(a, b);
   if (op == "//") return quotient(a, b);
@@ -41,12 +41,12 @@ Value apply(const std::string& op, std::int64_t a, std::int64_t b) {
   if (op == "==") return a == b ? 1 : 0;
   if (op == "<") return a < b ? 1 : 0;
   if (op != "%") return {};
-  const Value whole = quotient(a, b);
-  return whole ? Value(a - *whole * b) : Value();
+  const Size whole = quotient(a, b);
+  return whole ? Size(a - *whole * b) : Size();
 }
 
-Value evaluated(const Json& expression, const std::vector<Value>& values,
-                const std::vector<Value>& symbols) {
+Size evaluated(const Json& expression, const std::vector<Size>& values,
+               const std::vector<Size>& symbols) {
   if (expression.is_number_integer()) return expression.get<std::int64_t>();
   const auto op = expression.at(0).get<std::string>();
   // A split step's rows are not known apart from it.
@@ -54,20 +54,20 @@ Value evaluated(const Json& expression, const std::vector<Value>& values,
   if (op == "rows") return {};
   if (op == "s") {
     const auto symbol = expression.at(1).get<std::size_t>();
-    return symbol < symbols.size() ? symbols[symbol] : Value();
+    return symbol < symbols.size() ? symbols[symbol] : Size();
   }
   const auto operand = [&](std::size_t i) {
     const auto index = expression.at(i).get<std::size_t>();
-    return index < values.size() ? values[index] : Value();
+    return index < values.size() ? values[index] : Size();
   };
   if (op == "?") {
-    const Value condition = operand(1);
-    return condition ? operand(*condition != 0 ? 2 : 3) : Value();
+    const Size condition = operand(1);
+    return condition ? operand(*condition != 0 ? 2 : 3) : Size();
   }
-  Value result = operand(1);
+  Size result = operand(1);
   for (std::size_t i = 2; i < expression.size(); ++i) {
-    const Value other = operand(i);
-    result = result && other ? apply(op, *result, *other) : Value();
+    const Size other = operand(i);
+    result = result && other ? apply(op, *result, *other) : Size();
   }
   return result;
 }
@@ -101,9 +101,9 @@ Expected<PlanSizes> PlanSizes::evaluate(
                    "--dim {}: the module has no open dimension of that name; it has {}",
                    quoted(name), list.empty() ? "none" : list);
   }
-  std::vector<Value> known;
+  std::vector<Size> known;
   for (const Json& symbol : symbols) {
-    known.push_back(is_counted(symbol) ? Value() : Value(1));
+    known.push_back(is_counted(symbol) ? Size() : Size(1));
     if (!is_dimension(symbol)) continue;
     const auto name = symbol.at("name").get<std::string>();
     const auto given =
@@ -122,7 +122,7 @@ Expected<PlanSizes> PlanSizes::evaluate(
       if (known[i] || !is_counted(symbols[i])) continue;
       // What has no bound counts as 1 (docs/plan.md).
       known[i] = symbols[i].contains("most") ? result.value(symbols[i]["most"].get<std::size_t>())
-                                             : Value(1);
+                                             : Size(1);
       again = again || known[i].has_value();
     }
   }
@@ -130,7 +130,7 @@ Expected<PlanSizes> PlanSizes::evaluate(
 }
 
 std::optional<std::int64_t> PlanSizes::value(std::size_t expression) const {
-  return expression < values_.size() ? values_[expression] : Value();
+  return expression < values_.size() ? values_[expression] : Size();
 }
 
 }  // namespace subbyte
