@@ -165,7 +165,7 @@ def test_a_wrong_command_line_is_2(model, tmp_path, arguments, words):
         (
             ["convert", "small.onnx", "--shard-size", "banana"],
             2,
-            "--shard-size: 'banana' is not a size; write a number and KB, MB or GB, such as 200MB\n",
+            "--shard-size: 'banana' is not a size; write a number and kB, MB or GB, such as 200MB\n",
         ),
         (
             ["convert", "small.onnx", "--dim", "bach=1"],

@@ -17,11 +17,14 @@ using Json = nlohmann::ordered_json;
 constexpr int kDeepest = 8;
 
 // "[json.exception.parse_error.101] parse error at line 2, column 5: syntax error ..." without what
-// nlohmann's own readers want. The text may hold the file's bytes.
+// nlohmann's own readers want; of a number that is too large it says no place. The text may hold
+// the file's bytes.
 std::string sentence(const std::string& what) {
-  constexpr std::string_view kBefore = "parse error at ";
-  const std::size_t at = what.find(kBefore);
-  return valid_utf8(at == std::string::npos ? what : what.substr(at + kBefore.size()));
+  for (const std::string_view before : {"parse error at ", "] "}) {
+    const std::size_t at = what.find(before);
+    if (at != std::string::npos) return valid_utf8(what.substr(at + before.size()));
+  }
+  return valid_utf8(what);
 }
 
 }  // namespace

@@ -19,6 +19,10 @@ TEST(JsonText, SaysLineAndColumn) {
   EXPECT_EQ(error_of("{\"a\": \"\xff\"}").substr(0, 9), "line 1, c");
 }
 
+TEST(JsonText, ANumberThatIsTooLargeIsNamed) {
+  EXPECT_EQ(error_of("[1e400]"), "number overflow parsing '1e400'");
+}
+
 TEST(JsonText, AKeyTwiceIsAnError) {
   EXPECT_EQ(error_of(R"({"a": 1, "b": {"a": 2}, "a": 3})"), "the key 'a' is there twice");
   EXPECT_EQ(error_of(R"({"b": {"c": 1, "c": 1}})"), "the key 'c' is there twice");

@@ -76,6 +76,8 @@ TEST_F(CommandTest, Errors) {
             "FILE and --source exclude each other; leave one of the two out");
   EXPECT_EQ(error({"inspect", "a.onnx", "b.onnx"}),
             "'b.onnx' is one too many: inspect takes one FILE; see subbyte inspect --help");
+  EXPECT_EQ(error({"convert", "a.onnx", "--", "-x"}),
+            "'-x' is not an option of convert (did you mean -p?); see subbyte convert --help");
   EXPECT_EQ(error({"convert", "a.onnx", "--precision", "9bit"}),
             "--precision: '9bit' is not one of float32, float16, int8, 8bit, 4bit, 3bit, 2bit, "
             "mixed; did you mean 8bit?; see subbyte convert --help");

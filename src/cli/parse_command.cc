@@ -236,7 +236,10 @@ Expected<Command> parse_command(std::span<const char* const> arguments,
     if (command.verb == nullptr) return tl::unexpected(wrong_without_verb(first, arguments));
     if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr)
       return tl::unexpected(ill_formed(*command.verb, error.what()));
-    return tl::unexpected(misplaced(*command.verb, program.get_subcommand(first)->remaining()));
+    // What stands after "--" is left to the program, not to the verb.
+    const auto of_verb = program.get_subcommand(first)->remaining();
+    return tl::unexpected(
+        misplaced(*command.verb, of_verb.empty() ? program.remaining() : of_verb));
   }
   command.version = version->count() > 0;
   if (command.version) return command;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {{"", 1},
                                                                 {"B", 1},
+                                                                {"kB", 1000},
                                                                 {"KB", 1000},
                                                                 {"MB", 1'000'000},
                                                                 {"GB", 1'000'000'000},
@@ -44,6 +45,8 @@ Expected<std::int64_t> parse_size(const std::string& option, const std::string& 
                          (point == amount.size() || !decimals.empty());
   for (const auto& [unit, factor] : kUnits) {
     if (!is_number || text.substr(end) != unit) continue;
+    // Part of a byte is no size: a unit was forgotten.
+    if (factor == 1 && !decimals.empty()) continue;
     if (number(whole) > INT64_MAX / factor / 2) continue;
     std::int64_t scale = 1;
     for (std::size_t i = 0; i < decimals.size(); ++i) scale *= 10;
@@ -52,7 +55,7 @@ Expected<std::int64_t> parse_size(const std::string& option, const std::string& 
     if (bytes > 0) return bytes;
   }
   return fail_as(ErrorKind::usage,
-                 "{}: {} is not a size; write a number and KB, MB or GB, such as 200MB", option,
+                 "{}: {} is not a size; write a number and kB, MB or GB, such as 200MB", option,
                  quoted(text));
 }
 

@@ -237,7 +237,10 @@ Expected<Rules> read_rules(std::string_view text, std::span<const WeightUse> use
   }
   Rules rules;
   for (const auto& [key, value] : json.items()) {
-    if (key == "model_name" || key == "written_by") continue;
+    if (key == "model_name" || key == "written_by") {
+      if (value.is_string()) continue;
+      return fail("{} is to be text in quotes", quoted(key));
+    }
     if (key == "precision") {
       if (precision_of_rules(text)) continue;
       return fail("'precision' is {}; there are {}, mixed",

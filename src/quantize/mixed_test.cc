@@ -110,6 +110,7 @@ TEST_F(MixedTest, ErrorsListWhatThereIs) {
   EXPECT_EQ(error("[1]"), "this is not a JSON object; see the mixed-precision file in README.md");
   EXPECT_THAT(error("{\"tensors\""), testing::StartsWith("line 1, column 11: syntax error"));
   EXPECT_EQ(error(R"({"tensors": {}, "tensors": {}})"), "the key 'tensors' is there twice");
+  EXPECT_EQ(error(R"({"model_name": 3})"), "'model_name' is to be text in quotes");
   EXPECT_EQ(error(R"({"layers": {}})"),
             "unknown key 'layers'; there are model_name, precision, "
             "mixed_precision, components, tensors");

@@ -110,8 +110,8 @@ def test_short_options(tmp_path):
             "--target-bits 3.2 --max-loss 1%",
             "--max-loss: --target-bits already says how small the model is to be; leave one of the two out",
         ),
-        ("--target-size big", "--target-size: 'big' is not a size; write a number and KB, MB or GB, such as 200MB"),
-        ("--target-size 0MB", "--target-size: '0MB' is not a size; write a number and KB, MB or GB, such as 200MB"),
+        ("--target-size big", "--target-size: 'big' is not a size; write a number and kB, MB or GB, such as 200MB"),
+        ("--target-size 0MB", "--target-size: '0MB' is not a size; write a number and kB, MB or GB, such as 200MB"),
         (
             "--target-bits 33",
             "--target-bits: '33' is no number of bits a weight; write one above 0 and up to 32, such as 3.2",
