@@ -7,10 +7,11 @@ import { minify } from 'terser';
 
 /** Properties of the runtime's own objects: no plan, no user and no part of WebGPU knows them, so that they may be shortened. */
 const OWN = `
-  active allocation allocations apart arenas arrived capacities capacity checked checks chunkEntries compiled copies counted
-  destroyed dispatches disposed downloaded encoded fitting give giveBack given groupsMade isIdle isOurs isStarted keptBytes
-  launch launches lentBy mostIdle need onCpu outside outsideGroups owned paramBytes places program ranges readbacks reads
-  region regions serves settle slices slots spec staging take totals unconfirmed uploads written`;
+  active allocation allocations apart arenas arrived capacities capacity checked checks chunkEntries compiled copies
+  counted destroyed dispatches disposed downloaded encoded engine fitting fixed give giveBack given groups groupsMade
+  isIdle isOurs isStarted keptBytes launch launches layouts lentBy mostIdle need note onCpu outOfMemory outside
+  outsideGroups owned paramBytes places program ranges readbacks reads region regions request serves settle sizes slices
+  slots spec staging take totals unconfirmed uploads written`;
 
 /** Where Node stops at an error that nobody catches, it shows the whole line above the message. */
 const LONGEST_LINE = 240;

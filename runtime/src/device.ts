@@ -43,14 +43,14 @@ async function findGpu(): Promise<GPU> {
       nodeGpu = undefined;
       throw new SubbyteError(
         'no-webgpu',
-        `Node has no WebGPU of its own and the npm package "webgpu" cannot be loaded (${messageOf(error)}): install it, or pass a device to load()`,
+        `Node has no WebGPU and the npm package "webgpu" cannot be loaded (${messageOf(error)}): install it, or pass a device to load()`,
         error,
       );
     }
   }
   throw new SubbyteError(
     'no-webgpu',
-    'this browser or context has no WebGPU (navigator.gpu is missing): use a current browser and a secure page (https or localhost), or pass a device to load()',
+    'this browser or context has no WebGPU (no navigator.gpu): use a current browser and a secure page (https or localhost), or pass a device to load()',
   );
 }
 
@@ -100,7 +100,7 @@ export async function acquireDevice(
     if (!adapter) {
       throw new SubbyteError(
         'no-adapter',
-        'WebGPU is there but offers no GPU (requestAdapter gave null): hardware acceleration may be off, or the GPU or its driver is blocked',
+        'WebGPU offers no GPU (requestAdapter gave null): hardware acceleration is off, or the driver is blocked',
       );
     }
     throwIfAborted(signal);

@@ -13,7 +13,7 @@ export interface Sink {
 const PARALLEL_RANGES = 4;
 
 const ADVICE =
-  'deploy the module and its weights from the same conversion, whole, and reload past any cache';
+  'deploy the module and its weights of one conversion, whole, and reload past any cache';
 
 function wrongSize(file: PlanFile, found: string, note = ''): SubbyteError {
   return new SubbyteError(
@@ -32,7 +32,7 @@ async function verify(
   if (!subtle) {
     throw new SubbyteError(
       'integrity',
-      'the weights cannot be verified, because this context has no crypto.subtle: use a secure page (https or localhost)',
+      'the weights cannot be verified without crypto.subtle: use a secure page (https or localhost)',
     );
   }
   const hash = new Uint8Array(await subtle.digest('SHA-256', bytes));
@@ -112,7 +112,7 @@ async function copyStream(
       throwIfAborted(signal);
       throw new SubbyteError(
         'download',
-        `the download of the weights ${quoted(file.name)} broke off after ${total} of ${file.bytes} bytes (${messageOf(error)}): check the network and try again`,
+        `the download of the weights ${quoted(file.name)} broke off after ${total} of ${file.bytes} bytes (${messageOf(error)}): try again`,
         error,
       );
     }

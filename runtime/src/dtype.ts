@@ -80,7 +80,7 @@ export function checkTarget(dtype: DType, array: unknown, label: string): Data {
 function doesNotFit(label: string, index: number, value: bigint | number, range: string): never {
   throw new SubbyteError(
     'out-of-range',
-    `${label}: value ${value} at index ${index} does not fit the 32 bits that the GPU computes with (${range})`,
+    `${label}: value ${value} at index ${index} does not fit the 32 bits of the GPU (${range})`,
   );
 }
 

@@ -143,7 +143,7 @@ export function valueAt(values: Float64Array, index: number, what: string): numb
   if (value === undefined || !Number.isFinite(value)) {
     throw new SubbyteError(
       'out-of-range',
-      `${what} cannot be computed for these input sizes: it leaves the range of exact integers (2^53) or divides by zero`,
+      `${what} cannot be computed for these input sizes: it exceeds 2^53 or divides by zero`,
     );
   }
   return value;

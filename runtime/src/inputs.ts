@@ -44,7 +44,7 @@ function checkDims(spec: PlanInput, dims: unknown): number[] {
   if (!list?.every((dim) => Number.isSafeInteger(dim) && (dim as number) >= 0)) {
     throw new SubbyteError(
       'bad-shape',
-      `${label}: dims must be an array of whole numbers from 0 on, such as ${show(spec.dims)}, not ${list ? show(list as number[]) : typeName(dims)}`,
+      `${label}: dims must be an array of whole numbers, such as ${show(spec.dims)}, not ${list ? show(list as number[]) : typeName(dims)}`,
     );
   }
   if (list.length !== spec.dims.length) {
@@ -57,7 +57,7 @@ function checkDims(spec: PlanInput, dims: unknown): number[] {
   if (large >= 0) {
     throw new SubbyteError(
       'bad-shape',
-      `${label}: dimension ${large} is ${String(list[large])}; no tensor on a GPU has more than ${MOST_ELEMENTS} values`,
+      `${label}: dimension ${large} is ${String(list[large])}; no tensor has more than ${MOST_ELEMENTS} values`,
     );
   }
   return list as number[];
@@ -72,7 +72,7 @@ function checkRange(spec: PlanInput, data: Data): void {
     if (value >= least && value <= most) continue;
     throw new SubbyteError(
       'out-of-range',
-      `${labelOf(spec)}: value ${value} at index ${i} is not within ${least} to ${most}, as the model takes it`,
+      `${labelOf(spec)}: value ${value} at index ${i} is not within ${least} to ${most}`,
     );
   }
 }
@@ -105,13 +105,13 @@ function checkBuffer(
   if (!Number.isSafeInteger(offset) || (offset as number) < 0 || (offset as number) % 4 !== 0) {
     throw new SubbyteError(
       'bad-input',
-      `${label}: offset must be a multiple of 4 bytes from 0 on, not ${String(offset)}`,
+      `${label}: offset must be a multiple of 4, not ${String(offset)}`,
     );
   }
   if ((offset as number) + copyBytes(width * count) > buffer.size) {
     throw new SubbyteError(
       'bad-shape',
-      `${label}: ${count} values of ${width} bytes from byte ${offset} on are wanted, but the buffer has ${buffer.size} bytes`,
+      `${label}: ${count} values of ${width} bytes from byte ${offset} on do not fit its ${buffer.size} bytes`,
     );
   }
   if ((buffer.usage & 0x4) === 0) {
@@ -183,7 +183,7 @@ function boundByInput({ input, axis, element }: InputSymbol, given: readonly Giv
   if (!data) {
     throw new SubbyteError(
       'bad-input',
-      `${label} decides sizes, so it must be given as data and not as a GPUBuffer`,
+      `${label} decides sizes, so it must be data and not a GPUBuffer`,
     );
   }
   if (element! >= data.length) {

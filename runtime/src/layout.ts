@@ -73,7 +73,7 @@ function tooLarge(plan: Plan, index: number, limit: number): SubbyteError {
   const file = plan.files[weight.file]!;
   return new SubbyteError(
     'limits',
-    `a weight of ${mebibytes(weight.bytes)} (at byte ${weight.offset} of ${quoted(file.name)}) cannot be bound: this device takes ${mebibytes(limit)} at most, and the model does not allow this weight to be split further`,
+    `a weight of ${mebibytes(weight.bytes)} (at byte ${weight.offset} of ${quoted(file.name)}) cannot be bound: this device takes ${mebibytes(limit)} at most, and this weight cannot be split further`,
   );
 }
 
@@ -161,7 +161,7 @@ export function spanOf(
   if (apart || (cut && (range === undefined || span > 1))) {
     throw new SubbyteError(
       'limits',
-      `weights of ${mebibytes(bytes)} (at byte ${offset} of ${quoted(plan.files[file]!.name)}) must be bound together, which the limits of this device do not allow`,
+      `weights of ${mebibytes(bytes)} (at byte ${offset} of ${quoted(plan.files[file]!.name)}) must be bound together, which this device does not allow`,
     );
   }
   return { ...first, bytes: last.offset + last.bytes - first.offset };

@@ -20,7 +20,7 @@ export function checkOptions(call: string, options: unknown, known: readonly str
     throw new SubbyteError(
       'bad-option',
       PLANNED.includes(name)
-        ? `${call}: the option ${quoted(name)} is not supported by this version of subbyte; ${list} are: leave it out`
+        ? `${call}: the option ${quoted(name)} is not supported by this version; there are ${list}`
         : `${call}: there is no option ${quoted(name)}; there are ${list}`,
     );
   }
@@ -63,7 +63,7 @@ function checkInto(plan: Plan, into: unknown, keep: ReadonlySet<string>): Map<st
   if (typeof into !== 'object' || into === null || ArrayBuffer.isView(into)) {
     throw new SubbyteError(
       'bad-option',
-      `run(inputs, { into }): into must be an object with a typed array for each name, not ${typeName(into)}`,
+      `run(inputs, { into }): into must be an object of typed arrays by name, not ${typeName(into)}`,
     );
   }
   const arrays = new Map<string, Data>();
@@ -71,10 +71,7 @@ function checkInto(plan: Plan, into: unknown, keep: ReadonlySet<string>): Map<st
     if (array === undefined) continue;
     checkOutputName(plan, 'into', name);
     if (keep.has(name)) {
-      throw new SubbyteError(
-        'bad-option',
-        `output ${quoted(name)} is named by both keep and into: an output stays on the GPU or is written into an array`,
-      );
+      throw new SubbyteError('bad-option', `output ${quoted(name)} is named by both keep and into`);
     }
     const { dtype } = plan.outputs.find((output) => output.name === name)!;
     const data = checkTarget(dtype, array, `into: output ${quoted(name)}`);

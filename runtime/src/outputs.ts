@@ -97,7 +97,7 @@ export function takeData(
   if (target.length !== bytes / width) {
     throw new SubbyteError(
       'bad-option',
-      `into: the array of ${outputLabel(spec)} changed its length while the run was under way`,
+      `into: the array of ${outputLabel(spec)} changed its length during the run`,
     );
   }
   decodeInto(spec.dtype, mapped, offset, target, width);

@@ -325,7 +325,7 @@ async function executeInSegments(engine: Engine, request: Request): Promise<Outp
     } catch (error) {
       if (!(error instanceof Outgrown)) throw error;
       if (attempt === MOST_ATTEMPTS) {
-        throw new SubbyteError('limits', 'a run found more each time that it was begun again');
+        throw new SubbyteError('limits', 'a run found more each time that it began again');
       }
       request = withCounts(engine, request, new Map());
     }

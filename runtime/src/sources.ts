@@ -64,7 +64,7 @@ function fromFunction(file: PlanFile, read: ReadWeights): Source {
       if (!bytes) {
         throw new SubbyteError(
           'bad-option',
-          `the function given as weights must return an ArrayBuffer of the ${length} bytes from ${offset} of ${quoted(file.name)}`,
+          `load({ weights }): the function must return an ArrayBuffer of the ${length} bytes from ${offset} of ${quoted(file.name)}`,
         );
       }
       return bytes;
@@ -98,7 +98,7 @@ function fromResponse(file: PlanFile, response: Response): Source & { kind: 'str
   if (response.bodyUsed || !response.body) {
     throw new SubbyteError(
       'download',
-      `${quoted(file.name)}${where}: the response has no body, or it has been read already`,
+      `${quoted(file.name)}${where}: the response has no body, or it was read already`,
     );
   }
   const type = response.headers.get('content-type') ?? '';
@@ -176,7 +176,7 @@ async function fetched(
     throwIfAborted(signal);
     throw new SubbyteError(
       'download',
-      `the weights ${quoted(file.name)} cannot be fetched from ${text} (${messageOf(error)}): check the address, the network and the server's CORS headers`,
+      `the weights ${quoted(file.name)} cannot be fetched from ${text} (${messageOf(error)}): check the address, the network and CORS headers`,
       error,
     );
   }

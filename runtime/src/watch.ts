@@ -34,6 +34,6 @@ export function checkFlag({ plan: { watch } }: Engine, mapped: ArrayBuffer, offs
   if (number === 0) return;
   throw new SubbyteError(
     'out-of-range',
-    `${watch!.nodes[number - 1]}: a 64-bit integer that it computes does not fit the 32 bits that the GPU computes with, or there is none (a division by zero)`,
+    `${watch!.nodes[number - 1]}: a 64-bit integer that it computes does not fit the 32 bits of the GPU, or there is none (a division by zero)`,
   );
 }

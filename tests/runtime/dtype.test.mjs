@@ -202,7 +202,7 @@ test('64-bit values that do not fit are refused, never wrapped', () => {
   refuse(
     'int64',
     BigInt64Array.of(1n, 2n ** 31n),
-    'input "x": value 2147483648 at index 1 does not fit the 32 bits that the GPU computes with (-2147483648 to 2147483647)',
+    'input "x": value 2147483648 at index 1 does not fit the 32 bits of the GPU (-2147483648 to 2147483647)',
   );
   refuse('int64', BigInt64Array.of(-(2n ** 31n) - 1n), /-2147483649 at index 0/);
   refuse('int64', BigInt64Array.of(2n ** 32n), /4294967296 at index 0/);
@@ -210,7 +210,7 @@ test('64-bit values that do not fit are refused, never wrapped', () => {
   refuse(
     'uint64',
     BigUint64Array.of(2n ** 32n),
-    'input "x": value 4294967296 at index 0 does not fit the 32 bits that the GPU computes with (0 to 4294967295)',
+    'input "x": value 4294967296 at index 0 does not fit the 32 bits of the GPU (0 to 4294967295)',
   );
 });
 

@@ -66,7 +66,7 @@ test('what leaves the exact integers is an error where it is used', () => {
   assert.equal(valueAt(evaluate(exprs, [2 ** 26]), 1, 'a size'), 2 ** 52);
   const values = evaluate(exprs, [2 ** 27]);
   const message =
-    'the size of y cannot be computed for these input sizes: it leaves the range of exact integers (2^53) or divides by zero';
+    'the size of y cannot be computed for these input sizes: it exceeds 2^53 or divides by zero';
   for (const index of [1, 2]) {
     assert.throws(() => valueAt(values, index, 'the size of y'), { code: 'out-of-range', message });
   }

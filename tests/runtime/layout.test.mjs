@@ -133,7 +133,7 @@ test('a weight that no step splits, or with rows too large, is an error that giv
   const limits = { binding: 16384, buffer: 1 << 20 };
   const large = { bytes: 1000 * 64, rows: 1000, row_stride: 64 };
   const message =
-    'a weight of 0.06104 MiB (at byte 0 of "m.bin") cannot be bound: this device takes 0.01563 MiB at most, and the model does not allow this weight to be split further';
+    'a weight of 0.06104 MiB (at byte 0 of "m.bin") cannot be bound: this device takes 0.01563 MiB at most, and this weight cannot be split further';
   assert.throws(() => layoutWeights(planOf([large]), limits), { code: 'limits', message });
   const wide = { bytes: 1000 * 128, rows: 1000, row_stride: 128 };
   assert.throws(() => layoutWeights(planOf([wide], [[0]]), limits), { code: 'limits' });
@@ -149,7 +149,7 @@ test('what a step binds together must fit a binding and lie in one buffer, or lo
   };
   const parts = [{ bytes: 1000 }, { bytes: 600, joined: true }];
   const message =
-    'weights of 0.001549 MiB (at byte 0 of "m.bin") must be bound together, which the limits of this device do not allow';
+    'weights of 0.001549 MiB (at byte 0 of "m.bin") must be bound together, which this device does not allow';
   assert.doesNotThrow(spanning(parts, { binding: 2048, buffer: 2048 }));
   assert.throws(spanning(parts, { binding: 1024, buffer: 1024 }), { code: 'limits', message });
   assert.throws(spanning(parts, { binding: 1024, buffer: 4096 }), { code: 'limits', message });

@@ -105,7 +105,7 @@ test('without WebGPU, or without a GPU, load says so', async () => {
       await rejects(
         load(),
         'no-webgpu',
-        /^this browser or context has no WebGPU \(navigator\.gpu is missing\)/,
+        /^this browser or context has no WebGPU \(no navigator\.gpu\)/,
       );
     } finally {
       Object.defineProperty(process, 'versions', versions);

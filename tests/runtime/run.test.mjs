@@ -59,7 +59,7 @@ deviceTest('a symbol may be a value of an input: reshape to what it says', async
   await rejects(
     model.run({ x: f32(1, 2), shape: { buffer, dims: [2] } }),
     'bad-input',
-    'input "shape" decides sizes, so it must be given as data and not as a GPUBuffer',
+    'input "shape" decides sizes, so it must be data and not a GPUBuffer',
   );
 });
 

@@ -199,7 +199,7 @@ deviceTest(
     const { load, files, folder } = await makeModule(plan, [content]);
     const [{ name }] = files;
     const advice =
-      'deploy the module and its weights from the same conversion, whole, and reload past any cache';
+      'deploy the module and its weights of one conversion, whole, and reload past any cache';
     const bad = async (weights, code, message) => {
       await rejects(load({ device, weights }), code, message);
       await settle();
@@ -260,7 +260,7 @@ deviceTest(
     await bad(null, 'bad-option', /not null$/);
     const used = new Response(content);
     await used.arrayBuffer();
-    await bad(used, 'download', `"${name}": the response has no body, or it has been read already`);
+    await bad(used, 'download', `"${name}": the response has no body, or it was read already`);
 
     const missing = await serve(t, content, (response) => response.writeHead(404).end());
     await bad(
@@ -283,12 +283,12 @@ deviceTest(
     await bad(
       broken.url + 'w.bin',
       'download',
-      /broke off after \d+ of 10485760 bytes \(.*\): check the network and try again$/,
+      /broke off after \d+ of 10485760 bytes \(.*\): try again$/,
     );
     await bad(
       'http://127.0.0.1:9/w.bin',
       'download',
-      /cannot be fetched from http:\/\/127\.0\.0\.1:9\/w\.bin \(.*\): check the address, the network and the server's CORS headers$/,
+      /cannot be fetched from http:\/\/127\.0\.0\.1:9\/w\.bin \(.*\): check the address, the network and CORS headers$/,
     );
     await bad(
       join(folder, 'none.bin'),
