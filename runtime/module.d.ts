@@ -140,7 +140,11 @@ type Checked<List extends readonly TensorInfo[], Given> = {
       ? { dims: number extends Dims['length'] ? readonly number[] : Readonly<Sizes<Info['dims']>> }
       : unknown
     : unknown;
-} & { [Name in Exclude<keyof Given, List[number]['name']>]: never };
+} & { [Name in Exclude<keyof Given, KnownNames<List>>]: never };
+
+/** The names of inputs; of a model that is not known to the types any, which numbers are too. */
+type KnownNames<List extends readonly TensorInfo[]> =
+  List[number]['name'] | (string extends List[number]['name'] ? number : never);
 
 /** For each name of a list of TensorInfo, what comes back: on the GPU for the names kept. */
 export type OutputsOf<List extends readonly TensorInfo[], Keep extends string = never> = {
