@@ -24,7 +24,10 @@ before(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'subbyte-page-'));
   const { status, stderr } = spawnSync('tar', ['xzf', path.resolve(pack), '-C', folder]);
   assert.equal(status, 0, String(stderr));
-  fs.writeFileSync(path.join(folder, 'index.html'), '<!doctype html><title>npm</title>');
+  fs.writeFileSync(
+    path.join(folder, 'index.html'),
+    '<!doctype html><title>npm</title><link rel="icon" href="data:," />',
+  );
   fs.copyFileSync(path.join(models, 'ppocr-cls.onnx'), path.join(folder, 'cls.onnx'));
   server = await serve({ '/': folder });
   browser = await launch();

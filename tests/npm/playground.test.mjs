@@ -38,7 +38,7 @@ test('the sample shows its inputs, components and size', { skip, timeout: 300_00
   await site.page.click('#sample');
   await shown('model');
   const text = await site.page.textContent('#model .body');
-  assert.match(text, /million weights, [\d.]+ MB/);
+  assert.match(text, /127,220 weights, 0\.5 MB/);
   assert.match(text, /x float32 \[.*3, .*\]/);
   assert.match(text, /convolution/);
   assert.ok(await site.page.isEnabled('#convert'));

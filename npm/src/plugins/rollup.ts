@@ -61,7 +61,8 @@ export async function emitModule(context: RollupContext, module: Module): Promis
   return withAddresses(module, async (file) => {
     const source = await fs.promises.readFile(file);
     const reference = context.emitFile({ type: 'asset', name: path.basename(file), source });
-    return `new URL(import.meta.ROLLUP_FILE_URL_${reference})`;
+    // Of Vite an address that begins at the root; of Rollup and others a whole one, which needs no base.
+    return `new URL(import.meta.ROLLUP_FILE_URL_${reference}, import.meta.url)`;
   });
 }
 
