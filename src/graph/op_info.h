@@ -27,7 +27,10 @@ struct OpInfo {
   Family lower;
 };
 
-const OpInfo& op_info(Op op);        // op != Op::Unknown
+const OpInfo& op_info(Op op);  // op != Op::Unknown
+// Whether a node has all of its outputs, read or not: where their number says what is computed,
+// where nothing is known of them, and where the specification makes none of them optional.
+bool keeps_outputs(Op op);
 const FamilyInfo& family_of(Op op);  // of Op::Unknown: that of role none
 // Operators that pass on elements of input 0 under another shape or order.
 bool is_view(Op op);

@@ -51,6 +51,10 @@ const FamilyInfo& family_of(Op op) {
   return family_info(op == Op::Unknown ? Family::none : op_info(op).lower);
 }
 
+bool keeps_outputs(Op op) {
+  return op == Op::Unknown || op == Op::TopK || op_info(op).outputs_max == kMany;
+}
+
 bool is_view(Op op) { return family_of(op).role == Role::view; }
 
 bool keeps_order(Op op) { return family_of(op).family == Family::reshape; }

@@ -3,15 +3,13 @@
 #include <algorithm>
 
 #include "graph/op_info.h"
-#include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 
 namespace subbyte {
 namespace {
 
-// Those at the end need not be there, where the operator's number of outputs is not what they say.
 void drop_absent_at_end(Node& node) {
-  if (node.op == Op::Unknown || op_info(node.op).outputs_max == kMany) return;
+  if (keeps_outputs(node.op)) return;
   while (node.outputs.size() > 1 && node.outputs.back() == kNone) node.outputs.pop_back();
 }
 

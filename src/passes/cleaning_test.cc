@@ -264,9 +264,10 @@ TEST(RemoveUnused, OptionalOutputsGoRequiredOnesStay) {
   const ValueId scale = t.constant("scale", floats({2}, {1, 2}));
   t.output(t.nodes(Op::LayerNormalization, {x, scale}, {"y", "mean", "inverse"})[0]);
   t.output(t.nodes(Op::Split, {x}, {"first", "second"})[0]);
+  t.output(t.nodes(Op::TopK, {x, scale}, {"values", "indices"})[0]);
   EXPECT_EQ(after(remove_unused, t),
-            "(x) -> (y, first); scale = 1 2; y = LayerNormalization(x, scale); first, second = "
-            "Split(x)");
+            "(x) -> (y, first, values); scale = 1 2; y = LayerNormalization(x, scale); first, "
+            "second = Split(x); values, indices = TopK(x, scale)");
 }
 
 TEST(RemoveUnused, WhatGraphsInsideNodesTakeIsUsed) {

@@ -2,7 +2,6 @@
 #include <unordered_set>
 
 #include "graph/op_info.h"
-#include "graph/ops.h"
 #include "passes/compact.h"
 #include "passes/passes.h"
 
@@ -25,11 +24,10 @@ std::unordered_set<std::string_view> captured_names(const Model& model) {
   return names;
 }
 
-// How many outputs the node must have for those that are used: all of an operator whose number of
-// outputs is not fixed, of others those up to the last used one.
+// How many outputs the node must have for those that are used.
 std::size_t wanted_outputs(const Node& node, const std::vector<bool>& used) {
   std::size_t count = node.outputs.size();
-  if (node.op == Op::Unknown || op_info(node.op).outputs_max == kMany) return count;
+  if (keeps_outputs(node.op)) return count;
   while (count > 1 && !used[node.outputs[count - 1]]) --count;
   return count;
 }
