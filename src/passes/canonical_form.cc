@@ -76,9 +76,38 @@ class FormCheck {
       default:
         break;
     }
-    if (op_info(node_.op).infer != ShapeRule::reduce) return {};
-    SUBBYTE_CHECK_OK(integer_between("keepdims", 0, 1));
-    return axes_operand(1, rank);
+    switch (op_info(node_.op).infer) {
+      case ShapeRule::reduce:
+        SUBBYTE_CHECK_OK(integer_between("keepdims", 0, 1));
+        return axes_operand(1, rank);
+      case ShapeRule::conv:
+      case ShapeRule::conv_transpose:
+        // The kernel of weights that are computed may have sizes that are not known.
+        if (node_.find("kernel_shape") == nullptr && !graph_.constant(node_.inputs[1])) return {};
+        SUBBYTE_CHECK_OK(integer_between("group", 1, INT64_MAX));
+        return window(rank);
+      case ShapeRule::pool:
+        return window(rank);
+      default:
+        return {};
+    }
+  }
+
+  // Pads that depend on sizes that are not known are left to auto_pad.
+  Expected<void> window(std::size_t rank) const {
+    const std::size_t axes = rank - 2;
+    SUBBYTE_CHECK_OK(has_numbers("kernel_shape", axes));
+    SUBBYTE_CHECK_OK(has_numbers("strides", axes));
+    if (node_.op != Op::AveragePool) SUBBYTE_CHECK_OK(has_numbers("dilations", axes));
+    if (node_.find("auto_pad") != nullptr || node_.find("output_shape") != nullptr) return {};
+    return has_numbers("pads", 2 * axes);
+  }
+
+  Expected<void> has_numbers(std::string_view name, std::size_t count) const {
+    const auto numbers = node_.ints(name);
+    if (!numbers) return fail("its {} is not said", name);
+    if (numbers->size() == count) return {};
+    return fail("its {} has {} elements; there must be {}", name, numbers->size(), count);
   }
 
   Expected<void> pads(std::size_t rank) const {

@@ -3,6 +3,7 @@
 
 #include "graph/infer.h"
 #include "graph/text.h"
+#include "passes/canonical_form.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -51,6 +52,25 @@ graph "main" {
   output %s
 }
 )");
+}
+
+TEST(CanonicalizeTest, WindowsAreChecked) {
+  const auto problem = [](const std::string& attributes) {
+    auto model = parse_model(
+        "model \"m\" opset 18\ngraph \"main\" {\n"
+        "  input %x : float32 [1, 2, H, W]\n  %y = MaxPool(%x) {" +
+        attributes + "}\n  output %y\n}");
+    EXPECT_TRUE(model);
+    auto done = check_canonical(*model);
+    return done ? std::string() : done.error().message;
+  };
+  EXPECT_EQ(problem("dilations = [1, 1], kernel_shape = [3, 3], pads = [0, 0, 0, 0], "
+                    "strides = [1, 1]"),
+            "");
+  EXPECT_EQ(problem("kernel_shape = [3, 3], pads = [0, 0, 0, 0], strides = [1, 1]"),
+            "node 0 (MaxPool): its dilations is not said");
+  EXPECT_EQ(problem("dilations = [1, 1], kernel_shape = [3, 3], pads = [0, 0], strides = [1, 1]"),
+            "node 0 (MaxPool): its pads has 2 elements; there must be 4");
 }
 
 TEST(CanonicalizeTest, EachOpsetHasItsOwnForm) {
