@@ -17,12 +17,10 @@ export function checkOptions(call: string, options: unknown, known: readonly str
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || known.includes(name)) continue;
     const list = known.filter((one) => one !== 'internal').join(', ');
-    throw new SubbyteError(
-      'bad-option',
-      PLANNED.includes(name)
-        ? `${call}: the option ${quoted(name)} is not supported by this version; there are ${list}`
-        : `${call}: there is no option ${quoted(name)}; there are ${list}`,
-    );
+    const what = PLANNED.includes(name)
+      ? `the option ${quoted(name)} is not supported by this version`
+      : `there is no option ${quoted(name)}`;
+    throw new SubbyteError('bad-option', `${call}: ${what}; there are ${list}`);
   }
 }
 

@@ -26,7 +26,7 @@ run_step() {
   [[ $status -eq 0 ]] || failed+=("$1")
 }
 
-# The sample of a user's code is left to its own test, which first converts the model whose types it imports.
+# Samples of a user's code are left to their own tests, which first make the types that they import.
 types() {
   local project
   while read -r project; do

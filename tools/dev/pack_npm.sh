@@ -28,8 +28,9 @@ build_wasm() {
   configure wasm "$build/wasm" -DSUBBYTE_ZIG="$cache/zig-$zig_version/ziglang/zig"
   compile "$build/wasm" subbyte
   # What a compiler of one file at a time leaves: a tenth of the bytes.
-  [[ $build/wasm/subbyte-small.wasm -nt $build/wasm/subbyte.wasm ]] ||
+  local small=$build/wasm/subbyte-small.wasm
+  [[ $small -nt $build/wasm/subbyte.wasm && $small -nt tools/dev/pack_npm.sh && $small -nt package-lock.json ]] ||
     "$root/node_modules/.bin/wasm-opt" -Oz --enable-simd --enable-bulk-memory --enable-bulk-memory-opt \
       --enable-nontrapping-float-to-int --enable-sign-ext --enable-exception-handling --enable-mutable-globals \
-      --enable-multivalue --enable-reference-types "$build/wasm/subbyte.wasm" -o "$build/wasm/subbyte-small.wasm"
+      --enable-multivalue --enable-reference-types "$build/wasm/subbyte.wasm" -o "$small"
 }
