@@ -23,6 +23,8 @@ struct RunFacts {
   std::int64_t tensor_bytes = 0;
 };
 
+// nlohmann's destructor needs memory for values of many levels; a manifest has few.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 struct ModuleFacts {
   nlohmann::ordered_json manifest;
   std::optional<RunFacts> run;  // none where the module itself is not beside its manifest
