@@ -306,8 +306,12 @@ Expected<std::vector<std::string>> sample_files(FileSystem& files, const std::st
   }
   SUBBYTE_TRY(const std::vector<std::string> names, list_folder(files, path));
   std::vector<std::string> samples;
-  for (const std::string& name : names)
-    if (is_sample_name(name)) samples.push_back(path + (path.ends_with('/') ? "" : "/") + name);
+  const std::string folder = path.ends_with('/') ? path : path + "/";
+  for (const std::string& name : names) {
+    if (!is_sample_name(name)) continue;
+    samples.push_back(folder);
+    samples.back() += name;
+  }
   return samples;
 }
 
