@@ -350,9 +350,9 @@ class Compilation {
   Expected<std::string> remedy_of(const Model& model, const Checker& checker,
                                   const std::string& output) {
     constexpr std::string_view kWider[] = {"2bit", "3bit", "4bit", "8bit", "float16"};
-    const std::string_view own = options_.precision == "int8"    ? "8bit"
-                                 : options_.precision == "mixed" ? "4bit"
-                                                                 : options_.precision;
+    const std::string own = options_.precision == "int8"    ? "8bit"
+                            : options_.precision == "mixed" ? "4bit"
+                                                            : options_.precision;
     const auto* next = std::ranges::find(kWider, own);
     while (next != std::end(kWider) && ++next != std::end(kWider)) {
       const auto policy = policy_from_name(*next);
