@@ -9,6 +9,7 @@
 #include "import/inline_functions.h"
 #include "import/names.h"
 #include "import/sort_nodes.h"
+#include "import/sparse_tensor.h"
 #include "import/value_type.h"
 
 namespace subbyte {
@@ -79,6 +80,8 @@ Value constant_value(Tensor tensor, ExprPool& exprs) {
 Expected<void> add_inputs(Builder& builder, Scope& scope, const wire::GraphProto& proto) {
   std::unordered_set<std::string_view> initializers;
   for (const wire::TensorProto& tensor : proto.initializers) initializers.insert(tensor.name);
+  for (const wire::SparseTensorProto& tensor : proto.sparse_initializers)
+    initializers.insert(tensor.values.name);
   const std::unordered_set<std::string> taken = dim_params(proto.inputs);
 
   for (const wire::ValueInfoProto& input : proto.inputs) {
@@ -103,15 +106,18 @@ Expected<void> add_inputs(Builder& builder, Scope& scope, const wire::GraphProto
 }
 
 Expected<void> add_initializers(Builder& builder, Scope& scope, const wire::GraphProto& proto) {
-  if (proto.sparse_initializers != 0) {
-    return fail("it has {} sparse initializers, which subbyte does not read; store them as tensors",
-                proto.sparse_initializers);
-  }
   for (std::size_t i = 0; i < proto.initializers.size(); ++i) {
     SUBBYTE_TRY(Tensor tensor,
                 to_tensor(proto.initializers[i], fmt::format("initializer {}", i), builder.source));
     SUBBYTE_CHECK_OK(define(scope, proto.initializers[i].name,
                             constant_value(std::move(tensor), builder.model.exprs)));
+  }
+  for (std::size_t i = 0; i < proto.sparse_initializers.size(); ++i) {
+    const wire::SparseTensorProto& sparse = proto.sparse_initializers[i];
+    SUBBYTE_TRY(Tensor tensor,
+                to_dense(sparse, fmt::format("sparse initializer {}", i), builder.source));
+    SUBBYTE_CHECK_OK(
+        define(scope, sparse.values.name, constant_value(std::move(tensor), builder.model.exprs)));
   }
   return {};
 }

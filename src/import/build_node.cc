@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "import/names.h"
+#include "import/sparse_tensor.h"
 
 namespace subbyte {
 
@@ -131,6 +132,10 @@ Expected<Tensor> constant_of(const wire::NodeProto& proto, TensorSource& source)
     SUBBYTE_TRY(const wire::TensorProto tensor, wire::read_tensor(attribute.t));
     return to_tensor(tensor, "attribute 'value'", source);
   }
+  if (name == "sparse_value" && attribute.type == AttributeType::sparse_tensor) {
+    SUBBYTE_TRY(const wire::SparseTensorProto tensor, wire::read_sparse_tensor(attribute.t));
+    return to_dense(tensor, "attribute 'sparse_value'", source);
+  }
   if (name == "value_float" && attribute.type == AttributeType::float_) {
     return tensor_of<float>(DType::float32, {}, {attribute.f});
   }
@@ -146,9 +151,8 @@ Expected<Tensor> constant_of(const wire::NodeProto& proto, TensorSource& source)
     return tensor_of(DType::int64, {count}, attribute.ints);
   }
   return fail(
-      "its attribute is {} of {}; subbyte reads value (TENSOR), value_float, value_floats, "
-      "value_int and "
-      "value_ints",
+      "its attribute is {} of {}; subbyte reads value (TENSOR), sparse_value "
+      "(SPARSE_TENSOR), value_float, value_floats, value_int and value_ints",
       quoted(name), type_name(attribute.type));
 }
 

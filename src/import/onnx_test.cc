@@ -167,11 +167,13 @@ TEST(ReadOnnx, RefusesOtherConstants) {
   EXPECT_EQ(
       constant({attribute("value_string", 3, bytes_field(4, "x"))}),
       "'m.onnx': node 'k' (Constant): its attribute is 'value_string' of STRING; subbyte reads "
-      "value (TENSOR), value_float, value_floats, value_int and value_ints");
-  EXPECT_EQ(
-      constant({attribute("sparse_value", 11, "")}),
-      "'m.onnx': node 'k' (Constant): its attribute is 'sparse_value' of SPARSE_TENSOR; subbyte "
-      "reads value (TENSOR), value_float, value_floats, value_int and value_ints");
+      "value (TENSOR), sparse_value (SPARSE_TENSOR), value_float, value_floats, value_int and "
+      "value_ints");
+  EXPECT_EQ(constant({attribute("sparse_value", 11, "")}),
+            "'m.onnx': node 'k' (Constant): attribute 'sparse_value': values of attribute "
+            "'sparse_value' has the dtype undefined, which subbyte does not read; it reads "
+            "float32, float16, bfloat16, float64, bool, string, complex and the integers of 8 to "
+            "64 bits");
   EXPECT_EQ(constant({}),
             "'m.onnx': node 'k' (Constant): it has 0 attributes and 0 inputs; a Constant has one "
             "attribute and no input");
@@ -407,10 +409,25 @@ TEST(ReadOnnx, ChecksOpsets) {
       "'m.onnx': it declares no opset of ai.onnx; subbyte reads 6 to 28: export the model again");
 }
 
-TEST(ReadOnnx, RefusesSparseInitializers) {
-  EXPECT_EQ(error(bytes_field(7, graph({}) + bytes_field(15, "")) + opset(18)),
-            "'m.onnx': it has 1 sparse initializers, which subbyte does not read; store them as "
-            "tensors");
+TEST(ReadOnnx, ReadsSparseInitializersAndConstants) {
+  const auto sparse = [](std::string_view name, std::int64_t at) {
+    return bytes_field(1, tensor(name, DType::int64, {1}, raw<std::int64_t>({5}))) +
+           bytes_field(2, tensor("", DType::int64, {1}, raw<std::int64_t>({at}))) + int_field(3, 2);
+  };
+  const std::string constant = node(
+      "Constant", {}, {"c"}, "", {attribute("sparse_value", 11, bytes_field(22, sparse("", 1)))});
+  // An input of that name is its default.
+  const auto model =
+      parse(int_field(1, 8) +
+            bytes_field(7, graph({.nodes = {constant, node("Foo", {"s", "c"}, {"y"})},
+                                  .inputs = {value("s", DType::int64, {2})},
+                                  .outputs = {kY}}) +
+                               bytes_field(15, sparse("s", 0))) +
+            opset(18));
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_TRUE(model->main().inputs.empty());
+  EXPECT_THAT(ints_of(*model, "s"), ElementsAre(5, 0));
+  EXPECT_THAT(ints_of(*model, "c"), ElementsAre(0, 5));
 }
 
 TEST(ReadOnnx, SaysWhatIsNoModel) {

@@ -41,6 +41,8 @@ AttributeType type_of_field(std::uint32_t tag) {
       return AttributeType::ints;
     case 9:
       return AttributeType::strings;
+    case 22:
+      return AttributeType::sparse_tensor;
     default:
       return AttributeType::undefined;
   }
@@ -74,6 +76,8 @@ Expected<AttributeProto> read_attribute(std::string_view bytes) {
         return field.append("strings", attribute.strings);
       case 20:
         return field.get("type", declared_type);
+      case 22:
+        return field.get("sparse_tensor", attribute.t);
       case 21:
         return field.get("ref_attr_name", attribute.ref_attr_name);
       default:
@@ -275,6 +279,23 @@ Expected<TensorProto> read_tensor(std::string_view bytes) {
   return tensor;
 }
 
+Expected<SparseTensorProto> read_sparse_tensor(std::string_view bytes) {
+  SparseTensorProto tensor;
+  SUBBYTE_CHECK_OK(read_fields(bytes, "SparseTensorProto", [&](Field& field) {
+    switch (field.tag()) {
+      case 1:
+        return field.message("values", tensor.values, read_tensor);
+      case 2:
+        return field.message("indices", tensor.indices, read_tensor);
+      case 3:
+        return field.append("dims", tensor.dims);
+      default:
+        return;
+    }
+  }));
+  return tensor;
+}
+
 Expected<GraphProto> read_graph(std::string_view bytes) {
   GraphProto graph;
   SUBBYTE_CHECK_OK(read_fields(bytes, "GraphProto", [&](Field& field) {
@@ -290,8 +311,8 @@ Expected<GraphProto> read_graph(std::string_view bytes) {
       case 12:
         return field.append_message("output", graph.outputs, read_value_info);
       case 15:
-        ++graph.sparse_initializers;
-        return;
+        return field.append_message("sparse_initializer", graph.sparse_initializers,
+                                    read_sparse_tensor);
       default:
         return;
     }

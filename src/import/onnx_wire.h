@@ -30,6 +30,11 @@ struct TensorProto {
   std::string_view message;      // the whole message, for a second look at the typed data
 };
 
+struct SparseTensorProto {
+  TensorProto values, indices;
+  std::vector<std::int64_t> dims;
+};
+
 // Field numbers of TensorProto's typed data.
 enum TypedData : std::uint32_t {
   kFloatData = 4,
@@ -67,7 +72,7 @@ struct AttributeProto {
   AttributeType type = AttributeType::undefined;
   float f = 0;
   std::int64_t i = 0;
-  std::string_view s, t, g;  // t: a TensorProto, g: a GraphProto
+  std::string_view s, t, g;  // t: a TensorProto or SparseTensorProto, g: a GraphProto
   std::vector<float> floats;
   std::vector<std::int64_t> ints;
   std::vector<std::string_view> strings;
@@ -102,7 +107,7 @@ struct GraphProto {
   std::string_view name;
   std::vector<NodeProto> nodes;
   std::vector<TensorProto> initializers;
-  std::size_t sparse_initializers = 0;
+  std::vector<SparseTensorProto> sparse_initializers;
   std::vector<ValueInfoProto> inputs, outputs;
 };
 
@@ -130,5 +135,6 @@ struct ModelProto {
 Expected<ModelProto> read_model(std::string_view bytes);
 Expected<GraphProto> read_graph(std::string_view bytes);
 Expected<TensorProto> read_tensor(std::string_view bytes);
+Expected<SparseTensorProto> read_sparse_tensor(std::string_view bytes);
 
 }  // namespace subbyte::wire

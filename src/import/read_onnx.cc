@@ -92,10 +92,15 @@ Expected<OnnxOrigin> read_onnx_origin(FileSystem& files, const std::string& path
   OnnxOrigin origin{std::string(proto.producer_name), {}};
   for (const std::string_view graph : proto.graphs) {
     SUBBYTE_TRY(const wire::GraphProto main, wire::read_graph(graph));
-    for (const wire::TensorProto& tensor : main.initializers) {
+    const auto note = [&](const wire::TensorProto& tensor) {
       for (const wire::StringStringEntry& entry : tensor.external_data) {
         if (entry.key == "location") origin.locations.insert(std::string(entry.value));
       }
+    };
+    for (const wire::TensorProto& tensor : main.initializers) note(tensor);
+    for (const wire::SparseTensorProto& tensor : main.sparse_initializers) {
+      note(tensor.values);
+      note(tensor.indices);
     }
   }
   return origin;

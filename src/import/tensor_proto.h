@@ -12,10 +12,16 @@
 
 namespace subbyte {
 
+// Bytes of the sparse tensors of a file: as they are stored, and with all their elements.
+struct SparseBytes {
+  std::int64_t stored = 0, dense = 0;
+};
+
 // Where the bytes of tensors come from.
 struct TensorSource {
   std::shared_ptr<const void> owner;  // keeps the model's own bytes alive
   ExternalData external;
+  SparseBytes sparse{};
 };
 
 // The tensor as a view where the file holds its elements as raw_data, as external data or as one
