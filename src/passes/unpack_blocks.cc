@@ -27,6 +27,8 @@ Expected<std::int64_t> size_attribute(const Node& node, std::string_view name,
   return value;
 }
 
+}  // namespace
+
 Expected<const Tensor*> constant_input(Speller& s, std::size_t i, std::string_view what) {
   const Tensor* tensor = s.node().has_input(i) ? s.constant(s.input(i)) : nullptr;
   if (tensor == nullptr)
@@ -34,13 +36,6 @@ Expected<const Tensor*> constant_input(Speller& s, std::size_t i, std::string_vi
   return tensor;
 }
 
-Expected<void> check_bytes(const Tensor& tensor, std::string_view what, std::int64_t elements) {
-  if (tensor.elements() == elements) return {};
-  return fail("its {} have {} elements; its sizes need {}", what, tensor.elements(), elements);
-}
-
-// Rows of unsigned numbers of `bits` bits, the first in the lowest bits of a byte; each row begins
-// with a byte. One byte each.
 std::vector<std::byte> unpack_rows(Bytes packed, std::int64_t rows, std::int64_t row_bytes,
                                    std::int64_t count, int bits) {
   const auto per_byte = static_cast<std::int64_t>(8 / bits);
@@ -56,19 +51,19 @@ std::vector<std::byte> unpack_rows(Bytes packed, std::int64_t rows, std::int64_t
   return codes;
 }
 
-std::vector<float> floats_of(const Tensor& tensor) {
+std::vector<float> level_numbers(const Tensor& tensor) {
   std::vector<float> values(index_of(tensor.elements()));
   read_floats(tensor, 0, tensor.elements(), values.data());
   return values;
 }
 
-std::vector<float> floats_of(const std::vector<std::byte>& codes) {
+std::vector<float> level_numbers(const std::vector<std::byte>& codes) {
   std::vector<float> values;
+  values.reserve(codes.size());
   for (const std::byte code : codes) values.push_back(std::to_integer<std::uint8_t>(code));
   return values;
 }
 
-// The constant of a grid, of that dtype, under the name of the constant that held the codes.
 ValueId add_floats(Speller& s, CodeGrid grid, DType dtype, ValueId packed) {
   const std::int64_t count = grid.codes.elements();
   std::vector<float> values(index_of(count));
@@ -85,6 +80,13 @@ ValueId add_floats(Speller& s, CodeGrid grid, DType dtype, ValueId packed) {
   const ValueId weights = s.constant("weights", std::move(tensor));
   s.take_name(weights, packed);
   return weights;
+}
+
+namespace {
+
+Expected<void> check_bytes(const Tensor& tensor, std::string_view what, std::int64_t elements) {
+  if (tensor.elements() == elements) return {};
+  return fail("its {} have {} elements; its sizes need {}", what, tensor.elements(), elements);
 }
 
 Expected<void> check_scales(const Tensor& scales) {
@@ -135,13 +137,13 @@ Expected<std::vector<float>> zero_points_of(Speller& s, const NBits& sizes) {
   SUBBYTE_TRY(const Tensor* zeros, constant_input(s, 3, "its zero points"));
   if (is_float(zeros->dtype)) {
     SUBBYTE_CHECK_OK(check_bytes(*zeros, "zero points", sizes.n * sizes.blocks));
-    return floats_of(*zeros);
+    return level_numbers(*zeros);
   }
   if (zeros->dtype != DType::uint8)
     return fail("its zero points are {}; they must be uint8 or floats", dtype_name(zeros->dtype));
   const std::int64_t row = (sizes.blocks * sizes.bits + 7) / 8;
   SUBBYTE_CHECK_OK(check_bytes(*zeros, "zero points", sizes.n * row));
-  return floats_of(unpack_rows(zeros->data, sizes.n, row, sizes.blocks, sizes.bits));
+  return level_numbers(unpack_rows(zeros->data, sizes.n, row, sizes.blocks, sizes.bits));
 }
 
 // The order in which columns of the weights stand by groups; empty where they do so.
@@ -198,8 +200,8 @@ constexpr float kNf4[16] = {-1.0f,
 
 // A number for each `block` elements of [n, k], row-major, whose rows need not be whole blocks.
 GridLevels flat_levels(const Tensor& scales, std::int64_t n, std::int64_t k, std::int64_t block) {
-  if (k % block == 0) return {floats_of(scales), {n, k / block}, {1, block}};
-  const std::vector<float> each = floats_of(scales);
+  if (k % block == 0) return {level_numbers(scales), {n, k / block}, {1, block}};
+  const std::vector<float> each = level_numbers(scales);
   std::vector<std::byte> bytes(index_of(n * k) * sizeof(float));
   for (std::int64_t i = 0; i < n * k; ++i)
     std::memcpy(bytes.data() + index_of(i) * sizeof(float), &each[index_of(i / block)],
@@ -233,7 +235,7 @@ Expected<bool> unpack_matmul_nbits(Speller& s) {
   const Numbers dims{sizes.n, sizes.blocks}, block{1, sizes.block};
   CodeGrid grid;
   grid.codes = make_tensor(DType::uint8, {sizes.n, sizes.k}, std::move(codes));
-  grid.scales = {floats_of(*scales), dims, block};
+  grid.scales = {level_numbers(*scales), dims, block};
   grid.zeros = {std::move(zeros), dims, block};
   const DType dtype = scales->dtype;
   const ValueId weights = add_floats(s, std::move(grid), dtype, s.input(1));
@@ -321,7 +323,7 @@ Expected<bool> unpack_gather_block_quantized(Speller& s) {
     return fail("its scales do not have one number for each {} of the table along axis {}", block,
                 axis);
   CodeGrid grid;
-  grid.scales = {floats_of(*scales), dims, blocks};
+  grid.scales = {level_numbers(*scales), dims, blocks};
   if (node.has_input(3)) {
     SUBBYTE_TRY(const Tensor* zeros, constant_input(s, 3, "its zero points"));
     SUBBYTE_TRY(const Tensor unpacked,

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 TYPES = {
     np.dtype(np.float32): TensorProto.FLOAT,
     np.dtype(np.float16): TensorProto.FLOAT16,
+    np.dtype(np.uint8): TensorProto.UINT8,
     np.dtype(np.int32): TensorProto.INT32,
     np.dtype(np.int64): TensorProto.INT64,
     np.dtype(np.bool_): TensorProto.BOOL,
@@ -151,6 +152,126 @@ def products(m: Maker) -> None:
     m.case("conv_sum", "FusedConv", [image, weights, bias, m.normal(1, 4, 4, 3)], activation="Relu")
     for activation, given in [("Relu", {}), ("LeakyRelu", {"activation_alpha": 0.2}), ("Elu", {"activation_alpha": 0.5})]:
         m.case(f"gemm_{activation}", "FusedGemm", [m.normal(3, 4), m.normal(5, 4), m.normal(5)], activation=activation, transB=1, alpha=0.5, **given)
+
+
+def transposed(m: Maker) -> None:
+    image, weights, bias = m.normal(1, 3, 5, 4), m.normal(3, 2, 3, 3), m.normal(4)
+    for name, pads in [("", [1, 0, 0, 1]), ("_none", [0, 0, 0, 0])]:
+        pads = np.array(pads, np.int64)
+        given = dict(strides=[2, 2], output_padding=[1, 0], group=1)
+        m.case(f"dynamic_pads{name}", "ConvTransposeWithDynamicPads", [image, weights, pads, bias[:2].copy()], constants=[2], **given)
+        m.case(f"dynamic_pads_computed{name}", "ConvTransposeWithDynamicPads", [image, weights, pads, bias[:2].copy()], **given)
+        m.case(f"dynamic_pads_no_bias{name}", "ConvTransposeWithDynamicPads", [image, weights, pads], symbolic=[0], **given)
+    m.case("dynamic_pads_absent", "ConvTransposeWithDynamicPads", [image, weights, np.zeros(4, np.int64), bias[:2].copy()], constants=[2], dilations=[2, 1])
+
+
+def regions(m: Maker) -> None:
+    image = m.normal(2, 3, 9, 7)
+    rois = np.array([[0, 0, 0, 6, 8], [1, 2.5, 1.5, 5.5, 7.4], [1, 3, 3, 3, 3], [0, -4, -3, 2, 20], [0, 8, 2, 12, 5], [1, 5, 6, 1, 2]], np.float32)
+    for name, scale, shape in [("", 1.0, [2, 3]), ("_scaled", 0.5, [3, 2]), ("_one", 1.0, [1, 1]), ("_fine", 0.7, [5, 9])]:
+        m.case(f"roi_pool{name}", "MaxRoiPool", [image, rois], domain="", pooled_shape=shape, spatial_scale=scale)
+    m.case("roi_pool_sizes", "MaxRoiPool", [image, rois], domain="", symbolic=[0, 1], pooled_shape=[4, 4])
+
+
+def mixture(m: Maker, name: str, tokens: tuple, experts: int, hidden: int, inner: int, k: int, bias: bool, normal: int, **given) -> None:
+    columns = 2 * inner if given["activation_type"] in ("swiglu", "geglu") else inner
+    inputs = [m.normal(*tokens, hidden), m.normal(math.prod(tokens), experts), m.normal(experts, columns, hidden), None, m.normal(experts, hidden, inner), None]
+    if bias:
+        inputs[3], inputs[5] = m.normal(experts, columns), m.normal(experts, hidden)
+    weights = [i for i in range(2, 6) if inputs[i] is not None]
+    m.case(name, "MoE", inputs, constants=weights, symbolic=[0, 1] if normal else [], k=k, normalize_routing_weights=normal, **given)
+
+
+def experts(m: Maker) -> None:
+    for activation in ("relu", "gelu", "silu", "identity"):
+        for normal in (0, 1):
+            mixture(m, f"moe_{activation}_{normal}", (2, 3), 4, 8, 6, 2, bool(normal), normal, activation_type=activation)
+    swiglu = dict(activation_type="swiglu", swiglu_fusion=1)
+    mixture(m, "moe_swiglu", (5,), 4, 8, 6, 1, True, 0, **swiglu, activation_alpha=1.702, activation_beta=1.0, swiglu_limit=0.8)
+    mixture(m, "moe_swiglu_plain", (1, 5), 3, 8, 8, 3, False, 1, **swiglu, activation_alpha=1.0)
+    for name in ("apart", "behind", "gated", "geglu", "relu2"):
+        expect_experts(m, name)
+    for bits in (2, 4, 8):
+        for block in (0, 16):
+            for zeros in (False, True):
+                quantized(m, f"qmoe_{bits}_{block}_{int(zeros)}", bits, block, zeros)
+    for normal in (0, 1):
+        quantized(m, f"qmoe_mixing_{normal}", 4, 16, False, mixing=True, normalize_routing_weights=normal)
+
+
+def expect_experts(m: Maker, form: str) -> None:
+    """The forms of which ONNX Runtime's CPU provider has no kernel."""
+    count, hidden, inner, k = 4, 8, 6, 2
+    activation = {"apart": "swiglu", "behind": "swiglu", "gated": "silu"}.get(form, form)
+    is_apart, is_fused = form in ("apart", "gated"), form in ("behind", "geglu")
+    x, router = m.normal(5, hidden), m.normal(5, count)
+    fc1, fc2 = m.normal(count, 2 * inner if is_fused else inner, hidden), m.normal(count, hidden, inner)
+    fc3 = m.normal(count, inner, hidden)
+    b1, b2, b3 = m.normal(*fc1.shape[:2]), m.normal(count, hidden), m.normal(count, inner)
+    inputs = [x, router, fc1, b1, fc2, b2, *([fc3, b3] if is_apart else [])]
+    given = dict(k=k, activation_type=activation, swiglu_fusion=2 if is_fused else 0)
+    limit = 0.9
+    if form == "behind":
+        given |= dict(swiglu_limit=limit, swiglu_limit_after_activation=1, activation_alpha=1.5, activation_beta=0.5)
+    m.case(f"moe_{form}", "MoE", inputs, constants=range(2, len(inputs)), **given)
+
+    def sigmoid(v: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-v))
+
+    def gelu(v: np.ndarray) -> np.ndarray:
+        return v / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3)))
+
+    def inside(e: int, row: np.ndarray) -> np.ndarray:
+        first = fc1[e] @ row + b1[e]
+        third = fc3[e] @ row + b3[e]
+        halves = first[:inner], first[inner:]
+        return {
+            "apart": lambda: first * sigmoid(first) * third,
+            "gated": lambda: first * sigmoid(first) * third,
+            "behind": lambda: np.minimum(halves[0] * sigmoid(1.5 * halves[0]), limit) * (np.clip(halves[1], -limit, limit) + 0.5),
+            "geglu": lambda: gelu(halves[0]) * halves[1],
+            "relu2": lambda: np.maximum(first, 0) ** 2,
+        }[form]()
+
+    shares = np.exp(router) / np.exp(router).sum(1, keepdims=True)
+    result = np.zeros_like(x)
+    for t in range(len(x)):
+        for e in np.argsort(-shares[t])[:k]:
+            result[t] += shares[t, e] * (fc2[e] @ inside(e, x[t]) + b2[e])
+    m.expect(result)
+
+
+def quantized(m: Maker, name: str, bits: int, block: int, zeros: bool, mixing: bool = False, **given) -> None:
+    count, hidden, inner, per_byte = 3, 32, 16, 8 // bits
+    packed = lambda *dims: m.random.integers(0, 256, dims).astype(np.uint8)  # noqa: E731
+
+    def layer(n: int, k: int) -> tuple:
+        blocks = k // block if block else 1
+        scales = np.abs(m.normal(count, n, blocks) if block else m.normal(count, n)) / 2**bits
+        points = packed(count, n, -(-blocks // per_byte)) if block else packed(count, -(-n // per_byte))
+        return packed(count, n, k // per_byte), scales, points
+
+    w1, s1, z1 = layer(2 * inner, hidden)
+    w2, s2, z2 = layer(hidden, inner)
+    inputs = [m.normal(4, hidden), m.normal(4, count), w1, s1, m.normal(count, 2 * inner), w2, s2, m.normal(count, hidden)]
+    inputs += [None] * 3 + [z1 if zeros else None, z2 if zeros else None, None]
+    if mixing:
+        inputs.append(np.abs(m.normal(4, count)))
+    given |= dict(block_size=block) if block else {}
+    held = [i for i in range(2, len(inputs)) if inputs[i] is not None and i != 14]
+    m.case(name, "QMoE", inputs, constants=held, k=2, expert_weight_bits=bits, activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.702, activation_beta=1.0, **given)
+    # Of blocks of 8 bits ONNX Runtime rounds the activations.
+    if bits == 8 and block:
+        w1, w2 = (decoded(*one, bits, block, zeros) for one in [(w1, s1, z1), (w2, s2, z2)])
+        plain = [*inputs[:2], w1, inputs[4], w2, inputs[7]]
+        m.same("MoE", plain, k=2, normalize_routing_weights=1, activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.702, activation_beta=1.0)
+
+
+def decoded(codes: np.ndarray, scales: np.ndarray, points: np.ndarray, bits: int, block: int, zeros: bool) -> np.ndarray:
+    """The weights of blocks of 8 bits."""
+    each = codes.astype(np.float32).reshape(*codes.shape[:2], -1, block)
+    zero = points[..., None].astype(np.float32) if zeros else np.float32(1 << (bits - 1))
+    return ((each - zero) * scales[..., None]).reshape(codes.shape).astype(np.float32)
 
 
 def inverses(m: Maker) -> None:
@@ -306,6 +427,6 @@ def equation_cases(m: Maker, equation: str, inputs: list, suffix: str = "") -> N
 
 def all_cases() -> list[Case]:
     maker = Maker()
-    for family in (activations, norms, products, inverses, rotary, attention, multi_head, grouped, einsum):
+    for family in (activations, norms, products, transposed, regions, experts, inverses, rotary, attention, multi_head, grouped, einsum):
         family(maker)
     return maker.cases

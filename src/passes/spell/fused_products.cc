@@ -95,6 +95,41 @@ Expected<bool> spell_nhwc_conv(Speller& s) {
   return true;
 }
 
+// Inputs are those of a ConvTranspose, with the pads between weights and bias. Computed pads take
+// away what a product without pads has too much; negative ones add what no product reaches.
+Expected<bool> spell_conv_transpose_with_dynamic_pads(Speller& s) {
+  SUBBYTE_CHECK_OK(s.needs({0, 1}));
+  const Node& node = s.node();
+  if (node.string_or("auto_pad", "NOTSET") != "NOTSET")
+    return fail_as(ErrorKind::unsupported, "its auto_pad is {}; with pads as an input it is NOTSET",
+                   quoted(node.string_or("auto_pad", "NOTSET")));
+  std::vector<ValueId> inputs{s.input(0), s.input(1)};
+  const auto pads = s.has(2) ? s.numbers(s.input(2)) : Numbers();
+  if (pads) {
+    if (s.has(3)) inputs.push_back(s.input(3));
+    std::vector<Attribute> attributes = node.attributes;
+    if (!pads->empty()) attributes.push_back({"pads", *pads});
+    s.finish(Op::ConvTranspose, std::move(inputs), std::move(attributes));
+    return true;
+  }
+  if (!s.rank() || *s.rank() < 3) return false;
+  const auto spatial = static_cast<std::int64_t>(*s.rank()) - 2;
+  const ValueId whole = s.add(Op::ConvTranspose, "whole", std::move(inputs), node.attributes);
+  const ValueId taken = s.add(Op::Neg, "taken", {s.input(2)});
+  const ValueId cut =
+      s.add(Op::Pad, "cut",
+            {whole, taken, s.number("beyond", 0), s.int64s("axes", axes_between(2, *s.rank()))},
+            {{"mode", std::string("constant")}});
+  if (!s.has(3)) {
+    s.finish(0, cut);
+    return true;
+  }
+  Numbers dims(static_cast<std::size_t>(spatial) + 1, 1);
+  dims[0] = -1;
+  s.finish(Op::Add, {cut, s.reshaped("bias", s.input(3), dims)});
+  return true;
+}
+
 Expected<bool> spell_fused_gemm(Speller& s) {
   std::vector<ValueId> inputs{s.input(0), s.input(1)};
   if (s.has(2)) inputs.push_back(s.input(2));
