@@ -9,9 +9,9 @@ import { minify } from 'terser';
 const OWN = `
   active allocation allocations apart arenas arrived capacities capacity checked checks chunkEntries compiled copies
   counted destroyed dispatches disposed downloaded encoded engine fitting fixed give giveBack given groups groupsMade
-  isIdle isOurs isStarted keptBytes launch launches layouts lentBy mostIdle need note onCpu outOfMemory outside
-  outsideGroups owned paramBytes places program ranges readbacks reads region regions request serves settle sizes slices
-  slots spec staging take totals unconfirmed uploads written`;
+  isIdle isOurs isStarted job keptBytes launch launches layouts lentBy make memory mostIdle need note onCpu outOfMemory
+  outside outsideGroups owned paramBytes pending places pool program ranges readbacks reads region regions release
+  request result serves settle sizes slices slots spec staging take totals turns unconfirmed uploads written`;
 
 /** Where Node stops at an error that nobody catches, it shows the whole line above the message. */
 const LONGEST_LINE = 240;
@@ -23,6 +23,8 @@ const bundled = await build({
   entryPoints: ['runtime/src/main.ts'],
   bundle: true,
   minifySyntax: true,
+  // What a constructor assigns is not declared as well.
+  tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
   mangleProps: new RegExp(`^(${OWN.trim().split(/\s+/).join('|')})$`),
   format: 'esm',
   target: 'es2022',
@@ -42,6 +44,7 @@ const { code } = await minify(script, {
     ecma: 2022,
     keep_fargs: false,
     pure_getters: true,
+    inline: 1,
     unsafe_arrows: true,
     unsafe_methods: true,
     keep_classnames: /^SubbyteError$/,

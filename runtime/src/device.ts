@@ -14,16 +14,8 @@ export interface Device {
   limit(name: string): number;
 }
 
-const RAISED_LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeWorkgroupSizeY',
-  'maxComputeWorkgroupSizeZ',
-];
+/** Limits that kernels, and the buffers which they bind, may come near to. */
+const RAISED_LIMITS = /^max(Buffer|StorageBuffer|Compute)/;
 
 function navigatorGpu(): GPU | undefined {
   return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
@@ -68,11 +60,11 @@ async function requestDevice(adapter: GPUAdapter, plan: Plan): Promise<GPUDevice
   const requiredFeatures = [...wanted].filter((feature) =>
     (adapter.features as ReadonlySet<string>).has(feature),
   ) as GPUFeatureName[];
-  const adapterLimits = adapter.limits as unknown as Record<string, number | undefined>;
+  const adapterLimits = adapter.limits as unknown as Record<string, number>;
   const requiredLimits: Record<string, number> = {};
-  for (const name of RAISED_LIMITS) {
-    const limit = adapterLimits[name];
-    if (limit !== undefined) requiredLimits[name] = limit;
+  // Each is an accessor of the prototype.
+  for (const name in adapterLimits) {
+    if (RAISED_LIMITS.test(name)) requiredLimits[name] = adapterLimits[name]!;
   }
   try {
     return await adapter.requestDevice({ label: 'subbyte', requiredFeatures, requiredLimits });

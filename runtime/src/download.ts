@@ -1,3 +1,4 @@
+import { bytesOf } from './dtype.js';
 import { SubbyteError, messageOf, quoted, throwIfAborted } from './errors.js';
 import { CHUNK_BYTES, type PlanFile } from './plan.js';
 import type { Source } from './sources.js';
@@ -81,10 +82,7 @@ async function copyRanges(
       }
       sink.arrived(wanted);
       // Shared memory can change between the check and the upload, and WebGPU does not take it everywhere.
-      const own =
-        Object.prototype.toString.call(bytes.buffer) === '[object SharedArrayBuffer]'
-          ? bytes.slice()
-          : (bytes as Uint8Array<ArrayBuffer>);
+      const own = bytesOf(bytes);
       await verify(file, chunk, own);
       throwIfAborted(signal);
       await sink.write(offset, own);

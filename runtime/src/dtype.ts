@@ -111,9 +111,17 @@ function isOwnWidth(dtype: DType, width: number): boolean {
 }
 
 /** A view of the bytes; a copy where they are in shared memory, which `writeBuffer` does not take everywhere. */
-function bytesOf(data: Data): Uint8Array<ArrayBuffer> {
+export function bytesOf(data: Data): Uint8Array<ArrayBuffer> {
   const own = typeName(data.buffer) === 'SharedArrayBuffer' ? data.slice() : data;
   return new Uint8Array(own.buffer as ArrayBuffer, own.byteOffset, own.byteLength);
+}
+
+/** The bytes and what fills the last word, for `writeBuffer`. */
+export function wholeWords(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (bytes.length % 4 === 0) return bytes;
+  const padded = new Uint8Array(roundUp(bytes.length, 4));
+  padded.set(bytes);
+  return padded;
 }
 
 const truths = (data: Data, type: WordType | Uint8ArrayConstructor): Data =>
@@ -127,11 +135,7 @@ function encodeOwn(dtype: DType, data: Data): Uint8Array<ArrayBuffer> {
       : data.BYTES_PER_ELEMENT === TYPES[dtype][0].BYTES_PER_ELEMENT
         ? data
         : copyExact(dtype, data);
-  const bytes = bytesOf(exact);
-  if (bytes.length % 4 === 0) return bytes;
-  const padded = new Uint8Array(roundUp(bytes.length, 4));
-  padded.set(bytes);
-  return padded;
+  return wholeWords(bytesOf(exact));
 }
 
 /** One word for each value. */

@@ -14,12 +14,13 @@ export class SubbyteError extends Error {
 // On the prototype, so that the stack, which is written before the constructor's body runs, begins with it.
 SubbyteError.prototype.name = 'SubbyteError';
 
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ||
-    (typeof error === 'object' && error !== null && 'message' in error)
-    ? String(error.message)
-    : String(error);
+  return String(isObject(error) && 'message' in error ? error.message : error);
 }
 
 /** A name as messages show it. */

@@ -68,11 +68,7 @@ function evaluateEntry(
 
 function exact(value: number): number {
   if (Number.isSafeInteger(value)) return value + 0; // adding 0 turns -0, which a size never is, into 0
-  return value > Number.MAX_SAFE_INTEGER
-    ? Infinity
-    : value < Number.MIN_SAFE_INTEGER
-      ? -Infinity
-      : NaN;
+  return Math.abs(value) > Number.MAX_SAFE_INTEGER ? value * Infinity : NaN;
 }
 
 /** All entries for given symbol values, outside of a split step: `first` is 0, `rows` unknown. */

@@ -1,5 +1,5 @@
 import { checkData, integerAt, typeName, type Data } from './dtype.js';
-import { SubbyteError, quoted } from './errors.js';
+import { SubbyteError, isObject, quoted } from './errors.js';
 import { evaluate, valueAt } from './expr.js';
 import { copyBytes } from './gpu.js';
 import { isCounted, portWidth, type InputSymbol, type Plan, type PlanInput } from './plan.js';
@@ -125,13 +125,13 @@ function checkBuffer(
 
 function checkInput(spec: PlanInput, value: unknown, width: number): Given {
   const label = labelOf(spec);
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) {
+  if (!isObject(value) || ArrayBuffer.isView(value)) {
     throw new SubbyteError(
       'bad-input',
       `${label} must be { data, dims } or { buffer, offset, dims, dtype }, not ${typeName(value)}`,
     );
   }
-  const given = value as Record<string, unknown>;
+  const given: Record<string, unknown> = value;
   const gpu = given.buffer !== undefined;
   const data = gpu ? undefined : checkData(spec.dtype, given.data, label);
   const dims = checkDims(spec, given.dims);
@@ -149,7 +149,7 @@ function checkInput(spec: PlanInput, value: unknown, width: number): Given {
 
 /** Checks names, types, ranks and lengths of everything that `run` was given, in the order of the model's inputs. */
 export function checkInputs(plan: Plan, inputs: unknown): Given[] {
-  if (typeof inputs !== 'object' || inputs === null) {
+  if (!isObject(inputs)) {
     throw new SubbyteError(
       'bad-input',
       `run() takes an object with an entry for each input, not ${typeName(inputs)}`,
@@ -163,9 +163,7 @@ export function checkInputs(plan: Plan, inputs: unknown): Given[] {
     }
   }
   return plan.inputs.map((spec) => {
-    const value = Object.hasOwn(inputs, spec.name)
-      ? (inputs as Record<string, unknown>)[spec.name]
-      : undefined;
+    const value = Object.hasOwn(inputs, spec.name) ? inputs[spec.name] : undefined;
     if (value === undefined) {
       throw new SubbyteError(
         'bad-input',

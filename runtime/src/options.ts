@@ -1,5 +1,5 @@
 import { checkTarget, typeName, type Data } from './dtype.js';
-import { SubbyteError, quoted } from './errors.js';
+import { SubbyteError, isObject, quoted } from './errors.js';
 import { productOf } from './inputs.js';
 import type { Plan } from './plan.js';
 
@@ -8,7 +8,7 @@ const PLANNED = ['profile', 'tune', 'session', 'generate'];
 
 /** Checks that `options` is an object that has none but the options of `known`; what is undefined counts as absent. */
 export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
+  if (!isObject(options)) {
     throw new SubbyteError(
       'bad-option',
       `the options of ${call}() must be an object, not ${typeName(options)}`,
@@ -58,7 +58,7 @@ function overlap(a: Data, b: Data): boolean {
 }
 
 function checkInto(plan: Plan, into: unknown, keep: ReadonlySet<string>): Map<string, Data> {
-  if (typeof into !== 'object' || into === null || ArrayBuffer.isView(into)) {
+  if (!isObject(into) || ArrayBuffer.isView(into)) {
     throw new SubbyteError(
       'bad-option',
       `run(inputs, { into }): into must be an object of typed arrays by name, not ${typeName(into)}`,

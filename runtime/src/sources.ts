@@ -1,6 +1,6 @@
 import { keptFile, type Kept } from './cache.js';
 import { typeName } from './dtype.js';
-import { SubbyteError, messageOf, quoted, throwIfAborted } from './errors.js';
+import { SubbyteError, isObject, messageOf, quoted, throwIfAborted } from './errors.js';
 import { external, inNode } from './node.js';
 import type { PlanFile } from './plan.js';
 import type { LoadOptions, ReadWeights, WeightSource } from './types.js';
@@ -24,10 +24,6 @@ export type Source =
       /** Of a copy that was kept: where the file itself comes from. */
       again?(): Promise<Source>;
     };
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
 
 function asBytes(value: unknown): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) {

@@ -1,5 +1,6 @@
 import type { Device } from './device.js';
 import { copyFile } from './download.js';
+import { wholeWords } from './dtype.js';
 import { SubbyteError, whenAborted } from './errors.js';
 import { ALIGNMENT, COPY_DST, STORAGE, mebibytes, roundUp, scoped } from './gpu.js';
 import { layoutWeights, type Layout } from './layout.js';
@@ -61,12 +62,7 @@ export async function loadWeights(
       const start = Math.max(offset, region.start);
       const end = Math.min(offset + bytes.length, region.end);
       if (start >= end) return;
-      let part = bytes.subarray(start - offset, end - offset);
-      if (part.length % 4 !== 0) {
-        const padded = new Uint8Array(roundUp(part.length, 4));
-        padded.set(part);
-        part = padded;
-      }
+      const part = wholeWords(bytes.subarray(start - offset, end - offset));
       queue.writeBuffer(buffers[i]!, start - region.start, part);
     });
     window += bytes.length;

@@ -52,7 +52,7 @@ test('the bundle runs in a context that has nothing but the language', () => {
 
 test('the bundle is small, and has no eval', () => {
   const zipped = gzipSync(bundle, { level: 9 }).length;
-  assert.ok(zipped <= 20 * 1024, `${zipped} bytes`);
+  assert.ok(zipped <= 20_000, `${zipped} bytes`);
   assert.doesNotMatch(bundle, /\beval\b|new Function/);
 });
 
