@@ -121,9 +121,11 @@ function valueOf(args: readonly string[], option: string): string | undefined {
   return undefined;
 }
 
-/** A command line with an effort, which is `effort` where it names none. */
+/** A command line with an effort, which is `effort` where it names none and there is work to do. */
 export function withEffort(args: readonly string[], effort: Effort): string[] {
-  return valueOf(args, '--effort') === undefined ? [...args, '--effort', effort] : [...args];
+  const isSaid =
+    valueOf(args, '--effort') !== undefined || valueOf(args, '--calibration') === 'none';
+  return isSaid ? [...args] : [...args, '--effort', effort];
 }
 
 export function writesOnnx(args: readonly string[]): boolean {

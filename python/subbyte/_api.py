@@ -41,7 +41,7 @@ def convert(
     target_format: str = "webgpu",
     mixed_precision: Union[Path, Mapping[str, Any], None] = None,
     calibration: Union[Samples, bool] = True,
-    effort: str = "good",
+    effort: Optional[str] = None,
     check: bool = True,
     dims: Optional[Mapping[str, int]] = None,
     inputs: Optional[Mapping[str, Value]] = None,
@@ -51,6 +51,7 @@ def convert(
     single_file: bool = False,
     shard_size: Optional[str] = None,
     force: bool = False,
+    report: Optional[Path] = None,
     progress: ProgressOption = None,
 ) -> Conversion:
     """Converts an ONNX model to a WebGPU module, or to plain ONNX as it was quantized.
@@ -58,11 +59,12 @@ def convert(
     `output` is by default a name beside the source; of a folder (one that is there, or with / at its end, which is made
     if missing) a name in it. `mixed_precision` is a file of rules, or the rules themselves. `precision` is by default that
     of the rules, or "8bit". `calibration` is True for inputs that the program makes, False for none (weights are rounded
-    as they are), or samples of yours. Raises SubbyteError; warns with SubbyteWarning where the precision ruins the model.
+    as they are), or samples of yours. `report` is a page (.html) to write. Raises SubbyteError; warns with SubbyteWarning
+    where the precision ruins the model.
     """
     name = _default_name(source, target_format, precision, mixed_precision)
     arguments = ["convert", _path(source), "--target-format", target_format]
-    arguments += ["--activations", activations, "--effort", effort]
+    arguments += ["--activations", activations, *_effort(effort)]
     if output is None:
         target = pathlib.Path(os.path.dirname(source), name)
     elif (folder := _folder(output)) is not None:
@@ -78,6 +80,8 @@ def convert(
         arguments += ["--model-type", model_type]
     if shard_size is not None:
         arguments += ["--shard-size", shard_size]
+    if report is not None:
+        arguments += ["--report", _path(report)]
     chosen = {"--no-check": not check, "--single-file": single_file, "--force": force}
     arguments += [option for option, wanted in chosen.items() if wanted]
     with contextlib.ExitStack() as temporary:
@@ -109,20 +113,23 @@ def quantize(
     target_bits: Optional[float] = None,
     max_loss: Optional[str] = None,
     calibration: Union[Samples, bool] = True,
-    effort: str = "good",
+    effort: Optional[str] = None,
     dims: Optional[Mapping[str, int]] = None,
     inputs: Optional[Mapping[str, Value]] = None,
     force: bool = False,
+    report: Optional[Path] = None,
     progress: ProgressOption = None,
 ) -> MixedPrecision:
     """Studies a model, and writes which weights are stored in how many bits: a file that `convert` takes."""
     arguments = ["quantize", "--model", _path(model), "--output", _path(output), "--precision", precision]
-    arguments += ["--effort", effort, *_fixed(dims, inputs)]
+    arguments += [*_effort(effort), *_fixed(dims, inputs)]
     for option, value in [("--target-size", target_size), ("--target-bits", target_bits), ("--max-loss", max_loss)]:
         if value is not None:
             arguments += [option, str(value)]
     if force:
         arguments.append("--force")
+    if report is not None:
+        arguments += ["--report", _path(report)]
     with _calibration(calibration) as options:
         done = run([*arguments, *options], progress)
     path = pathlib.Path(output)
@@ -269,6 +276,10 @@ def _calibration(given: Union[Samples, bool]) -> Iterator[list[str]]:
     else:
         # "none" is a word of the program's; a file of that name is one.
         yield ["--calibration", "./none" if os.fspath(given) == "none" else _path(given)]
+
+
+def _effort(effort: Optional[str]) -> list[str]:
+    return [] if effort is None else ["--effort", effort]
 
 
 @contextlib.contextmanager

@@ -47,6 +47,12 @@ Expected<void> check_choosing(const ConvertOptions& options) {
                    "--activations int8: subbyte rounds no activations of its own; 'model' computes "
                    "what the model rounds, 'float32' leaves its roundings out");
   }
+  if (options.calibration == "none" && !options.effort.empty()) {
+    return fail_as(ErrorKind::usage,
+                   "--effort {}: with --calibration none there is no work to do; leave one of the "
+                   "two out",
+                   options.effort);
+  }
   SUBBYTE_TRY(const WidthGoal goal, parse_goal(options.widths, options.precision));
   if (goal.loss && options.calibration == "none") {
     return fail_as(ErrorKind::usage,
@@ -83,13 +89,16 @@ Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions
   result.quantized_nodes = options.quantized_nodes;
   result.shard_bytes = options.shard_bytes;
   result.check = options.check;
+  result.study = !options.report.empty();
   if (gives_samples(options)) result.samples = options.calibration;
   result.check_whatever_size = options.check_whatever_size;
-  result.calibration = effort_from_name(options.effort);
+  result.calibration = effort_from_name(options.effort.empty() ? "good" : options.effort);
   if (options.calibration == "none") result.calibration.reset();
   SUBBYTE_TRY(result.fixed, parse_fixed(options.dims, options.inputs, options.renames));
   if (options.mixed_config.empty()) return result;
-  SUBBYTE_TRY(const auto content, files.map(options.mixed_config));
+  auto mapped = files.map(options.mixed_config);
+  if (!mapped) return within("--mixed-precision-config", std::move(mapped.error()));
+  const auto content = std::move(*mapped);
   const Bytes bytes = content->bytes();
   result.mixed_rules.emplace(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   result.mixed_rules_name =

@@ -11,6 +11,7 @@
 #include "cli/conversion.h"
 #include "cli/log_observer.h"
 #include "cli/made_folders.h"
+#include "cli/report.h"
 #include "cli/standard_streams.h"
 #include "cli/verbs.h"
 #include "compile/check_report.h"
@@ -67,6 +68,11 @@ Expected<std::vector<Job>> list_jobs(FileSystem& files, const ConvertOptions& op
                    "--output {}: {} models are not written to one file; name a folder, with / at "
                    "its end",
                    quoted(options.output), options.sources.size());
+  }
+  if (!options.report.empty() && options.sources.size() > 1) {
+    return fail_as(ErrorKind::usage,
+                   "--report {}: a page is of one model, and {} are named; convert them one by one",
+                   quoted(options.report), options.sources.size());
   }
   std::vector<Job> jobs;
   for (const std::string& source : options.sources) {
@@ -146,6 +152,7 @@ Expected<void> claim_files(FileClaims& claims, const ConvertOptions& options,
                          ? claim_onnx(claims, job.output)
                          : claim_module(claims, job.output, options.single_file));
   }
+  SUBBYTE_CHECK_OK(claim_report(claims, options.report));
   if (options.log_file.empty()) return {};
   return claims.writes("--log-file", options.log_file, "the log", true);
 }
@@ -158,6 +165,8 @@ Expected<void> check_replaced_files(FileSystem& files, const ConvertOptions& opt
                          ? check_replaceable_onnx(files, job.output, options.force)
                          : check_replaceable(files, job.output, options.force));
   }
+  SUBBYTE_CHECK_OK(check_replaceable_report(files, options.report,
+                                            options.force ? Force::given : Force::left_out));
   return check_replaceable_log(files, options.log_file, options.force);
 }
 
@@ -198,7 +207,7 @@ std::string result_line(const ConvertOptions& options, const Job& job, const Com
   std::string text = fmt::format("{}: {}{} ({} before), {:.2f} bits a weight; ", quoted(job.output),
                                  bytes_text(done.bytes), onnx ? "" : " of weights",
                                  bytes_text(done.source_bytes), done.bits_per_weight);
-  if (!done.kept_float.empty()) text += done.kept_float + "; ";
+  if (!done.in_nodes.empty()) text += done.in_nodes + "; ";
   text += done.check ? check_text(*done.check) : "not checked, as --no-check says";
   return fmt::format("{}; {:.1f} s\n", text, seconds);
 }
@@ -254,6 +263,13 @@ Expected<void> convert(FileSystem& files, ConvertOptions options, Log& log) {
     SUBBYTE_TRY(const CompileResult done, run_job(files, options, compile_with, job, observer));
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
     totals.push_back(totals_json(done));
+    if (done.study) {
+      const ReportedConversion told{
+          "convert",         job.source, job.output,           asked_widths(options),
+          done.source_bytes, done.bytes, done.bits_per_weight, done.check,
+          *done.study};
+      SUBBYTE_CHECK_OK(write_report(files, options.report, report_json(told)));
+    }
     const std::string line = result_line(options, job, done, took.count());
     log.clear();
     if (!options.json) SUBBYTE_CHECK_OK(print_result(line));

@@ -23,10 +23,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kHistograms = 6;  // in a report
 
-// JSON has neither infinity nor NaN.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 Json interval(const Interval& interval) {
-  return Json::array({number(interval.low), number(interval.high)});
+  return Json::array({number_json(interval.low), number_json(interval.high)});
 }
 
 const char* name_of(const OutputContent& content) {
@@ -44,19 +42,19 @@ const char* name_of(const OutputContent& content) {
 }
 
 void add_estimate(Json& json, const std::string& name, const Estimate& estimate) {
-  json[name] = number(estimate.value);
+  json[name] = number_json(estimate.value);
   json[name + "_interval"] = interval({estimate.low, estimate.high});
 }
 
 Json output_json(const OutputFigures& output) {
   Json json{{"name", output.name}, {"holds", name_of(output.content)}};
   add_estimate(json, "relative_l2", output.loss.relative_l2);
-  json["sqnr_db"] = number(output.sqnr_db);
+  json["sqnr_db"] = number_json(output.sqnr_db);
   if (output.loss.kl) add_estimate(json, "kl", *output.loss.kl);
   if (output.loss.flips) add_estimate(json, "flips", *output.loss.flips);
   if (!output.source_perplexity) return json;
-  json["perplexity"] = {{"source", number(*output.source_perplexity)},
-                        {"module", number(*output.module_perplexity)},
+  json["perplexity"] = {{"source", number_json(*output.source_perplexity)},
+                        {"module", number_json(*output.module_perplexity)},
                         {"difference_interval", interval(output.perplexity_difference)}};
   return json;
 }
@@ -69,8 +67,8 @@ Json layer_json(const LayerFigures& layer) {
           {"component", layer.component},
           {"bits", layer.bits},
           {"bytes", layer.bytes},
-          {"relative_l2", number(layer.relative_l2)},
-          {"sqnr_db", number(layer.sqnr_db)}};
+          {"relative_l2", number_json(layer.relative_l2)},
+          {"sqnr_db", number_json(layer.sqnr_db)}};
 }
 
 Json task_json(const TaskFigure& task) {
@@ -78,9 +76,9 @@ Json task_json(const TaskFigure& task) {
           {"output", task.output},
           {"against", task.labelled ? "labels" : "source"},
           {"items", task.items},
-          {"source", number(task.source)},
-          {"module", number(task.module)},
-          {"difference", number(task.module - task.source)},
+          {"source", number_json(task.source)},
+          {"module", number_json(task.module)},
+          {"difference", number_json(task.module - task.source)},
           {"difference_interval", interval(task.difference)}};
 }
 
@@ -105,25 +103,18 @@ Json evaluation_json(const Evaluation& evaluation) {
 
 // All of it, for the page.
 Json report_json(const Evaluation& evaluation) {
-  Json json = evaluation_json(evaluation);
+  Json json{{"verb", "evaluate"}};
+  json.update(evaluation_json(evaluation));
   json["weights"] = Json::array();
   for (const WeightFigures& weight : evaluation.weights) {
     json["weights"].push_back({{"name", weight.name},
                                {"component", weight.component},
+                               {"layer", weight.layer ? Json(*weight.layer) : Json(nullptr)},
                                {"bits", weight.bits},
                                {"bytes", weight.bytes},
                                {"reason", weight.reason}});
   }
-  json["histograms"] = Json::array();
-  for (const WeightHistogram& one : evaluation.histograms) {
-    json["histograms"].push_back({{"name", one.name},
-                                  {"bits", one.bits},
-                                  {"sqnr_db", number(one.sqnr_db)},
-                                  {"low", one.low},
-                                  {"high", one.high},
-                                  {"source", one.source},
-                                  {"module", one.module}});
-  }
+  json["histograms"] = histograms_json(evaluation.histograms);
   return json;
 }
 
@@ -197,11 +188,7 @@ std::string table(const Evaluation& evaluation) {
 }
 
 // Fails where the report would be written to a file that is read.
-Expected<void> claim_report(FileSystem& files, const EvaluateVerbOptions& options) {
-  if (!options.report.ends_with(".html") && !options.report.ends_with(".htm")) {
-    return fail_as(ErrorKind::usage, "--report {}: a page's name ends in .html or .htm",
-                   quoted(options.report));
-  }
+Expected<void> claim_files(FileSystem& files, const EvaluateVerbOptions& options) {
   const std::string stem = output_stem(options.model);
   FileClaims claims(files);
   SUBBYTE_CHECK_OK(claims.reads(options.source, "the source itself"));
@@ -209,7 +196,7 @@ Expected<void> claim_report(FileSystem& files, const EvaluateVerbOptions& option
   SUBBYTE_CHECK_OK(claims.reads(stem + ".json", "the module's manifest"));
   SUBBYTE_CHECK_OK(claims.reads_weights(stem, "a name of the module's weights"));
   if (!options.data.empty()) SUBBYTE_CHECK_OK(claims.reads_samples("--data", options.data));
-  return claims.writes("--report", options.report, "the report");
+  return claim_report(claims, options.report);
 }
 
 }  // namespace
@@ -221,8 +208,8 @@ Expected<void> evaluate(FileSystem& files, const EvaluateVerbOptions& options, L
   SUBBYTE_TRY(chosen.fixed, parse_fixed(options.dims, options.inputs, options.renames));
   chosen.rounds_activations = options.activations != "float32";
   if (!options.report.empty()) {
-    SUBBYTE_CHECK_OK(claim_report(files, options));
-    SUBBYTE_CHECK_OK(check_replaceable_report(files, options.report));
+    SUBBYTE_CHECK_OK(claim_files(files, options));
+    SUBBYTE_CHECK_OK(check_replaceable_report(files, options.report, Force::no_option));
     chosen.histograms = kHistograms;
   }
   LogObserver observer(log);

@@ -80,7 +80,9 @@ std::vector<OptionRow> choosing(ConvertOptions& o) {
                "Inputs to calibrate on, an .npz file or a folder (docs/calibration.md), else made "
                "ones; none rounds weights as they are"),
           word("--effort", {"fast", "good", "best"}, o.effort,
-               "How much work calibration may do; good is the default")};
+               "How much work calibration may do; good is the default"),
+          file("--report", &o.report,
+               "A page (.html) to write: how each weight is stored, why, and what it costs")};
 }
 
 std::vector<OptionRow> logging(LogOptions& log) {

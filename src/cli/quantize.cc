@@ -1,6 +1,7 @@
 // `subbyte quantize`: the widths that convert would choose, as a file that it takes.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "base/text.h"
 #include "cli/conversion.h"
 #include "cli/log_observer.h"
+#include "cli/report.h"
 #include "cli/standard_streams.h"
 #include "compile/file_claims.h"
 #include "compile/precision_file.h"
@@ -42,6 +44,8 @@ Expected<void> before_writing(FileSystem& files, const ConvertOptions& options,
     for (const std::string& path : model->data_files)
       SUBBYTE_CHECK_OK(claims.reads(path, "the source's own data"));
     SUBBYTE_CHECK_OK(check_replaceable(files, output, options.force));
+    SUBBYTE_CHECK_OK(check_replaceable_report(files, options.report,
+                                              options.force ? Force::given : Force::left_out));
     SUBBYTE_CHECK_OK(check_replaceable_log(files, options.log_file, options.force));
   } else if (!check_replaceable_log(files, options.log_file, false)) {
     return {};
@@ -62,6 +66,19 @@ std::string summary(const std::string& text) {
   return words.empty() ? "no weights to choose for" : "weights: " + words;
 }
 
+Expected<void> write_study(FileSystem& files, const ConvertOptions& options,
+                           const std::string& output, const Study& study) {
+  const double bits = static_cast<double>(study.bytes) * 8 /
+                      static_cast<double>(std::max<std::int64_t>(study.parameters, 1));
+  const std::optional<Check> unchecked;
+  const ReportedConversion told{"quantize",   options.sources.front(),
+                                output,       asked_widths(options),
+                                std::nullopt, study.bytes,
+                                bits,         unchecked,
+                                study};
+  return write_report(files, options.report, report_json(told));
+}
+
 }  // namespace
 
 Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
@@ -79,6 +96,7 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
     SUBBYTE_CHECK_OK(claims.reads_samples("--calibration", options.calibration));
   }
   SUBBYTE_CHECK_OK(claims.writes("--output", output, "the mixed-precision file"));
+  SUBBYTE_CHECK_OK(claim_report(claims, options.report));
   if (!options.log_file.empty()) {
     SUBBYTE_CHECK_OK(claims.writes("--log-file", options.log_file, "the log", true));
     log.keep();
@@ -92,13 +110,14 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
   SUBBYTE_TRY(const Source source, std::move(opened));
   SUBBYTE_TRY(Model model, std::move(read));
   SUBBYTE_TRY(const CompileOptions choosing, compile_options(files, options));
-  SUBBYTE_TRY(const std::string text,
+  SUBBYTE_TRY(const ChosenPrecisions chosen,
               choose_precisions(source, std::move(model), choosing, observer));
   SUBBYTE_TRY(const auto writer, files.create(output));
-  SUBBYTE_CHECK_OK(writer->write(std::as_bytes(std::span(text))));
+  SUBBYTE_CHECK_OK(writer->write(std::as_bytes(std::span(chosen.file))));
   SUBBYTE_CHECK_OK(writer->commit());
+  if (chosen.study) SUBBYTE_CHECK_OK(write_study(files, options, output, *chosen.study));
   log.clear();
-  return print_result(fmt::format("{}: {}\n", quoted(output), summary(text)));
+  return print_result(fmt::format("{}: {}\n", quoted(output), summary(chosen.file)));
 }
 
 }  // namespace subbyte

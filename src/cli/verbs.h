@@ -26,12 +26,13 @@ struct ConvertOptions {
   std::string model_type;
   std::string mixed_config;               // path of a mixed-precision file, or ""
   std::string log_file;                   // path of the log, or ""
+  std::string report;                     // path of a page to write, or ""
   std::vector<std::string> dims, inputs;  // NAME=N and NAME=VALUE that are fixed
   std::vector<std::string> renames;       // OLD=NEW, of inputs and outputs
   bool single_file = false;
   std::int64_t shard_bytes = 0;  // 0: one file
   std::string calibration;       // "" for made inputs, none, or where the user's samples are
-  std::string effort = "good";
+  std::string effort;            // "" for good
   bool check = true;
   bool check_whatever_size = false;
   bool quantized_nodes = false;  // of onnx: weights stay quantized

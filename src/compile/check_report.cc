@@ -16,19 +16,6 @@ namespace {
 constexpr double kRuinousError = 0.3;
 constexpr double kRuinousFlips = 0.1, kRuinousKl = 0.25;
 
-const char* kept_text(FitReport::Kept kept) {
-  switch (kept) {
-    case FitReport::Kept::biases:
-      return "biases";
-    case FitReport::Kept::codes:
-      return "codes";
-    case FitReport::Kept::codes_and_biases:
-      return "codes and biases";
-    default:
-      return "nothing";
-  }
-}
-
 std::string percent(double share) {
   if (!std::isfinite(share)) return "infinitely many";
   return share < 0.1 ? fmt::format("{:.2g}", share * 100) : fmt::format("{:.0f}", share * 100);
@@ -74,12 +61,26 @@ std::string loss_detail(const OutputCheck& output) {
   return text;
 }
 
+std::string kept_name(FitReport::Kept kept) {
+  switch (kept) {
+    case FitReport::Kept::biases:
+      return "biases";
+    case FitReport::Kept::codes:
+      return "codes";
+    case FitReport::Kept::codes_and_biases:
+      return "codes_and_biases";
+    default:
+      return "nothing";
+  }
+}
+
 std::string calibration_text(const FitReport& report) {
   return fmt::format(
       "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
       "biases corrected, {:.4g} % with codes chosen, {:.4g} % with both; kept: {}",
       report.rounded * 100, report.biases * 100, report.codes * 100, report.codes_and_biases * 100,
-      kept_text(report.kept));
+      report.kept == FitReport::Kept::codes_and_biases ? "codes and biases"
+                                                       : kept_name(report.kept));
 }
 
 std::string check_text(const Check& check) {

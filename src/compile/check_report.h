@@ -22,6 +22,8 @@ std::string loss_text(const OutputCheck& output);
 // All figures of an output, and the errors that decided what calibration kept.
 std::string loss_detail(const OutputCheck& output);
 std::string calibration_text(const FitReport& report);
+// "codes_and_biases".
+std::string kept_name(FitReport::Kept kept);
 
 // Of the whole check, for the last line: "outputs off by 1.2 % (1 to 1.5 %), 0 % of decisions
 // changed; 8 samples: lettered pages, ...", or why there was none.

@@ -35,8 +35,10 @@ class Choosing {
     if (around_.samples == nullptr) return measure_mix(model_, plan, {}, 1, rounded_, options_);
     MeasureOptions measuring = options_;
     measuring.running.kinds = around_.samples->tuning_kinds;
-    return measure_mix(model_, plan, around_.samples->tuning, around_.samples->work_each, rounded_,
-                       measuring);
+    auto mix = measure_mix(model_, plan, around_.samples->tuning, around_.samples->work_each,
+                           rounded_, measuring);
+    if (mix && around_.measured != nullptr) *around_.measured = *mix;
+    return mix;
   }
 
   // The plan of those that loses least on held-out samples, the first of several; the first where
@@ -53,18 +55,8 @@ class Choosing {
   // What the outputs lose with a plan, by the measure; biases corrected, nothing else chosen.
   Expected<double> lost(const WeightPlan& plan, LossMeasure measure) {
     const WeightPlan* const plans[] = {&plan};
-    Check check;
-    const auto contents = output_contents(model_);
     SUBBYTE_TRY(const auto outputs, outputs_of(model_, plans, held_out(1), rounded_, judging(1)));
-    for (std::size_t o = 0; o < contents.size(); ++o) {
-      std::vector<Tensor> a, b;
-      for (std::size_t s = 0; s < outputs.exact.size(); ++s) {
-        a.push_back(outputs.exact[s][o]);
-        b.push_back(outputs.found[0][s][o]);
-      }
-      check.outputs.push_back({"", contents[o], output_loss(contents[o], a, b)});
-    }
-    return lost_of(check, measure);
+    return lost_of(check_of(model_, outputs, 0), measure);
   }
 
   // As many as the effort allows for that many runs beside the float model's.
@@ -274,6 +266,20 @@ Expected<LossMeasure> fitting_measure(const Model& model, const LossGoal& goal) 
         measure_name(*goal.measure));
   }
   return *goal.measure;
+}
+
+Check check_of(const Model& model, const ComparedOutputs& outputs, std::size_t plan) {
+  Check check;
+  const auto contents = output_contents(model);
+  for (std::size_t o = 0; o < contents.size(); ++o) {
+    std::vector<Tensor> a, b;
+    for (std::size_t s = 0; s < outputs.exact.size(); ++s) {
+      a.push_back(outputs.exact[s][o]);
+      b.push_back(outputs.found[plan][s][o]);
+    }
+    check.outputs.push_back({"", contents[o], output_loss(contents[o], a, b)});
+  }
+  return check;
 }
 
 double lost_of(const Check& check, LossMeasure measure) {

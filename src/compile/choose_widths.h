@@ -23,6 +23,8 @@ struct WidthSurroundings {
   Effort effort = Effort::good;
   bool adds_biases = true;  // calibration may
   Observer* observer = nullptr;
+  // Keeps the mix that is measured, where a report tells of it.
+  std::optional<allocate::Mix>* measured = nullptr;
 };
 
 // Chooses the widths of `plan`, by component until then, in as many bytes as it takes, as they lose
@@ -42,6 +44,7 @@ struct TriedPlan {
   Model model;
   WeightPlan plan;
   double lost = 0;  // as is judged, by running it
+  std::optional<FitReport> fit{};
 };
 
 // For goal.loss: the smallest that was found, bytes halved between the least and the most that are
@@ -59,6 +62,8 @@ Expected<std::vector<std::optional<double>>> matrix_losses(const Model& model,
 
 // Which measure fits, or the error of one that the outputs have not.
 Expected<LossMeasure> fitting_measure(const Model& model, const LossGoal& goal);
+// What the outputs with one of the plans are beside the exact ones, without their names.
+Check check_of(const Model& model, const allocate::ComparedOutputs& outputs, std::size_t plan);
 // Of the output that loses most.
 double lost_of(const Check& check, LossMeasure measure);
 

@@ -14,7 +14,9 @@
 #include "compile/choose_widths.h"
 #include "compile/onnx_output.h"
 #include "compile/precision_file.h"
+#include "compile/remedy.h"
 #include "compile/source_bytes.h"
+#include "compile/width_study.h"
 #include "data/load_samples.h"
 #include "emit/check.h"
 #include "emit/module.h"
@@ -23,7 +25,6 @@
 #include "graph/branches.h"
 #include "graph/infer.h"
 #include "graph/text.h"
-#include "import/onnx.h"
 #include "passes/passes.h"
 #include "plan/lower.h"
 #include "plan/weight_code.h"
@@ -49,6 +50,8 @@ class Compilation {
     SUBBYTE_CHECK_OK(standardize(model));
     SUBBYTE_TRY(WeightPlan weights, fitted_weights(model));
     SUBBYTE_TRY(std::optional<Check> checked, check(model, weights));
+    study_.not_calibrated = not_run_;
+    SUBBYTE_TRY(std::optional<Study> study, finished_study(model, weights));
     if (options_.target == Target::onnx) {
       SUBBYTE_CHECK_OK(leave_standard(model));
       SUBBYTE_CHECK_OK(infer(model));
@@ -58,6 +61,7 @@ class Compilation {
                                     [&] { return not_cancelled(); }));
       done.source_bytes = bytes_before;
       done.check = std::move(checked);
+      done.study = std::move(study);
       return done;
     }
     ManifestFacts facts;
@@ -67,20 +71,24 @@ class Compilation {
     SUBBYTE_TRY(CompileResult done,
                 write_as_module(model, plan, std::move(weights), std::move(facts)));
     done.source_bytes = bytes_before;
+    done.study = std::move(study);
     return done;
   }
 
   // The widths alone, as a mixed-precision file.
-  Expected<std::string> choose(Model model) {
+  Expected<ChosenPrecisions> choose(Model model) {
     SUBBYTE_CHECK_OK(standardize(model));
     SUBBYTE_TRY(WeightPlan weights, planned_weights(model));
     SUBBYTE_TRY(const auto samples, calibration_samples(model, weights));
+    const WeightPlan asked = weights;
     if (options_.goal.loss) {
       SUBBYTE_TRY(TriedPlan tried, smallest_that_loses(model, weights, samples));
       weights = std::move(tried.plan);
+      fit_ = std::move(tried.fit);
     } else {
       SUBBYTE_CHECK_OK(choose_widths(model, weights, samples));
     }
+    SUBBYTE_CHECK_OK(study_choice(model, asked, weights, samples));
     tell_of_weights(model, weights);
     std::vector<std::optional<double>> losses(weights.uses.size());
     if (samples) {
@@ -90,7 +98,9 @@ class Compilation {
       if (!measured) return within("measuring", std::move(measured.error()));
       losses = std::move(*measured);
     }
-    return precision_file(model, weights, options_.precision, losses);
+    ChosenPrecisions chosen{precision_file(model, weights, options_.precision, losses), {}};
+    SUBBYTE_TRY(chosen.study, finished_study(model, weights, losses));
+    return chosen;
   }
 
  private:
@@ -100,13 +110,19 @@ class Compilation {
     SUBBYTE_TRY(const auto samples, calibration_samples(model, weights));
     if (options_.goal.loss) {
       SUBBYTE_TRY(TriedPlan tried, smallest_that_loses(model, weights, samples));
+      SUBBYTE_CHECK_OK(study_choice(model, weights, tried.plan, samples));
       model = std::move(tried.model);
       tell_of_weights(model, tried.plan);
+      fit_ = std::move(tried.fit);
       return std::move(tried.plan);
     }
+    const WeightPlan asked = weights;
     SUBBYTE_CHECK_OK(choose_widths(model, weights, samples));
+    SUBBYTE_CHECK_OK(study_choice(model, asked, weights, samples));
     tell_of_weights(model, weights);
-    if (samples) SUBBYTE_CHECK_OK(calibrate(model, weights, *samples));
+    if (samples) {
+      SUBBYTE_TRY(fit_, calibrate(model, weights, *samples));
+    }
     return weights;
   }
 
@@ -243,6 +259,7 @@ class Compilation {
     around.effort = options_.calibration.value_or(Effort::good);
     around.adds_biases = options_.calibration.has_value();
     around.observer = &observer_;
+    if (options_.study) around.measured = &mix_;
     return around;
   }
 
@@ -278,7 +295,7 @@ class Compilation {
     SUBBYTE_TRY(const LossMeasure measure, fitting_measure(model, goal));
     const auto finish = [&](WeightPlan plan) -> Expected<TriedPlan> {
       TriedPlan tried{model, std::move(plan)};
-      SUBBYTE_CHECK_OK(calibrate(tried.model, tried.plan, *samples));
+      SUBBYTE_TRY(tried.fit, calibrate(tried.model, tried.plan, *samples));
       SUBBYTE_TRY(const Checker checker, Checker::begin(tried.model, check_options(true)));
       if (!checker.skipped().empty()) return fail("--max-loss: {}", checker.skipped());
       SUBBYTE_TRY(const Check check, checker.compare(stored_of(tried.plan)));
@@ -290,13 +307,7 @@ class Compilation {
     return tried;
   }
 
-  static std::vector<StoredWeight> stored_of(const WeightPlan& plan) {
-    std::vector<StoredWeight> stored;
-    for (const auto& [value, weight] : plan.stored) stored.push_back(weight);
-    return stored;
-  }
-
-  Expected<void> calibrate(Model& model, WeightPlan& weights, const SampleSet& samples) {
+  Expected<FitReport> calibrate(Model& model, WeightPlan& weights, const SampleSet& samples) {
     SUBBYTE_CHECK_OK(begin("calibrating"));
     FitOptions options{.effort = *options_.calibration};
     options.cancelled = [&] { return observer_.cancelled(); };
@@ -308,10 +319,30 @@ class Compilation {
     if (!report) return within("calibration", std::move(report.error()));
     if (!report->skipped.empty()) {
       without_calibration(report->skipped);
-      return {};
+    } else {
+      detail([&] { return calibration_text(*report); });
     }
-    detail([&] { return calibration_text(*report); });
+    return std::move(*report);
+  }
+
+  // What the widths that were chosen cost beside others, where a report is to tell.
+  Expected<void> study_choice(const Model& model, const WeightPlan& asked, const WeightPlan& chosen,
+                              const std::optional<SampleSet>& samples) {
+    if (!options_.study) return {};
+    SUBBYTE_CHECK_OK(begin("measuring"));
+    auto done = study_widths(model, asked, chosen, mix_, surroundings(samples), study_);
+    SUBBYTE_CHECK_OK(not_cancelled());
+    if (!done) return within("measuring", std::move(done.error()));
     return {};
+  }
+
+  Expected<std::optional<Study>> finished_study(
+      const Model& model, const WeightPlan& weights,
+      std::span<const std::optional<double>> losses = {}) {
+    if (!options_.study) return std::optional<Study>();
+    if (fit_ && fit_->skipped.empty()) study_.calibration = std::move(fit_);
+    SUBBYTE_CHECK_OK(study_weights(model, weights, losses, study_));
+    return std::optional(std::move(study_));
   }
 
   CheckOptions check_options(bool whatever_size) {
@@ -337,38 +368,14 @@ class Compilation {
     for (const auto& output : check->outputs) detail([&] { return loss_detail(output); });
     const OutputCheck* const worst = worst_output(*check);
     if (worst != nullptr && severity(*worst) >= 1) {
-      SUBBYTE_TRY(const std::string remedy, remedy_of(model, *checker, worst->name));
+      SUBBYTE_TRY(const std::string remedy,
+                  remedy_of(model, *checker, options_.precision, options_.calibration.has_value(),
+                            worst->name, [&] { return not_cancelled(); }));
       observer_.warning(fmt::format("{} ruins this model: output {}: {} on {} samples ({}); {}",
                                     options_.precision, quoted(worst->name), loss_text(*worst),
                                     check->samples, check->made_of, remedy));
     }
     return std::optional(std::move(*check));
-  }
-
-  // The first wider precision, rounded to nearest, with which no output is ruined, and its size.
-  // Calibrating each to know would take as long again; where it is on, it is said that it was not.
-  Expected<std::string> remedy_of(const Model& model, const Checker& checker,
-                                  const std::string& output) {
-    constexpr std::string_view kWider[] = {"2bit", "3bit", "4bit", "8bit", "float16"};
-    const std::string own = options_.precision == "int8"    ? "8bit"
-                            : options_.precision == "mixed" ? "4bit"
-                                                            : options_.precision;
-    const auto* next = std::ranges::find(kWider, own);
-    while (next != std::end(kWider) && ++next != std::end(kWider)) {
-      const auto policy = policy_from_name(*next);
-      SUBBYTE_TRY(const WeightPlan plan, plan_weights(model, *policy));
-      auto check = checker.compare(stored_of(plan));
-      SUBBYTE_CHECK_OK(not_cancelled());
-      if (!check) return tl::unexpected(std::move(check.error()));
-      const OutputCheck* const worst = worst_output(*check);
-      if (severity(*worst) >= 1) continue;
-      const auto same = std::ranges::find(check->outputs, output, &OutputCheck::name);
-      return fmt::format(
-          "with --precision {} {}, at {} of weights{}", *next, loss_text(*same),
-          bytes_text(stored_bytes(plan)),
-          options_.calibration ? " (found with weights rounded, not calibrated)" : "");
-    }
-    return "no precision mends it, --precision float32 leaves it as it is";
   }
 
   Expected<Plan> make_plan(Model& model, const WeightPlan& weights) {
@@ -465,28 +472,21 @@ class Compilation {
   const Output& output_;
   Observer& observer_;
   std::string source_sha256_;
+  // For a report.
+  Study study_;
+  std::optional<allocate::Mix> mix_;
+  std::optional<FitReport> fit_;
 };
 
 }  // namespace
-
-Expected<Source> open_source(FileSystem& files, const std::string& path) {
-  SUBBYTE_TRY(auto content, files.map(path));
-  const Bytes bytes = content->bytes();
-  return Source{&files, path, bytes, std::move(content)};
-}
-
-Expected<Model> read_model(const Source& source, Observer& observer) {
-  observer.stage("reading");
-  return parse_onnx(*source.files, source.bytes, folder_of(source.path), source.path, source.owner);
-}
 
 Expected<CompileResult> compile(const Source& source, Model model, const CompileOptions& options,
                                 const Output& output, Observer& observer) {
   return Compilation(source, options, output, observer).run(std::move(model));
 }
 
-Expected<std::string> choose_precisions(const Source& source, Model model,
-                                        const CompileOptions& options, Observer& observer) {
+Expected<ChosenPrecisions> choose_precisions(const Source& source, Model model,
+                                             const CompileOptions& options, Observer& observer) {
   return Compilation(source, options, Output(), observer).choose(std::move(model));
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "compile/study.h"
 #include "compile/width_goal.h"
 #include "emit/manifest.h"
 #include "emit/output_sink.h"
@@ -45,7 +46,8 @@ struct CompileOptions {
   // Codes, scales and biases are chosen by running the model on made inputs; nullopt: numbers are
   // rounded as they are.
   std::optional<Effort> calibration = Effort::good;
-  Fixed fixed{};  // inputs and dimensions that become constants
+  Fixed fixed{};       // inputs and dimensions that become constants
+  bool study = false;  // what a report tells is found out and kept
 };
 
 // A model, as the bytes of its file and what lies beside it.
@@ -93,9 +95,16 @@ struct CompileResult {
   // Of a module: the weights as they are stored, metadata counted. Of ONNX: the files.
   std::int64_t bytes = 0, parameters = 0;
   double bits_per_weight = 0;
-  // Of ONNX with quantized nodes: what they could not hold, as a phrase; "" where there is nothing.
-  std::string kept_float{};
+  // Of ONNX with quantized nodes: what they hold in more bits or not at all, as phrases; "" where
+  // there is nothing.
+  std::string in_nodes{};
   std::optional<Check> check{};
+  std::optional<Study> study{};  // where it was asked for
+};
+
+struct ChosenPrecisions {
+  std::string file;              // a mixed-precision file (precision_file.h)
+  std::optional<Study> study{};  // where it was asked for
 };
 
 // The first half, apart for callers that must know which files the model lies in (Model.data_files)
@@ -103,10 +112,10 @@ struct CompileResult {
 Expected<Model> read_model(const Source& source, Observer& observer);
 Expected<CompileResult> compile(const Source& source, Model model, const CompileOptions& options,
                                 const Output& output, Observer& observer);
-// The widths that such a conversion would choose, as a mixed-precision file (precision_file.h) with
-// which it gives the same bytes; nothing is written.
-Expected<std::string> choose_precisions(const Source& source, Model model,
-                                        const CompileOptions& options, Observer& observer);
+// The widths that such a conversion would choose, as a file with which it gives the same bytes;
+// nothing is written.
+Expected<ChosenPrecisions> choose_precisions(const Source& source, Model model,
+                                             const CompileOptions& options, Observer& observer);
 // Both.
 Expected<CompileResult> compile(const Source& source, const CompileOptions& options,
                                 const Output& output, Observer& observer);

@@ -48,7 +48,7 @@ class Evaluating {
     SUBBYTE_CHECK_OK(tell_tasks());
     for (const ModuleWeight& weight : weights_.all()) {
       result_.weights.push_back(
-          {weight.name, weight.component, weight.reason, weight.bits, weight.bytes});
+          {weight.name, weight.component, weight.reason, weight.layer, weight.bits, weight.bytes});
     }
     if (options_.histograms > 0)
       result_.histograms = worst_weights(graph(), weights_, stored_, options_.histograms);

@@ -57,6 +57,7 @@ struct LayerFigures {
 
 struct WeightFigures {
   std::string name, component, reason;  // why it is stored wider than asked, or ""
+  std::optional<int> layer{};
   int bits = 0;
   std::int64_t bytes = 0;
 };

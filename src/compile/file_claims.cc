@@ -23,14 +23,30 @@ Expected<void> check_length(const std::string& path, std::size_t more, const std
                  subject, what, length, kLongestName);
 }
 
+// The file that stands where `path` would have a folder; "" where none does.
+std::string file_among_folders(FileSystem& files, const std::string& path) {
+  for (std::string folder = folder_of(path);;) {
+    const FileStatus::Kind kind = files.status(folder).kind;
+    if (kind == FileStatus::Kind::folder) return "";
+    if (kind != FileStatus::Kind::missing && kind != FileStatus::Kind::no_folder) return folder;
+    std::string outer = folder_of(folder);
+    if (outer == folder) return "";
+    folder = std::move(outer);
+  }
+}
+
 // What stands at a path that is to be written; `subject` names it.
-Expected<void> check_place(const FileStatus& status, const std::string& path,
+Expected<void> check_place(FileSystem& files, const FileStatus& status, const std::string& path,
                            const std::string& subject, bool streams) {
   using Kind = FileStatus::Kind;
   switch (status.kind) {
     case Kind::folder:
       return fail_as(ErrorKind::io, "{}: this is a folder; name a file to write", subject);
     case Kind::no_folder:
+      if (const std::string file = file_among_folders(files, path); !file.empty()) {
+        return fail_as(ErrorKind::io, "{}: {} is a file and no folder; name another", subject,
+                       quoted(file));
+      }
       return fail_as(ErrorKind::io, "{}: there is no folder {}; make it, or name another", subject,
                      quoted(folder_of(path)));
     case Kind::stream:
@@ -137,14 +153,14 @@ Expected<void> FileClaims::reads_weights(const std::string& stem, const std::str
 Expected<void> FileClaims::writes(const std::string& option, const std::string& path,
                                   const std::string& what, bool streams) {
   SUBBYTE_CHECK_OK(add({.option = option, .named = path, .path = path, .what = what}));
-  return check_place(claims_.back().status, path, fmt::format("{} {}", option, quoted(path)),
-                     streams);
+  return check_place(files_, claims_.back().status, path,
+                     fmt::format("{} {}", option, quoted(path)), streams);
 }
 
 Expected<void> FileClaims::writes_beside(const std::string& option, const std::string& named,
                                          const std::string& path, const std::string& what) {
   SUBBYTE_CHECK_OK(add({.option = option, .named = named, .path = path, .what = what}));
-  return check_place(claims_.back().status, path, quoted(path), false);
+  return check_place(files_, claims_.back().status, path, quoted(path), false);
 }
 
 Expected<void> FileClaims::writes_weights(const std::string& option, const std::string& named,

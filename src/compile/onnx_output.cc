@@ -12,13 +12,23 @@ namespace subbyte {
 
 namespace {
 
-std::string kept_float_text(const QuantizedModel& nodes, std::int64_t parameters) {
-  if (nodes.kept_float == 0) return "";
-  return fmt::format(
-      "{} weights stay float32 ({:.1f} % of the parameters), for no node holds them exactly",
-      nodes.kept_float,
-      100 * static_cast<double>(nodes.kept_float_parameters) /
-          static_cast<double>(std::max<std::int64_t>(parameters, 1)));
+std::string nodes_text(const QuantizedModel& nodes, std::int64_t parameters) {
+  std::string text;
+  const auto add = [&](const std::string& phrase) { text += (text.empty() ? "" : "; ") + phrase; };
+  for (const auto& [wider, count] : nodes.wider) {
+    add(fmt::format("{} {} of {} bits {} the bytes of {}, the fewest that {} nodes hold", count,
+                    count == 1 ? "weight" : "weights", wider.bits, count == 1 ? "takes" : "take",
+                    wider.held_in, wider.held_in == 4 ? "MatMulNBits" : "DequantizeLinear"));
+  }
+  if (nodes.kept_float > 0) {
+    add(
+        fmt::format("{} weights stay float32 ({:.1f} % of the parameters), for no node holds them "
+                    "exactly",
+                    nodes.kept_float,
+                    100 * static_cast<double>(nodes.kept_float_parameters) /
+                        static_cast<double>(std::max<std::int64_t>(parameters, 1))));
+  }
+  return text;
 }
 
 }  // namespace
@@ -38,7 +48,7 @@ Expected<CompileResult> write_onnx_output(const Model& model, const WeightPlan& 
   QuantizedModel nodes;
   if (quantized_nodes) {
     SUBBYTE_TRY(nodes, with_quantized_nodes(model, weights.stored, progress));
-    result.kept_float = kept_float_text(nodes, result.parameters);
+    result.in_nodes = nodes_text(nodes, result.parameters);
     done = 0;
   }
   const Model& written = quantized_nodes ? nodes.model : model;

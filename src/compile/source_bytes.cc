@@ -4,7 +4,11 @@
 #include <vector>
 
 #include "base/sha256.h"
+#include "base/text.h"
 #include "base/threads.h"
+#include "compile/compile.h"
+#include "emit/module.h"
+#include "import/onnx.h"
 
 namespace subbyte {
 namespace {
@@ -54,6 +58,22 @@ Expected<std::int64_t> bytes_of_source(FileSystem& files, Bytes source, const Mo
     bytes += static_cast<std::int64_t>(content->bytes().size());
   }
   return bytes;
+}
+
+Expected<Source> open_source(FileSystem& files, const std::string& path) {
+  SUBBYTE_TRY(auto content, files.map(path));
+  const Bytes bytes = content->bytes();
+  return Source{&files, path, bytes, std::move(content)};
+}
+
+Expected<Model> read_model(const Source& source, Observer& observer) {
+  observer.stage("reading");
+  const std::string_view text = text_of(source.bytes);
+  if (text.starts_with(kModuleMark) || text.starts_with(kTypesMark)) {
+    return fail("{}: subbyte itself wrote this; name the .onnx file that it was made from",
+                quoted(source.path));
+  }
+  return parse_onnx(*source.files, source.bytes, folder_of(source.path), source.path, source.owner);
 }
 
 }  // namespace subbyte

@@ -19,8 +19,16 @@ struct WeightHistogram {
   std::vector<std::int64_t> source, module;
 };
 
-// Those of the lowest SQNR, the lowest first, `count` at most; of weights of more than 255
-// elements.
+// Weights of fewer elements say nothing in a histogram.
+inline constexpr std::int64_t kFewestDrawn = 256;
+
+// Of a weight as the source has it and as it is stored. An empty `source` where all its values are
+// one.
+WeightHistogram draw_weight(std::string name, int bits, double sqnr_db, const Tensor& source,
+                            const Tensor& stored);
+
+// Those of the lowest SQNR, the lowest first, `count` at most; of weights of kFewestDrawn elements
+// or more.
 std::vector<WeightHistogram> worst_weights(
     const Graph& graph, const ModuleWeights& weights,
     const std::unordered_map<ValueId, const ModuleWeight*>& stored, std::size_t count);

@@ -164,6 +164,15 @@ Expected<bool> is_module(FileSystem& files, const std::string& path) {
   SUBBYTE_TRY(const auto content, files.map(path));
   const Bytes bytes = content->bytes();
   if (text_of(bytes).starts_with(kModuleMark) || !parse_manifest(bytes).is_null()) return true;
+  if (text_of(bytes).starts_with(kTypesMark)) {
+    for (const auto& [types, module] : {std::pair(".d.ts", ".js"), std::pair(".d.mts", ".mjs")}) {
+      if (!path.ends_with(types)) continue;
+      const std::string stem = path.substr(0, path.size() - std::string_view(types).size());
+      return fail("{}: these are the types of a module; name the module itself, {}", quoted(path),
+                  quoted(stem + module));
+    }
+    return fail("{}: these are the types of a module; name the module itself", quoted(path));
+  }
   const std::string manifest = manifest_of_weights(files, path, bytes);
   if (manifest.empty()) return false;
   return tl::unexpected(are_weights(files, path, manifest));

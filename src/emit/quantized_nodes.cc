@@ -84,6 +84,10 @@ class Builder {
     return {};
   }
 
+  void hold_in(int bits, int integers) {
+    if (bits < integers) ++result_.wider[{bits, integers}];
+  }
+
   // A name that nothing has.
   std::string fresh(const std::string& base) {
     std::string name = base;
@@ -195,6 +199,7 @@ class Builder {
     const bool block =
         std::has_single_bit(static_cast<std::uint64_t>(codes.group)) && codes.group >= kLeastBlock;
     if (!block || !codes.gives(matrix) || (bits == 8 && parts != 1)) return false;
+    hold_in(encoding.bits, bits);
     const std::string base = value(weight.value).name;
     std::vector<ValueId> constants = {block_codes(base, codes, bits), block_scales(base, codes)};
     const float usual = bits == 8 ? 128 : 8;
@@ -263,6 +268,7 @@ class Builder {
       return zero >= 0 && zero <= 255;
     });
     if (!is_signed && !is_unsigned) return false;
+    hold_in(std::get<AffineEncoding>(weight.encoding).bits, 8);
     const std::string base = value(weight.value).name;
     const std::vector<std::int64_t> dims = {codes.rows * codes.groups, codes.group};
     std::vector<ValueId> inputs;

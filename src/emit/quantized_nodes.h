@@ -2,6 +2,7 @@
 // with, from the codes that it stores.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,6 +19,12 @@ struct QuantizedModel {
   // Weights at 8 bits or fewer that no node holds exactly, which stay float, and their parameters.
   std::size_t kept_float = 0;
   std::int64_t kept_float_parameters = 0;
+  // How many weights of so many bits lie in integers of more, for which nodes have a form.
+  struct Wider {
+    int bits = 0, held_in = 0;
+    auto operator<=>(const Wider&) const = default;
+  };
+  std::map<Wider, std::size_t> wider{};
 };
 
 // Of `model`, in operators of ONNX with every shape known, and its stored weights. `progress` hears

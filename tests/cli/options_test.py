@@ -26,7 +26,7 @@ def test_verbs_to_come(tmp_path, verb):
 @pytest.mark.parametrize(
     "option",
     [
-        *("--state", "--checkpoint", "--report"),
+        *("--state", "--checkpoint"),
     ],
 )
 @pytest.mark.parametrize("spelling", ["{} int8", "{}=int8"])
@@ -110,6 +110,10 @@ def test_short_options(tmp_path):
             "--target-bits 3.2 --max-loss 1%",
             "--max-loss: --target-bits already says how small the model is to be; leave one of the two out",
         ),
+        (
+            "--calibration none --effort fast",
+            "--effort fast: with --calibration none there is no work to do; leave one of the two out",
+        ),
         ("--target-size big", "--target-size: 'big' is not a size; write a number and kB, MB or GB, such as 200MB"),
         ("--target-size 0MB", "--target-size: '0MB' is not a size; write a number and kB, MB or GB, such as 200MB"),
         (
@@ -153,3 +157,50 @@ def test_wrong_combinations(tmp_path, arguments, message):
 def test_wrong_words_without_a_verb(arguments, message):
     done = run(*arguments, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (
+            "convert m.onnx --mixed-precision-config no.json",
+            "--mixed-precision-config: 'no.json': the file cannot be opened: No such file or directory",
+        ),
+        (
+            "convert m.onnx --calibration no.npz",
+            "--calibration 'no.npz': there is no such file or folder; \"none\" turns calibration off",
+        ),
+        ("evaluate m.webgpu.js --source m.onnx --data no.npz", "--data 'no.npz': there is no such file or folder"),
+        *(
+            (f"{verb} {option} m.onnx/{name}", f"{option} 'm.onnx/{name}': 'm.onnx' is a file and no folder; name another")
+            for verb, option, name in [
+                ("convert m.onnx", "--output", "x.js"),
+                ("convert m.onnx", "--output", "y/x.js"),
+                ("convert m.onnx", "--log-file", "l"),
+                ("convert m.onnx", "--report", "r.html"),
+                ("quantize m.onnx", "--output", "w.json"),
+            ]
+        ),
+        ("convert m.onnx --output no/x.js", "--output 'no/x.js': there is no folder 'no'; make it, or name another"),
+        *(
+            (f"{verb} m.webgpu.d.ts", "'m.webgpu.d.ts': these are the types of a module; name the module itself, "
+             "'m.webgpu.js'")
+            for verb in ("inspect", "verify", "evaluate --source m.onnx")
+        ),
+        *(
+            (f"convert {name}", f"'{name}': subbyte itself wrote this; name the .onnx file that it was made from")
+            for name in ("m.webgpu.js", "m.webgpu.d.ts")
+        ),
+    ],
+)  # fmt: skip
+def test_a_file_that_an_option_names(module_folder, arguments, message):
+    done = run(*arguments.split(), check=False, cwd=module_folder)
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (1, "", f"error: {message}")
+
+
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("options")
+    (folder / "m.onnx").write_bytes(one_product())
+    run("convert", "m.onnx", cwd=folder)
+    return folder

@@ -309,7 +309,8 @@ test('a stack that is too small is told apart from memory that is', () => {
 
 test('effort is what a command line says, else what its place is for', () => {
   assert.deepEqual(withEffort(['--no-check'], 'fast'), ['--no-check', '--effort', 'fast']);
-  for (const args of [['--effort=best'], ['--effort', 'good', '--no-check']])
+  const none = ['--calibration', 'none'];
+  for (const args of [['--effort=best'], ['--effort', 'good', '--no-check'], none])
     assert.deepEqual(withEffort(args, 'fast'), args);
 });
 

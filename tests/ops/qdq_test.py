@@ -1,5 +1,6 @@
 """--target-format onnx --qdq: weights stay quantized, and are to the bit those of the plain ONNX file."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -131,6 +132,38 @@ def test_a_real_model(tmp_path, name):
     (one,), (other,) = loaded.run(None, {taken.name: x}), session(quantized).run(None, {taken.name: x})
     assert np.abs(one - other).max() <= 1e-5
     assert quantized.stat().st_size < 0.6 * plain.stat().st_size
+
+
+@pytest.mark.parametrize("precision, bits", [("2bit", 2), ("3bit", 3), ("4bit", 4), ("8bit", 8)])
+def test_bits_that_no_node_holds_are_said(tmp_path, precision, bits):
+    """MatMulNBits has 4 and 8 bits, DequantizeLinear of the opset 8: what takes more bytes than asked is told."""
+    random = np.random.default_rng(2)
+    shapes = {"w": (64, 64), "v": (64, 64), "k": (64, 1, 1, 8)}
+    weights = [numpy_helper.from_array(random.normal(size=s).astype(np.float32), n) for n, s in shapes.items()]
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"]),
+            helper.make_node("Relu", ["h"], ["r"]),
+            helper.make_node("MatMul", ["r", "v"], ["m"]),
+            helper.make_node("Unsqueeze", ["m", "axes"], ["s"]),
+            helper.make_node("Conv", ["s", "k"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64, 1, 57])],
+        [*weights, numpy_helper.from_array(np.array([0, 2], np.int64), "axes")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), str(tmp_path / "m"))
+    rules = {"tensors": dict.fromkeys(shapes, precision)}
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+    options = ("--mixed-precision-config", "rules.json", "--target-format", "onnx", "--qdq", "-o", "q.onnx")
+    done = run("convert", "m", *options, cwd=tmp_path)
+    products = f"2 weights of {bits} bits take the bytes of 4, the fewest that MatMulNBits nodes hold; "
+    kernels = f"1 weight of {bits} bits takes the bytes of 8, the fewest that DequantizeLinear nodes hold; "
+    assert (products in done.stdout, kernels in done.stdout) == (bits < 4, bits < 8)
+    nodes = {node.op_type: node for node in onnx.load(str(tmp_path / "q.onnx")).graph.node}
+    sizes = {attribute.name: attribute.i for attribute in nodes["MatMulNBits"].attribute}
+    assert sizes["bits"] == max(bits, 4) and "DequantizeLinear" in nodes
 
 
 def test_codebooks_stay_float_and_are_counted(tmp_path):

@@ -13,6 +13,7 @@ struct Choice {
   std::int64_t bytes = 0;  // as stored, padding to the next weight counted
   double noise = 0;        // squares of what rounding changes by those of the numbers, on a sample
   double loss = 0;         // of the outputs, once it is known
+  bool measured = false;   // by running, not from another choice's loss
 };
 
 // Of each use of the plan. Matrices that no rule names: float16 and 8, 4, 3 and 2 bits with the

@@ -89,7 +89,9 @@ Expected<Mix> measure_mix(const Model& model, const WeightPlan& plan,
               measure_each(model, questions, samples.first(count), rounded, measuring));
   std::vector<std::vector<std::size_t>> measured(mix.choices.size());
   for (std::size_t q = 0; q < asked.size(); ++q) {
-    mix.choices[asked[q].use][asked[q].choice].loss = losses[q];
+    Choice& choice = mix.choices[asked[q].use][asked[q].choice];
+    choice.loss = losses[q];
+    choice.measured = true;
     measured[asked[q].use].push_back(asked[q].choice);
   }
   for (std::size_t i = 0; i < mix.choices.size(); ++i)
