@@ -63,7 +63,7 @@ Fold fold_of(Op op) {
 }
 
 void finish(Op op, std::int64_t length, float* values, std::int64_t count) {
-  const auto divisor = static_cast<float>(length);
+  const auto divisor = static_cast<float>(std::max<std::int64_t>(length, 1));
   for (std::int64_t i = 0; i < count; ++i) {
     if (op == Op::ReduceMean) values[i] /= divisor;
     if (op == Op::ReduceL2) values[i] = std::sqrt(values[i]);

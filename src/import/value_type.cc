@@ -30,6 +30,16 @@ std::string_view kind_name(wire::TypeProto::Kind kind) {
 
 bool is_constant(const wire::Dimension& dim) { return dim.value && *dim.value >= 0; }
 
+// As it is written in any language: "-1", "1.5", "1e3", "0x10".
+bool is_number(std::string_view text) {
+  const std::string number(text);
+  const std::size_t digits = number.find_first_not_of("+-");
+  if (digits > 1 || number.find_first_of("0123456789.") != digits) return false;
+  char* end = nullptr;
+  std::strtod(number.c_str(), &end);
+  return end == number.c_str() + number.size();
+}
+
 // Exporters write "?", nothing or a number ("-1") for a size that they do not know. Two such
 // dimensions have nothing in common, while those of one name are of one size.
 bool is_name(std::string_view param) {
@@ -37,8 +47,7 @@ bool is_name(std::string_view param) {
   if (first == std::string_view::npos) return false;
   param = param.substr(first, param.find_last_not_of(" \t\n\r") + 1 - first);
   if (param == "?") return false;
-  if (param.size() > 1 && (param.front() == '-' || param.front() == '+')) param.remove_prefix(1);
-  return param.find_first_not_of("0123456789") != std::string_view::npos;
+  return !is_number(param);
 }
 
 std::string fresh_name(std::string_view input, std::size_t axis,

@@ -117,13 +117,13 @@ std::vector<std::string> Evaluator::coordinates(const Element& at, std::span<con
   return result;
 }
 
-std::optional<Typed> scalar_literal(const Tensor& tensor) {
+std::optional<Typed> scalar_number(StepCode& code, const Tensor& tensor) {
   const auto type = gpu_type(tensor.dtype);
   if (tensor.elements() != 1 || !type) return std::nullopt;
   if (is_float(tensor.dtype)) {
     float f = 0;
     read_floats(tensor, 0, 1, &f);
-    return Typed{f32_literal(f), GpuType::f32};
+    return Typed{code.number(f), GpuType::f32};
   }
   const auto integers = integer_values(tensor);
   if (!integers) return std::nullopt;
@@ -231,12 +231,7 @@ Expected<Typed> Evaluator::computed(ValueId id, const Frame& frame,
   if (value.constant) {
     // Of what has no elements none is ever looked at, but the kernel must compile.
     if (value.constant->elements() == 0) return Typed{zero_literal(*type), *type};
-    if (auto constant = scalar_literal(*value.constant)) {
-      if (constant->type != GpuType::f32) return *constant;
-      float number = 0;
-      read_floats(*value.constant, 0, 1, &number);
-      return Typed{code_.number(number), GpuType::f32};
-    }
+    if (auto constant = scalar_number(code_, *value.constant)) return *constant;
   }
   if (value.content && value.content->size() <= kInlineContent) return content(id, frame, path);
   if (const auto it = placement_.weights.find(id); it != placement_.weights.end()) {
@@ -330,7 +325,9 @@ Expected<Typed> element_scalar(Evaluator& evaluator, const Element& at) {
     SUBBYTE_TRY(Typed typed, evaluator.value(input, at.frame, broadcast(evaluator, at, input)));
     arguments.emplace_back(ScalarArgument{std::move(typed), graph.values[input].dtype});
   }
-  auto result = scalar_wgsl(at.node, arguments, graph.values[at.value].dtype);
+  auto result = scalar_wgsl(
+      at.node, arguments, graph.values[at.value].dtype,
+      [&](float number) { return evaluator.code().opaque(number); });
   if (!result)
     return within(describe(graph, graph.values[at.value].producer), std::move(result.error()));
   watch_scalar(evaluator, at, arguments, *result);

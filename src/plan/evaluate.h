@@ -40,8 +40,8 @@ struct Placement {
   std::map<ValueId, WeightId> weights;
 };
 
-// A constant of one element as a literal.
-std::optional<Typed> scalar_literal(const Tensor& tensor);
+// A constant of one element as StepCode::number() or an integer's literal.
+std::optional<Typed> scalar_number(StepCode& code, const Tensor& tensor);
 
 class Evaluator;
 

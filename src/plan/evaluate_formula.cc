@@ -23,7 +23,7 @@ Expected<Typed> element_fill(Evaluator& evaluator, const Element& element) {
   if (fill == nullptr) return zero;
   const Graph& graph = evaluator.graph();
   SUBBYTE_CHECK_OK(fits_words(describe(graph, graph.values[element.value].producer), *fill));
-  return scalar_literal(*fill).value_or(zero);
+  return scalar_number(evaluator.code(), *fill).value_or(zero);
 }
 
 Expected<Typed> element_range(Evaluator& evaluator, const Element& element) {

@@ -1,5 +1,7 @@
 #include "plan/integer_ranges.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <optional>
@@ -21,6 +23,16 @@ namespace {
 
 // Floats of larger constants are not looked at.
 constexpr std::int64_t kMostFloats = 4096;
+
+// Floats hold all whole numbers below this one; doubles are held as floats on the GPU.
+constexpr double kExactInFloat = 0x1p24;
+
+// No tensor has so many elements that a sum of as many ones leaves 32 bits.
+bool may_be_watched(const Node& node, ValueRange of_first) {
+  const bool sums = node.op == Op::ReduceSum || node.op == Op::CumSum;
+  return node.op == Op::Add || node.op == Op::Sub || node.op == Op::Mul ||
+         (sums && of_first.most > 1);
+}
 
 bool is_64_bit(DType dtype) { return dtype == DType::int64 || dtype == DType::uint64; }
 
@@ -68,6 +80,7 @@ class Sweep {
  public:
   Sweep(Model& model, ExprRanges& exprs, const std::vector<InputRange>& assumed)
       : graph_(model.main()),
+        pool_(model.exprs),
         exprs_(exprs),
         ranges_(graph_.values.size()),
         uppers_(model),
@@ -91,6 +104,7 @@ class Sweep {
       for (const ValueId output : node.outputs) {
         if (output != kNone && !graph_.values[output].constant) settle(node, output);
       }
+      if (node.op == Op::ReduceMax || node.op == Op::ReduceMin) ask_for_elements(node);
     }
     return {std::move(watched_), {}, std::move(constraints_)};
   }
@@ -120,12 +134,32 @@ class Sweep {
       uppers_.forget(v);
       return;
     }
-    if (upper && !uppers_.is_constant(*upper) && ranges_[v].least >= whole.least) {
+    if (upper && !uppers_.is_constant(*upper) && ranges_[v].least >= whole.least &&
+        !(may_be_watched(node, in(node, 0)) && uppers_.is_met_early(*upper, whole.most))) {
       constraints_.push_back(uppers_.constraint(node, *upper, whole.most));
     } else {
       watched_[v] = true;
     }
     ranges_[v] = meet(ranges_[v], whole);
+  }
+
+  // The largest and the smallest of no integers of 64 bits are the ends of 64 bits, but for 0.
+  void ask_for_elements(const Node& node) {
+    const DType dtype = graph_.values[node.outputs[0]].dtype;
+    if (!is_64_bit(dtype) || (dtype == DType::uint64 && node.op == Op::ReduceMax)) return;
+    const auto& shape = *graph_.values[node.inputs[0]].shape;
+    const std::vector<bool> reduced = reduced_axes(graph_, node);
+    std::vector<Expr> kept, gone;
+    for (std::size_t i = 0; i < shape.size(); ++i) (reduced[i] ? gone : kept).push_back(shape[i]);
+    const Expr of_none = pool_.equal(pool_.product(gone), pool_.constant(0));
+    const Expr no_result = pool_.equal(pool_.product(kept), pool_.constant(0));
+    const Expr holds = pool_.select(of_none, no_result, pool_.constant(1));
+    if (pool_.is(holds, 1)) return;
+    constraints_.push_back(
+        {holds, fmt::format("{}: the {} of no elements is an end of 64 bits, which does not fit "
+                            "the 32 bits of the GPU",
+                            describe(graph_, static_cast<NodeId>(&node - graph_.nodes.data())),
+                            node.op == Op::ReduceMax ? "largest" : "smallest")});
   }
 
   ValueRange in(const Node& node, std::size_t i) const { return ranges_[node.inputs[i]]; }
@@ -198,8 +232,11 @@ class Sweep {
         // A float is truncated, and must be a number.
         const ValueRange from = in(node, 0);
         if (!is_float(graph_.values[node.inputs[0]].dtype)) return from;
-        return from.is_finite() ? ValueRange{std::trunc(from.least), std::trunc(from.most)}
-                                : ValueRange{};
+        const bool is_rounded = graph_.values[node.inputs[0]].dtype == DType::float64 &&
+                                from.magnitude() >= kExactInFloat;
+        return from.is_finite() && !is_rounded
+                   ? ValueRange{std::trunc(from.least), std::trunc(from.most)}
+                   : ValueRange{};
       }
       case Op::BitShift:
         if (node.string_or("direction", "") == "LEFT") return {};
@@ -354,6 +391,7 @@ class Sweep {
   }
 
   const Graph& graph_;
+  ExprPool& pool_;
   ExprRanges& exprs_;
   std::vector<ValueRange> ranges_;
   UpperBounds uppers_;

@@ -161,6 +161,39 @@ TEST(IntegerRanges, WhatAnInputMayHoldRefusesNoSize) {
   EXPECT_THAT(found.constraints, IsEmpty());
 }
 
+// What may be the last of many seldom is, so that no run is refused for its sizes.
+TEST(IntegerRanges, ABoundThatCommonSizesMeetIsWatched) {
+  const Found found = ranges_of(R"(
+  input %x : float32 [n, 8]
+  value %large : int64 [] = {1073741824}
+  value %few : int64 [] = {3}
+  %best = ArgMax(%x) {axis = 0, keepdims = 0}
+  %times = Mul(%best, %large)
+  %thrice = Mul(%best, %few)
+  output %times
+  output %thrice
+)");
+  EXPECT_THAT(found.watched, ElementsAre("times"));
+  EXPECT_THAT(found.constraints, ElementsAre("(n < 715827884)"));
+}
+
+TEST(IntegerRanges, TheGreatestOfNothingIsAskedFor) {
+  const Found found = ranges_of(R"(
+  input %x : int64 [m, n]
+  input %u : uint64 [m, n]
+  input %small : int32 [m, n]
+  value %last : int64 [1] = {1}
+  %greatest = ReduceMax(%x, %last)
+  %unsigned = ReduceMax(%u, %last)
+  %least = ReduceMin(%small, %last)
+  output %greatest
+  output %unsigned
+  output %least
+)");
+  EXPECT_THAT(found.watched, IsEmpty());
+  EXPECT_THAT(found.constraints, ElementsAre("(n ? 1 : (m == 0))"));
+}
+
 TEST(IntegerRanges, AFloatThatMayBeAnythingIsWatched) {
   EXPECT_THAT(watched(R"(
   input %x : float32 [n]

@@ -29,7 +29,7 @@ Reduction reduction(Op op, GpuType type, DType dtype) {
     case Op::ReduceLogSum:
       return {sum, "{0}", "log_f32(acc)"};
     case Op::ReduceMean:
-      return {sum, "{0}", "acc / f32(inner())"};
+      return {sum, "{0}", "acc / f32(max(inner(), 1u))"};
     case Op::ReduceProd:
       return {{t, t + "(1)", "a * b"}, "{0}", "acc"};
     case Op::ReduceSumSquare:

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
 #include <limits>
 
 #include "graph/node_form.h"
@@ -97,57 +98,51 @@ const char* float_unary(Op op) {
   }
 }
 
-std::string attribute(const Node& node, const char* name, float otherwise) {
-  return f32_literal(node.float_or(name, otherwise));
+std::string attribute(const Node& node, const char* name, float otherwise,
+                      const NumberText& opaque) {
+  const float value = node.float_or(name, otherwise);
+  return std::isnormal(value) ? f32_literal(value) : opaque(value);
 }
 
 // Float operators with attributes.
-std::optional<std::string> float_formula(const Node& node, const std::string& x) {
+std::optional<std::string> float_with_attributes(const Node& node, const std::string& x,
+                                                 const NumberText& opaque) {
+  const auto number = [&](const char* name, float otherwise) {
+    return attribute(node, name, otherwise, opaque);
+  };
   switch (node.op) {
-    case Op::Celu: {
-      const std::string alpha = attribute(node, "alpha", 1);
-      return fmt::format("select({1} * expm1_f32({0} / {1}), {0}, {0} >= 0.0f)", x, alpha);
-    }
+    case Op::Celu:
+      return fmt::format("select({1} * expm1_f32({0} / {1}), {0}, {0} >= 0.0f)", x,
+                         number("alpha", 1));
     case Op::Elu:
-      return fmt::format("select({1} * expm1_f32({0}), {0}, {0} >= 0.0f)", x,
-                         attribute(node, "alpha", 1));
+      return fmt::format("select({1} * expm1_f32({0}), {0}, {0} >= 0.0f)", x, number("alpha", 1));
     case Op::Gelu:
       return fmt::format(
           "{}({})", node.string_or("approximate", "none") == "tanh" ? "gelu_tanh_f32" : "gelu_f32",
           x);
     case Op::HardSigmoid:
-      return fmt::format("clamp_unit_f32({1} * {0} + {2})", x, attribute(node, "alpha", 0.2f),
-                         attribute(node, "beta", 0.5f));
+      return fmt::format("clamp_unit_f32({1} * {0} + {2})", x, number("alpha", 0.2f),
+                         number("beta", 0.5f));
     case Op::LeakyRelu:
-      return fmt::format("select({1} * {0}, {0}, {0} >= 0.0f)", x, attribute(node, "alpha", 0.01f));
-    case Op::Selu: {
-      const std::string alpha = attribute(node, "alpha", 1.67326319217681884765625f);
-      const std::string gamma = attribute(node, "gamma", 1.05070102214813232421875f);
-      return fmt::format("{2} * select({1} * expm1_f32({0}), {0}, {0} > 0.0f)", x, alpha, gamma);
-    }
+      return fmt::format("select({1} * {0}, {0}, {0} >= 0.0f)", x, number("alpha", 0.01f));
+    case Op::Selu:
+      return fmt::format("{2} * select({1} * expm1_f32({0}), {0}, {0} > 0.0f)", x,
+                         number("alpha", 1.67326319217681884765625f),
+                         number("gamma", 1.05070102214813232421875f));
     case Op::ThresholdedRelu:
-      return fmt::format("select(0.0f, {0}, {0} > {1})", x, attribute(node, "alpha", 1));
+      return fmt::format("select(0.0f, {0}, {0} > {1})", x, number("alpha", 1));
     default:
       return std::nullopt;
   }
 }
 
-std::optional<std::string> float_with_attributes(const Node& node, const std::string& x) {
-  auto text = float_formula(node, x);
-  // A compiler may take 0 * x for 0, NaN or not.
-  const bool is_factor = node.op != Op::ThresholdedRelu;
-  if (text && is_factor && node.float_or("alpha", 1) == 0)
-    text = fmt::format("select({}, {}, is_nan({}))", *text, x, x);
-  return text;
-}
-
-std::optional<Typed> unary(const Node& node, const Typed& x) {
+std::optional<Typed> unary(const Node& node, const Typed& x, const NumberText& opaque) {
   const bool f = x.type == GpuType::f32;
   if (f) {
     if (const char* pattern = float_unary(node.op)) {
       return Typed{fmt::format(fmt::runtime(pattern), x.text), x.type};
     }
-    if (auto text = float_with_attributes(node, x.text)) return Typed{*text, x.type};
+    if (auto text = float_with_attributes(node, x.text, opaque)) return Typed{*text, x.type};
   }
   switch (node.op) {
     case Op::Abs:
@@ -378,13 +373,25 @@ Typed element_of_bits(const std::string& bits, DType dtype) {
 
 }  // namespace
 
+namespace {
+
+// What multiplies, divides or is divided.
+bool is_factor(Op op) {
+  return op == Op::Mul || op == Op::Div || op == Op::Mod || op == Op::PRelu;
+}
+
+}  // namespace
+
 Expected<Typed> scalar_wgsl(const Node& node,
                             std::span<const std::optional<ScalarArgument>> arguments,
-                            DType result) {
+                            DType result, const NumberText& opaque) {
   if (node.op == Op::Clip) return clip(arguments);
   std::vector<ScalarArgument> present;
   for (const auto& argument : arguments) {
-    if (argument) present.push_back(*argument);
+    if (!argument) continue;
+    present.push_back(*argument);
+    std::string& text = present.back().typed.text;
+    if (is_factor(node.op) && text == f32_literal(0)) text = opaque(0);
   }
   if (present.empty()) return fail("the operator needs an input");
   if (node.op == Op::Cast) return convert(present[0].typed, present[0].dtype, result);
@@ -397,7 +404,7 @@ Expected<Typed> scalar_wgsl(const Node& node,
   }
   if (op_info(node.op).inputs_max == kMany) return several(node, present);
   std::optional<Typed> typed;
-  if (present.size() == 1) typed = unary(node, present[0].typed);
+  if (present.size() == 1) typed = unary(node, present[0].typed, opaque);
   if (present.size() == 2) typed = binary(node, present[0], present[1]);
   if (!typed) return fail("the operator has no form for a {}", dtype_name(present[0].dtype));
   return narrowed(*typed, result);

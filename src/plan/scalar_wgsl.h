@@ -1,6 +1,7 @@
 // One element-wise operator as a WGSL expression.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,8 +21,11 @@ struct ScalarArgument {
 // `arguments` are the node's inputs (nullopt where an optional one is absent), already broadcast;
 // the result has the GPU type of `result`. Functions that WGSL lacks, or has with too little
 // accuracy, are those of kernels/math.wgsl.
+// A factor or a divisor of 0 is written by `opaque`: compilers take 0 * x for 0, NaN or not.
+using NumberText = std::function<std::string(float)>;
 Expected<Typed> scalar_wgsl(const Node& node,
-                            std::span<const std::optional<ScalarArgument>> arguments, DType result);
+                            std::span<const std::optional<ScalarArgument>> arguments, DType result,
+                            const NumberText& opaque);
 
 // A value of one dtype as another, as ONNX Cast does.
 Typed convert(const Typed& value, DType from, DType to);

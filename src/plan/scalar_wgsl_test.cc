@@ -28,7 +28,7 @@ TEST(ScalarWgsl, EveryElementWiseOperatorHasAFormula) {
     for (std::uint32_t n = 0; n < info.inputs_min; ++n) {
       arguments.emplace_back(ScalarArgument{{fmt::format("x{}", n), *gpu_type(dtype)}, dtype});
     }
-    const auto text = scalar_wgsl(node, arguments, to_bool ? DType::boolean : dtype);
+    const auto text = scalar_wgsl(node, arguments, to_bool ? DType::boolean : dtype, f32_literal);
     ASSERT_TRUE(text) << text.error().message;
     EXPECT_NE(text->text.find("x0"), std::string::npos) << text->text;
   }

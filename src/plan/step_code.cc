@@ -88,7 +88,12 @@ std::string StepCode::parameter(Expr e) {
 
 std::string StepCode::number(float value) {
   const bool round = std::abs(value) <= 4096 && value * 64 == std::floor(value * 64);
-  if (!shared_ || round || !std::isfinite(value)) return f32_literal(value);
+  const bool is_special =
+      (value != 0 && !std::isnormal(value)) || (value == 0 && std::signbit(value));
+  return is_special || (shared_ && !round) ? opaque(value) : f32_literal(value);
+}
+
+std::string StepCode::opaque(float value) {
   return fmt::format("bitcast<f32>({})",
                      parameter(exprs_.constant(std::bit_cast<std::uint32_t>(value))));
 }

@@ -54,7 +54,11 @@ class StepCode {
   std::string signed_size(Expr e);  // as i32
   // A constant as f32. One that says more than a formula does (a trained scale, not 0.5 or 6) is a
   // parameter where sizes are.
+  // What compilers may treat otherwise than other numbers (-0, subnormals, infinities, NaN: WGSL
+  // lets them assume that there are none) is one too, so that none of them sees it.
   std::string number(float value);
+  // A number that no compiler may reckon with: 0 too, by which x * 0 is not always 0.
+  std::string opaque(float value);
   // A size to divide by. Of an axis without elements nothing is computed, but 0 would not compile.
   std::string divisor(Expr e);
   // index * stride, "" where that is always 0.

@@ -16,6 +16,22 @@ std::optional<Expr> UpperBounds::settle(const Node& node, ValueId v,
   return uppers_[v] = bound;
 }
 
+bool UpperBounds::is_met_early(Expr upper, double most) const {
+  constexpr std::int64_t kOne = 1 << 16, kEach = 64;
+  const auto exceeds = [&](const std::vector<std::int64_t>& sizes) {
+    return static_cast<double>(exprs_.evaluate(upper, sizes)) > most;
+  };
+  const std::size_t count = exprs_.symbols().size();
+  if (exceeds(std::vector<std::int64_t>(count, kEach))) return true;
+  std::vector<std::int64_t> sizes(count, 1);
+  for (std::int64_t& size : sizes) {
+    size = kOne;
+    if (exceeds(sizes)) return true;
+    size = 1;
+  }
+  return false;
+}
+
 Model::Constraint UpperBounds::constraint(const Node& node, Expr upper, double most) const {
   const auto id = static_cast<NodeId>(&node - graph_.nodes.data());
   const auto limit = static_cast<std::int64_t>(most);

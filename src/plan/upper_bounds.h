@@ -21,6 +21,10 @@ class UpperBounds {
   void forget(ValueId v) { uppers_[v].reset(); }
   bool is_constant(Expr upper) const { return exprs_.value(upper).has_value(); }
 
+  // Whether sizes that runs commonly have make the bound larger than `most`: each one alone of tens
+  // of thousands, or all of them of tens. A bound says what a result may be at most, not what it
+  // is, so that those runs are not refused for it.
+  bool is_met_early(Expr upper, double most) const;
   // That what `node` computes is at most `most` where its bound is.
   Model::Constraint constraint(const Node& node, Expr upper, double most) const;
 

@@ -18,7 +18,12 @@ std::string word_as(GpuType type, const std::string& word) {
   return type == GpuType::i32 ? fmt::format("bitcast<i32>({})", word) : word;
 }
 
-std::string cast_leaves(GpuType from, GpuType to, const std::string& x) {
+std::string cast_leaves(const ScalarArgument& argument, GpuType to) {
+  const GpuType from = argument.typed.type;
+  const std::string& x = argument.typed.text;
+  // From here on a double may be another whole number as the float that it is held as.
+  if (argument.dtype == DType::float64)
+    return fmt::format("{} || abs({}) >= 16777216.0f", call("truncate_leaves", to, x), x);
   if (from == GpuType::f32) return call("truncate_leaves", to, x);
   return to == GpuType::i32 ? fmt::format("{} > 2147483647u", x) : fmt::format("{} < 0i", x);
 }
@@ -55,7 +60,7 @@ std::string scalar_leaves(const Node& node, GpuType type,
           a.text, bits, wgsl_name(type));
     }
     case Op::Cast:
-      return cast_leaves(a.type, type, a.text);
+      return cast_leaves(*arguments[0], type);
     default:
       return "";
   }

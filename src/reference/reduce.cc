@@ -43,7 +43,8 @@ double reduce_in_double(Op op, const Row<T>& row) {
   }
   if (op == Op::ReduceL2) return std::sqrt(sum);
   if (op == Op::ReduceLogSum) return log_of(sum);
-  if (op == Op::ReduceMean) return sum / static_cast<double>(row.length);
+  // ONNX leaves the mean of no elements open; as ONNX Runtime it is 0.
+  if (op == Op::ReduceMean) return sum / static_cast<double>(std::max<std::int64_t>(row.length, 1));
   return sum;  // ReduceL1, ReduceSum, ReduceSumSquare
 }
 

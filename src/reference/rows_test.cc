@@ -61,6 +61,7 @@ TEST(Reduce, EmptyRowsGiveTheNeutralElement) {
   EXPECT_EQ(reduce(Op::ReduceProd, floats({1, 0}, {})), "float32 [1, 1] 1");
   EXPECT_EQ(reduce(Op::ReduceMax, floats({1, 0}, {})), "float32 [1, 1] -inf");
   EXPECT_EQ(reduce(Op::ReduceMin, int32s({1, 0}, {})), "int32 [1, 1] 2147483647");
+  EXPECT_EQ(reduce(Op::ReduceMean, floats({1, 0}, {})), "float32 [1, 1] 0");
   EXPECT_EQ(reduce(Op::ReduceMean, int32s({1, 0}, {})),
             "error: ReduceMean: there is no mean of no integers; the reduced axes are empty");
 }

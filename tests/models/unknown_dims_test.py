@@ -30,7 +30,7 @@ def save_model(path, x_dims, z_dims):
     onnx.save(model, str(path))
 
 
-@pytest.mark.parametrize("unknown", ["?", "", "-1", "7"])
+@pytest.mark.parametrize("unknown", ["?", "", "-1", "7", "1.5", "0x10"])
 def test_each_unknown_size_is_its_own(tmp_path, unknown):
     source = tmp_path / "m.onnx"
     save_model(source, ["N", 3, unknown, unknown], [unknown, "N"])

@@ -23,6 +23,7 @@ TYPES = {
     np.int32: TensorProto.INT32,
     np.uint32: TensorProto.UINT32,
     np.float32: TensorProto.FLOAT,
+    np.float64: TensorProto.DOUBLE,
     np.bool_: TensorProto.BOOL,
 }
 # Of one word, with the roots of 2^31, 2^32, 2^53 and 2^63 nearby.
@@ -159,9 +160,20 @@ RIGHT = [
     right("joined", [("Mul", ["x", "x"], {}), ("Concat", ["t0", "z"], {"axis": 0})], {"x": np.array([3, 46340], INT64), "z": np.array([2**31 - 1] * 3, INT64)}, INT64),
     right("gathered", [("Add", ["x", "x"], {}), ("Gather", ["d", "t0"], {})], {"x": np.array([0, 1], INT64), "d": E[0]}, INT64),
     right("mask_positions", [("CumSum", ["attention_mask", "axis"], {}), ("Sub", ["t0", "axis"], {})], {"attention_mask": np.array([[0, 0, 1, 1], [1, 1, 1, 0]], INT64)}, INT64, {"axis": np.array(1, INT64)}),
+    right("best_of_few", [("ArgMax", ["x"], {"keepdims": 0}), ("Mul", ["t0", "c"], {})], {"x": np.array([[1, 5, 2], [9, 5, 2], [0, 0, 0]], np.float32).T.copy()}, INT64, {"c": np.array(2**30, INT64)}),
+    right("mask_times", [("CumSum", ["attention_mask", "axis"], {}), ("Mul", ["t0", "c"], {})], {"attention_mask": np.array([[0, 0, 1, 0]], INT64)}, INT64, {"axis": np.array(1, INT64), "c": np.array(2**30, INT64)}),
+    right("double", [("Cast", ["x"], {"to": TensorProto.INT64})], {"x": np.array([16777215.0, -16777215.0, 0.5])}, INT64),
+    right("none_of_none", [("ReduceMax", ["x", "axes"], {})], {"x": np.zeros((0, 0), INT64)}, INT64, axes(1)),
+    case("greatest_of_no_uint64", model_of([("ReduceMax", ["x", "axes"], {})], {"x": np.zeros((2, 0), UINT64)}, UINT64, axes(1)), {"x": np.zeros((2, 0), UINT64)}, np.zeros((2, 1), UINT64)),
     right("scatter_add", [("ScatterElements", ["d", "i", "u"], {"reduction": "add"})], {"d": E[0], "i": np.array([1, 0, 1, 0], INT64), "u": np.array([2**31 - 1, 5, 1, -5], INT64)}, INT64),
 ]
 WRONG_CASES = [
+    wrong("greatest_of_none", [("ReduceMax", ["x", "axes"], {})], {"x": np.zeros((2, 0), INT64)}, INT64, axes(1)),
+    wrong("least_of_none", [("ReduceMin", ["x", "axes"], {})], {"x": np.zeros((0, 2), INT64)}, INT64, axes(0)),
+    wrong("least_of_no_uint64", [("ReduceMin", ["x", "axes"], {})], {"x": np.zeros((2, 0), UINT64)}, UINT64, axes(1)),
+    wrong("greatest_of_none_found", [("NonZero", ["x"], {}), ("ReduceMax", ["t0", "axes"], {})], {"x": np.zeros(3, np.float32)}, INT64, axes(1)),
+    wrong("best_of_many", [("ArgMax", ["x"], {"keepdims": 0}), ("Mul", ["t0", "c"], {})], {"x": np.array([[0], [0], [1]], np.float32)}, INT64, {"c": np.array(2**30, INT64)}),
+    wrong("double_beyond_floats", [("Cast", ["x"], {"to": TensorProto.INT64})], {"x": np.array([16777217.0])}, INT64),
     wrong("add_broadcast", [("Add", ["a", "b"], {})], {"a": E, "b": E[0]}, INT64),
     wrong("sum", [("ReduceSum", ["x", "axes"], {})], {"x": np.full((1, 4), 2**30, INT64)}, INT64, axes(1)),
     wrong("sum_to_0", [("ReduceSum", ["x", "axes"], {})], {"x": np.full((4, 1), 2**30, INT64)}, INT64, axes(0)),
