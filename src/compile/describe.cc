@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "base/text.h"
+#include "compile/lowerable.h"
 #include "graph/graph.h"
 #include "graph/ops.h"
+#include "graph/source_form.h"
 #include "import/onnx.h"
 #include "passes/passes.h"
 #include "quantize/uses.h"
@@ -98,13 +100,18 @@ Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path,
     facts.unsupported = std::move(supported.error().list);
   } else if (auto prepared = run_passes(model, standard_passes()); !prepared) {
     return within(quoted(path), std::move(prepared.error()));
+  } else if (auto lowered = check_lowerable(model); !lowered) {
+    facts.unsupported.push_back(std::move(lowered.error()));
   }
   facts.deciding = deciding_options(model);
   facts.inputs = ports(model, model.main().inputs);
   facts.outputs = ports(model, model.main().outputs);
+  const auto sources = source_forms(model.main());
   for (const WeightUse& use : find_weight_uses(model)) {
     const Value& value = model.main().values[use.value];
-    facts.weights.push_back({valid_utf8(value.name), value.dtype, value.constant->dims, use.layer,
+    const SourceForm* const source = sources[use.value];
+    facts.weights.push_back({valid_utf8(source != nullptr ? source->name : value.name), value.dtype,
+                             source != nullptr ? source->dims : value.constant->dims, use.layer,
                              use.component, use.parameters(),
                              static_cast<std::int64_t>(value.constant->data.size())});
     facts.parameters += facts.weights.back().parameters;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <unordered_map>
 
 #include "base/scalar_math.h"
@@ -15,6 +16,7 @@
 #include "compile/module_weights.h"
 #include "compile/whole.h"
 #include "data/load_samples.h"
+#include "graph/source_form.h"
 #include "passes/passes.h"
 #include "samples/made_samples.h"
 
@@ -95,9 +97,13 @@ class Evaluating {
     model_.rounds_activations = options_.rounds_activations;
     auto done = run_passes(model_, standard_passes());
     if (!done) return within(quoted(source_.path), std::move(done.error()));
+    const auto sources = source_forms(graph());
     std::unordered_map<std::string, ValueId> named;
-    for (ValueId v = 0; v < graph().values.size(); ++v)
-      if (graph().values[v].constant) named.emplace(valid_utf8(graph().values[v].name), v);
+    for (ValueId v = 0; v < graph().values.size(); ++v) {
+      if (!graph().values[v].constant) continue;
+      named.emplace(valid_utf8(sources[v] != nullptr ? sources[v]->name : graph().values[v].name),
+                    v);
+    }
     for (const ModuleWeight& weight : weights_.all()) {
       const auto known = named.find(weight.name);
       const ValueId value = known != named.end() ? known->second : make_bias(model_, weight.name);
@@ -108,14 +114,30 @@ class Evaluating {
             quoted(module_), quoted(weight.name), quoted(source_.path), weights_.version());
       }
       const Tensor& constant = *graph().values[value].constant;
-      if (constant.dims != weight.shape) {
+      // A bias that was made is a value that there was not.
+      const SourceForm* const source = value < sources.size() ? sources[value] : nullptr;
+      if ((source != nullptr ? source->dims : constant.dims) != weight.shape) {
         return fail("{} has weight {} as [{}], and {} as [{}]; convert the model again",
                     quoted(module_), quoted(weight.name), fmt::join(weight.shape, ", "),
-                    quoted(source_.path), fmt::join(constant.dims, ", "));
+                    quoted(source_.path),
+                    fmt::join(source != nullptr ? source->dims : constant.dims, ", "));
       }
-      if (is_float(constant.dtype)) stored_.emplace(value, &weight);
+      if (!is_float(constant.dtype)) continue;
+      const ModuleWeight* found = &weight;
+      if (source != nullptr)
+        found = &in_other_forms_.emplace_back(in_form_of(weight, constant, *source));
+      stored_.emplace(value, found);
     }
     return {};
+  }
+
+  // The same matrix as the constant that the passes made of the source's tensor.
+  static ModuleWeight in_form_of(ModuleWeight weight, const Tensor& constant,
+                                 const SourceForm& source) {
+    weight.row_axes = constant_axes(source, weight.row_axes, true);
+    weight.k_axes = constant_axes(source, weight.k_axes, false);
+    weight.shape = constant.dims;
+    return weight;
   }
 
   Expected<void> find_samples() {
@@ -306,6 +328,7 @@ class Evaluating {
   Observer& observer_;
   Model model_;
   ModuleWeights weights_;
+  std::deque<ModuleWeight> in_other_forms_;
   std::unordered_map<ValueId, const ModuleWeight*> stored_;
   std::vector<std::pair<std::string, std::size_t>> tasks_;  // metric, output
   std::vector<Sample> samples_;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "graph/source_form.h"
 
 namespace subbyte {
 namespace {
@@ -32,6 +33,7 @@ std::string_view width_name(int bits) {
 std::string precision_file(const Model& model, const WeightPlan& plan, std::string_view precision,
                            std::span<const std::optional<double>> losses) {
   Json tensors = Json::object();
+  const auto sources = source_forms(model.main());
   for (std::size_t i = 0; i < plan.uses.size(); ++i) {
     const WeightUse& use = plan.uses[i];
     const Encoding& encoding = plan.assignments[i].encoding;
@@ -45,7 +47,9 @@ std::string precision_file(const Model& model, const WeightPlan& plan, std::stri
       entry["zero_point_bits"] = affine->zero_bits;
     }
     if (i < losses.size() && losses[i] && std::isfinite(*losses[i])) entry["loss"] = *losses[i];
-    tensors[model.main().values[use.value].name] = std::move(entry);
+    const SourceForm* const source = sources[use.value];
+    tensors[source != nullptr ? source->name : model.main().values[use.value].name] =
+        std::move(entry);
   }
   const Json file{{"model_name", valid_utf8(model.source_name)},
                   {"written_by", kWriter},

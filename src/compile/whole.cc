@@ -4,6 +4,7 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
+#include "compile/lowerable.h"
 #include "compile/module_weights.h"
 #include "emit/module.h"
 #include "emit/output_files.h"
@@ -109,6 +110,8 @@ Expected<void> check_source(FileSystem& files, const std::string& path) {
   if (auto usable = run_passes(model, standard_passes()); !usable) {
     return within(quoted(path), std::move(usable.error()));
   }
+  if (auto usable = check_lowerable(std::move(model)); !usable)
+    return within(quoted(path), std::move(usable.error()));
   return {};
 }
 

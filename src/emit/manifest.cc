@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "emit/version.h"
+#include "graph/source_form.h"
 #include "plan/weight_code.h"
 
 namespace subbyte {
@@ -61,27 +62,33 @@ Json decibels(double db) {
   return std::round(db * 100) / 100;
 }
 
-Json weight_json(const Model& model, const StoredWeight& stored, const PartPlace& place,
-                 double sqnr, const ManifestFacts& facts) {
+// Under the name and in the shape of the source, where the stored matrix is one of its tensors.
+Json weight_json(const Model& model, const StoredWeight& stored, const SourceForm* source,
+                 const PartPlace& place, double sqnr, const ManifestFacts& facts) {
   const Value& value = model.main().values[stored.value];
+  const std::string& name = source != nullptr ? source->name : value.name;
+  const auto axes = [&](const std::vector<int>& own) {
+    return source != nullptr ? source_axes(*source, own) : own;
+  };
   const auto use = std::find_if(facts.uses.begin(), facts.uses.end(),
                                 [&](const WeightUse& u) { return u.value == stored.value; });
   const bool known = use != facts.uses.end();
-  Json json{{"name", valid_utf8(value.name)}, {"shape", value.constant->dims}};
+  Json json{{"name", valid_utf8(name)},
+            {"shape", source != nullptr ? source->dims : value.constant->dims}};
   json["layer"] = known && use->layer ? Json(*use->layer) : Json(nullptr);
   json["component"] = component_name(known ? use->component : Component::other);
   json["bits"] = value_bits(stored.encoding);
   json["rows"] = stored.rows;
   json["k"] = stored.k;
-  json["order"] = {{"rows", stored.order.rows}, {"k", stored.order.k}};
+  json["order"] = {{"rows", axes(stored.order.rows)}, {"k", axes(stored.order.k)}};
   json["encoding"] = encoding_json(stored.encoding);
   json["parts"] = parts_json(stored, place);
   json["bytes"] = bytes_of(stored);
   json["sqnr_db"] = decibels(sqnr);
-  if (known && !use->also_named.empty()) {
-    json["also_named"] = Json::array();
-    for (const auto& name : use->also_named) json["also_named"].push_back(valid_utf8(name));
-  }
+  Json others = Json::array();
+  for (std::size_t i = 0; known && i < use->also_named.size(); ++i)
+    if (use->also_named[i] != name) others.push_back(valid_utf8(use->also_named[i]));
+  if (!others.empty()) json["also_named"] = std::move(others);
   if (known) {
     const auto& reason =
         facts.assignments[static_cast<std::size_t>(use - facts.uses.begin())].reason;
@@ -143,10 +150,11 @@ Json manifest_json(const Model& model, const Plan& plan, const PackedWeights& we
                      {"chunks", file.chunks}});
     bytes += file.bytes;
   }
+  const auto sources = source_forms(model.main());
   for (std::size_t w = 0; w < plan.weights.size(); ++w) {
     parameters += plan.weights[w].rows * plan.weights[w].k;
-    entries.push_back(
-        weight_json(model, plan.weights[w], weights.places[w], weights.sqnr_db[w], facts));
+    entries.push_back(weight_json(model, plan.weights[w], sources[plan.weights[w].value],
+                                  weights.places[w], weights.sqnr_db[w], facts));
   }
   for (const auto& [weight, step] : plan.read_by_elements)
     entries[weight]["read_by_elements"].push_back(valid_utf8(step));

@@ -57,6 +57,15 @@ struct Attribute {
   AttributeValue value;
 };
 
+// The tensor of the source that a constant's elements are, all of them: its name, its dims, and for
+// each axis of the constant which of the source's axes it is, outermost first (several where they
+// were laid flat, none where it has one element).
+struct SourceForm {
+  std::string name;
+  std::vector<std::int64_t> dims;
+  std::vector<std::vector<int>> axes;
+};
+
 struct Value {
   std::string name{};  // as in the source; unique within a graph
   DType dtype = DType::undefined;
@@ -71,6 +80,8 @@ struct Value {
   // Of a constant: the names in the source of others that it stands for, for their elements are the
   // same, whatever their shape, order or type of floats.
   std::vector<std::string> aliases{};
+  // Of a constant that was folded, where it is a tensor of the source in another order or shape.
+  std::optional<SourceForm> source{};
   // Of a constant: an operator's definition gives its elements (waves, windows, bands), so that it
   // is no trained weight and is stored as it is.
   bool is_defined = false;

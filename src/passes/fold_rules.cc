@@ -20,7 +20,8 @@ constexpr std::int64_t kSmallest = 1024;
 constexpr std::int64_t kSmallestVector = 16384;
 // Constants that small are shared by what has nothing to do with each other.
 constexpr std::int64_t kSmallestShared = 64;
-// Waves are computed by a kernel of their own at load, which a smaller table is not worth.
+// Waves and curves are computed by a kernel of their own at load, which a smaller table is not
+// worth.
 constexpr std::int64_t kMostOfWaves = 16384;
 
 bool is_large(const Tensor& tensor) {
@@ -55,11 +56,31 @@ bool is_exact(const Tensor& tensor) {
          is_integer(tensor.dtype);
 }
 
-bool is_wave(Op op) { return op == Op::Sin || op == Op::Cos; }
+// What is smooth, and whose last bits differ between the GPU and here.
+bool is_wave(Op op) {
+  switch (op) {
+    case Op::Cos:
+    case Op::Div:
+    case Op::Erf:
+    case Op::Exp:
+    case Op::Log:
+    case Op::Pow:
+    case Op::Reciprocal:
+    case Op::Sigmoid:
+    case Op::Sin:
+    case Op::Softplus:
+    case Op::Sqrt:
+    case Op::Tanh:
+      return true;
+    default:
+      return false;
+  }
+}
 
 // Views, comparisons, what chooses, counts, and the arithmetic of masks: what gives the same bits
-// on the GPU as here, and costs nothing beside reading the result. And waves, whose last bits may
-// differ, so that nothing is a rule that may jump there.
+// on the GPU as here, and costs nothing beside reading the result. And waves and other curves,
+// whose last bits may differ, so that nothing is a rule that may jump there, or a curve that may
+// make them more.
 bool is_rule(const Graph& graph, const Node& node, bool of_waves) {
   const auto all_inputs = [&](auto holds) {
     return std::ranges::all_of(
@@ -68,7 +89,7 @@ bool is_rule(const Graph& graph, const Node& node, bool of_waves) {
   if (!all_inputs(is_held)) return false;
   if (is_view(node.op)) return true;
   const bool jumps = op_info(node.op).infer == ShapeRule::compare;
-  if (of_waves && (jumps || node.op == Op::Cast)) return false;
+  if (of_waves && (jumps || node.op == Op::Cast || is_wave(node.op))) return false;
   if (jumps) return all_inputs(is_exact);
   const Tensor& result = *graph.values[node.outputs[0]].constant;
   switch (node.op) {
@@ -90,12 +111,14 @@ bool is_rule(const Graph& graph, const Node& node, bool of_waves) {
     case Op::Mul:
     case Op::Neg:
       return result.dtype == DType::float32 && all_are_finite(result);
-    case Op::Sin:
-    case Op::Cos:
-      return result.dtype == DType::float32 && result.elements() > kMostOfWaves &&
-             all_are_finite(result);
+    case Op::OneHot:
+      return is_exact(result) && is_held(result);
+    // What else is filled with one number is an Expand of it.
+    case Op::ConstantOfShape:
+      return is_held(result) && std::ranges::count(graph.outputs, node.outputs[0]) > 0;
     default:
-      return false;
+      return is_wave(node.op) && result.dtype == DType::float32 && all_inputs(is_exact) &&
+             result.elements() > kMostOfWaves && all_are_finite(result);
   }
 }
 

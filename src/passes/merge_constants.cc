@@ -1,11 +1,12 @@
-// Constants of the same elements become one, and one of two that are each other's transpose a view
-// of it: a weight is stored once, however often the file has it and however it is read. Exporters
-// write a tied weight for each of its readers.
+// Constants of the same elements become one, a matrix that is another one in other dims or its
+// transpose a view of it: a weight is stored once, however often the file has it and however it is
+// read. Exporters write a tied weight for each of its readers.
 #include <algorithm>
 #include <cstring>
 #include <map>
 
 #include "graph/ops.h"
+#include "passes/canonicalize_rules.h"
 #include "passes/compact.h"
 #include "passes/constant_origin.h"
 #include "passes/passes.h"
@@ -25,14 +26,17 @@ Bytes element(const Tensor& tensor, std::size_t i) {
   return tensor.data.subspan(i * size, size);
 }
 
-// What equal constants have in common, and each other's transposes too: dtype, sizes whatever their
-// order, the first element and the last.
+// Whether it is worth a view: vectors are what products and normalisations are folded with.
+bool is_viewed(const Tensor& tensor) {
+  return std::ranges::count_if(tensor.dims, [](std::int64_t dim) { return dim != 1; }) > 1;
+}
+
+// What constants of equal elements have in common, and each other's transposes too: dtype, how many
+// elements, the first and the last.
 std::string key_of(const Tensor& tensor) {
-  std::vector<std::int64_t> dims = tensor.dims;
-  if (is_matrix(tensor)) std::sort(dims.begin(), dims.end());
-  std::string key{static_cast<char>(tensor.dtype)};
-  for (const std::int64_t dim : dims) key += std::to_string(dim) + ",";
   const auto count = static_cast<std::size_t>(tensor.elements());
+  std::string key{static_cast<char>(tensor.dtype)};
+  key += std::to_string(count) + ",";
   for (const std::size_t i : {std::size_t{0}, count - 1}) {
     const Bytes bytes = element(tensor, i);
     key.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -41,7 +45,7 @@ std::string key_of(const Tensor& tensor) {
 }
 
 bool are_equal(const Tensor& a, const Tensor& b) {
-  return a.dims == b.dims && std::memcmp(a.data.data(), b.data.data(), a.data.size()) == 0;
+  return std::memcmp(a.data.data(), b.data.data(), a.data.size()) == 0;
 }
 
 // Ends at the first element that differs, so that only true transposes are read.
@@ -61,7 +65,8 @@ bool are_transposes(const Tensor& a, const Tensor& b) {
 
 class Merger {
  public:
-  explicit Merger(Graph& graph) : graph_(graph), uses_(find_uses(graph)) {}
+  explicit Merger(Model& model)
+      : graph_(model.main()), constants_(model.exprs, graph_), uses_(find_uses(graph_)) {}
 
   void run() {
     std::vector<ValueId> stands_for(graph_.values.size());
@@ -71,9 +76,9 @@ class Merger {
     }
     for (Node& node : graph_.nodes) {
       for (ValueId& input : node.inputs)
-        if (input != kNone) input = stands_for[input];
+        if (input != kNone && input < stands_for.size()) input = stands_for[input];
     }
-    prepend(graph_, std::move(transposes_));
+    prepend(graph_, std::move(views_));
   }
 
  private:
@@ -86,17 +91,22 @@ class Merger {
   // The constant before this one that it is; itself where there is none, or where it became a view
   // of one.
   ValueId find(ValueId v) {
-    Value& value = graph_.values[v];
+    const Value& value = graph_.values[v];
     std::vector<ValueId>& alike = by_key_[key_of(*value.constant)];
     for (const ValueId first : alike) {
       Value& kept = graph_.values[first];
-      if (are_equal(*kept.constant, *value.constant)) {
+      const bool same_dims = kept.constant->dims == value.constant->dims;
+      if ((same_dims || (is_viewed(*kept.constant) && is_viewed(*value.constant))) &&
+          are_equal(*kept.constant, *value.constant)) {
         inherit_origin(kept, value);
-        return first;
+        if (same_dims) return first;
+        see_through_reshape(first, v);
+        return v;
       }
       if (are_transposes(*kept.constant, *value.constant)) {
         inherit_origin(kept, value);
-        see_through_transpose(first, v);
+        see_through(make_view(Op::Transpose, "Transpose", first, v,
+                              {Attribute{"perm", std::vector<std::int64_t>{1, 0}}}));
         return v;
       }
     }
@@ -104,28 +114,42 @@ class Merger {
     return v;
   }
 
-  void see_through_transpose(ValueId from, ValueId to) {
-    graph_.values[to].constant.reset();
+  static Node make_view(Op op, std::string name, ValueId from, ValueId to,
+                        std::vector<Attribute> attributes) {
     Node node;
-    node.op = Op::Transpose;
-    node.op_type = "Transpose";
+    node.op = op;
+    node.op_type = std::move(name);
     node.inputs = {from};
     node.outputs = {to};
-    node.attributes.push_back(Attribute{"perm", std::vector<std::int64_t>{1, 0}});
-    transposes_.push_back(std::move(node));
+    node.attributes = std::move(attributes);
+    return node;
+  }
+
+  void see_through_reshape(ValueId from, ValueId to) {
+    const std::vector<std::int64_t> dims = graph_.values[to].constant->dims;
+    Node node = make_view(Op::Reshape, "Reshape", from, to, {});
+    node.inputs.push_back(constants_.add_int64s(node, "shape", dims));
+    see_through(std::move(node));
+  }
+
+  void see_through(Node node) {
+    graph_.values[node.outputs[0]].constant.reset();
+    graph_.values[node.outputs[0]].source.reset();
+    views_.push_back(std::move(node));
   }
 
   Graph& graph_;
+  ConstantMaker constants_;
   Uses uses_;
   std::map<std::string, std::vector<ValueId>> by_key_;
-  std::vector<Node> transposes_;
+  std::vector<Node> views_;
 };
 
 }  // namespace
 
 Expected<void> merge_constants(Model& model) {
   // Graphs inside nodes take values by name.
-  if (model.graphs.size() == 1) Merger(model.main()).run();
+  if (model.graphs.size() == 1) Merger(model).run();
   return {};
 }
 

@@ -81,6 +81,7 @@ Expected<void> remove_identities(Model& model) {
     } else if (graph.values[from].constant && uses.count(from) == 1) {
       graph.values[to].constant = graph.values[from].constant;
       inherit_origin(graph.values[to], graph.values[from]);
+      graph.values[to].source = graph.values[from].source;
       graph.values[to].producer = kNone;
     } else if (graph.values[from].producer != kNone && uses.outputs[from] == 0 &&
                replaced.by[from] == from) {

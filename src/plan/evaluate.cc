@@ -325,9 +325,8 @@ Expected<Typed> element_scalar(Evaluator& evaluator, const Element& at) {
     SUBBYTE_TRY(Typed typed, evaluator.value(input, at.frame, broadcast(evaluator, at, input)));
     arguments.emplace_back(ScalarArgument{std::move(typed), graph.values[input].dtype});
   }
-  auto result = scalar_wgsl(
-      at.node, arguments, graph.values[at.value].dtype,
-      [&](float number) { return evaluator.code().opaque(number); });
+  auto result = scalar_wgsl(at.node, arguments, graph.values[at.value].dtype,
+                            [&](float number) { return evaluator.code().opaque(number); });
   if (!result)
     return within(describe(graph, graph.values[at.value].producer), std::move(result.error()));
   watch_scalar(evaluator, at, arguments, *result);

@@ -134,6 +134,20 @@ Expected<void> place_values(Lowering& lowering, const std::map<ValueId, StoredWe
   return {};
 }
 
+// Integers are stored as words.
+Expected<void> tables_fit_words(const Lowering& lowering) {
+  for (const StoredWeight& stored : lowering.plan.weights) {
+    if (!std::holds_alternative<IntegerEncoding>(stored.encoding)) continue;
+    const Value& value = lowering.model.main().values[stored.value];
+    if (!gpu_type(value.dtype)) {
+      return fail("value {}: a table of {} cannot be stored for the GPU", quoted(value.name),
+                  dtype_name(value.dtype));
+    }
+    SUBBYTE_CHECK_OK(fits_words("value " + quoted(value.name), *value.constant));
+  }
+  return {};
+}
+
 Expected<void> lower_kernel(Lowering& lowering, const Kernel& kernel) {
   if (kernel.anchor == kNone) {
     return lowering.alone.contains(kernel.result) ? lower_gather_rows(lowering, kernel)
@@ -388,6 +402,7 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
     SUBBYTE_CHECK_OK(lower_kernel(lowering, kernel));
     if (producer != kNone) loops.end(producer);
   }
+  SUBBYTE_CHECK_OK(tables_fit_words(lowering));
   list_inputs_and_outputs(lowering);
   put_once_steps_first(model.exprs, lowering.plan);
   make_segments(model.exprs, lowering.plan);

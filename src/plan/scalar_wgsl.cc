@@ -376,15 +376,13 @@ Typed element_of_bits(const std::string& bits, DType dtype) {
 namespace {
 
 // What multiplies, divides or is divided.
-bool is_factor(Op op) {
-  return op == Op::Mul || op == Op::Div || op == Op::Mod || op == Op::PRelu;
-}
+bool is_factor(Op op) { return op == Op::Mul || op == Op::Div || op == Op::Mod || op == Op::PRelu; }
 
 }  // namespace
 
 Expected<Typed> scalar_wgsl(const Node& node,
-                            std::span<const std::optional<ScalarArgument>> arguments,
-                            DType result, const NumberText& opaque) {
+                            std::span<const std::optional<ScalarArgument>> arguments, DType result,
+                            const NumberText& opaque) {
   if (node.op == Op::Clip) return clip(arguments);
   std::vector<ScalarArgument> present;
   for (const auto& argument : arguments) {

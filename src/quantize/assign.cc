@@ -56,7 +56,8 @@ Assignment as_affine(const WeightUse& use, int bits) {
   return {affine_encoding(bits, use.k, use.range.largest), ""};
 }
 
-Assignment assign(const WeightUse& use, Precision precision) {
+// `as_it_stands`: what is no matrix gets the precision too.
+Assignment assign(const WeightUse& use, Precision precision, bool as_it_stands) {
   switch (precision) {
     case Precision::float32:
       return {FloatEncoding{32}, ""};
@@ -67,6 +68,7 @@ Assignment assign(const WeightUse& use, Precision precision) {
       break;
   }
   if (use.kind == WeightUseKind::other) return kept_wide("it is no trained operand");
+  if (as_it_stands) return as_affine(use, bits_of(precision));
   const bool reshaped = use.kind == WeightUseKind::operand && use.order.k.size() > 1;
   if (reshaped) return kept_wide(std::string(kReshaped));
   if (!is_matrix(use.kind)) return kept_wide(std::string(kNoMatrix));
@@ -123,17 +125,19 @@ std::string_view component_name(Component component) {
 }
 
 std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses,
-                                         std::span<const Precision> precisions) {
+                                         std::span<const Precision> precisions,
+                                         const std::vector<bool>& as_it_stands) {
   std::vector<Assignment> assignments;
   assignments.reserve(uses.size());
   for (std::size_t i = 0; i < uses.size(); ++i) {
-    assignments.push_back(assign(uses[i], precisions[i]));
+    assignments.push_back(assign(uses[i], precisions[i], as_it_stands[i]));
   }
   return assignments;
 }
 
 std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precision precision) {
-  return assign_encodings(uses, std::vector<Precision>(uses.size(), precision));
+  return assign_encodings(uses, std::vector<Precision>(uses.size(), precision),
+                          std::vector<bool>(uses.size(), false));
 }
 
 void narrow_others(std::span<const WeightUse> uses, std::vector<Assignment>& assignments) {

@@ -75,7 +75,8 @@ struct Assignment {
 // become float16 where that is asked and it fits; what is no trained operand stays float32. A
 // weight that its encoding could not hold stays float32.
 std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses,
-                                         std::span<const Precision> precisions);
+                                         std::span<const Precision> precisions,
+                                         const std::vector<bool>& as_it_stands);
 // The same precision for all.
 std::vector<Assignment> assign_encodings(std::span<const WeightUse> uses, Precision precision);
 

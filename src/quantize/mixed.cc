@@ -196,11 +196,12 @@ Expected<void> read_tensors(const Json& json, std::span<const WeightUse> uses,
                             std::span<const std::string> names, Rules& rules) {
   SUBBYTE_CHECK_OK(expect_object("tensors", json));
   for (const auto& [pattern, value] : json.items()) {
-    bool trained = false;
+    bool trained = false, named_matrix = false;
     const std::string* untrained = nullptr;
     for (std::size_t i = 0; i < uses.size(); ++i) {
       if (!matches(pattern, uses[i], names[i])) continue;
       trained = trained || is_trained(uses[i]);
+      named_matrix = named_matrix || is_matrix(uses[i].kind);
       if (!is_trained(uses[i]) && untrained == nullptr) untrained = &names[i];
     }
     if (!trained && untrained != nullptr) {
@@ -214,6 +215,7 @@ Expected<void> read_tensors(const Json& json, std::span<const WeightUse> uses,
                   trained_names(uses, names));
     }
     SUBBYTE_TRY(TensorRule rule, read_tensor(pattern, value));
+    rule.names_matrix = named_matrix;
     rule.word = (value.is_object() ? value["precision"] : value).get<std::string>();
     if (rule.form)
       rule.word += fmt::format(" in groups of {} with zero points of {} bits", rule.form->group,
@@ -262,6 +264,18 @@ Expected<Rules> read_rules(std::string_view text, std::span<const WeightUse> use
   return rules;
 }
 
+// Of a pattern for matrices that matches others too.
+std::string about_matrices(const TensorRule& rule, const std::vector<std::size_t>& others,
+                           std::span<const std::string> names) {
+  const bool one = others.size() == 1;
+  return fmt::format(
+      "the rule {} ({}) is for matrices: {}{}, which it matches too, {} none and {} wider; a rule "
+      "by its own name narrows {}",
+      quoted(rule.pattern), rule.word, quoted(names[others[0]]),
+      one ? "" : fmt::format(" and {} more", others.size() - 1), one ? "is" : "are",
+      one ? "stays" : "stay", one ? "it" : "each");
+}
+
 }  // namespace
 
 Expected<AppliedRules> apply_mixed_precision(std::string_view json, std::span<const WeightUse> uses,
@@ -269,7 +283,9 @@ Expected<AppliedRules> apply_mixed_precision(std::string_view json, std::span<co
                                              std::vector<Precision>& precisions,
                                              std::vector<std::optional<AffineForm>>* forms) {
   SUBBYTE_TRY(const Rules rules, read_rules(json, uses, names));
-  AppliedRules applied{std::vector<bool>(uses.size(), false), {}};
+  AppliedRules applied{
+      std::vector<bool>(uses.size(), false), std::vector<bool>(uses.size(), false), {}};
+  std::map<const TensorRule*, std::vector<std::size_t>> beside;
   if (forms != nullptr) forms->assign(uses.size(), std::nullopt);
   for (std::size_t i = 0; i < uses.size(); ++i) {
     if (!is_trained(uses[i])) continue;
@@ -289,7 +305,17 @@ Expected<AppliedRules> apply_mixed_precision(std::string_view json, std::span<co
                 rule_for(rules.tensors, names_of(uses[i], names[i]), applied.told));
     if (rule == nullptr) continue;
     set(rule->precision);
+    // A pattern for matrices is not one for the biases and scales that it matches too.
+    const auto all = names_of(uses[i], names[i]);
+    const bool by_name = std::ranges::find(all, rule->pattern) != all.end();
+    applied.as_it_stands[i] = by_name || !rule->names_matrix;
+    if (!applied.as_it_stands[i] && !is_matrix(uses[i].kind) && bits_of(rule->precision) < 16)
+      beside[rule].push_back(i);
     if (forms != nullptr) (*forms)[i] = rule->form;
+  }
+  for (const TensorRule& rule : rules.tensors) {
+    const auto found = beside.find(&rule);
+    if (found != beside.end()) applied.told.push_back(about_matrices(rule, found->second, names));
   }
   return applied;
 }

@@ -21,7 +21,11 @@ namespace subbyte {
 // nothing or no trained weight: each is an error that lists what there is. What is no trained
 // operand no rule touches. `forms`, where it is asked for, gets the form of each use that has one.
 struct AppliedRules {
-  std::vector<bool> named;        // for each use whether a rule names it
+  std::vector<bool> named;  // for each use whether a rule names it
+  // Whether one asks for that width even of what is no matrix: by its name, or by a pattern that
+  // matches no matrix. Any other narrow rule is for matrices, and of what it matches beside them a
+  // sentence is told.
+  std::vector<bool> as_it_stands;
   std::vector<std::string> told;  // sentences on rules that cannot all be obeyed
 };
 Expected<AppliedRules> apply_mixed_precision(

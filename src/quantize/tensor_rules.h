@@ -30,6 +30,7 @@ struct TensorRule {
   Precision precision{};
   std::string word;  // for the precision, as the file has it
   std::optional<AffineForm> form{};
+  bool names_matrix = false;  // of the weights that it matches one is a matrix
 };
 
 // The rule that is obeyed for a weight, under all the names that it has; nullopt where none

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "graph/grid.h"
+#include "graph/source_form.h"
 #include "quantize/arrived.h"
 #include "quantize/choose_encoding.h"
 #include "quantize/encoding.h"
@@ -36,8 +37,8 @@ Precision mixed_precision(Component component) {
 void choose_encodings(const SampledUses& found, std::vector<Assignment>& assignments) {
   parallel_for(found.uses.size(), [&](std::size_t i) {
     auto* const affine = std::get_if<AffineEncoding>(&assignments[i].encoding);
-    if (affine == nullptr) return;
     const WeightUse& use = found.uses[i];
+    if (affine == nullptr || !is_matrix(use.kind)) return;
     *affine = choose_encoding(affine->bits, found.samples[i], use.k, use.range.largest);
   });
 }
@@ -133,7 +134,7 @@ std::vector<bool> keep_arrived(const Model& model, const std::vector<WeightUse>&
       // What is no matrix is stored as the floats that it is, where it is not one that is large.
       if (bits < 16 || is_matrix(uses[i].kind))
         requantized.push_back(fmt::format("weight {} arrived quantized, but {}: it is stored anew",
-                                          quoted(value.name), arrived.error().message));
+                                          quoted(source_name(value)), arrived.error().message));
     } else if (const int own = value_bits(*arrived); own <= bits) {
       assignments[i] = {*arrived, ""};
       kept[i] = true;
@@ -146,7 +147,8 @@ std::vector<bool> keep_arrived(const Model& model, const std::vector<WeightUse>&
         "{} arrived at {} bits and {} quantized anew at {}, from the numbers that the codes stand "
         "for",
         which.size() == 1
-            ? fmt::format("weight {}", quoted(model.main().values[uses[which[0]].value].name))
+            ? fmt::format("weight {}",
+                          quoted(source_name(model.main().values[uses[which[0]].value])))
             : fmt::format("{} weights", which.size()),
         widths.first, which.size() == 1 ? "is" : "are", widths.second));
   }
@@ -209,6 +211,7 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
   }
   plan.named.resize(plan.uses.size(), false);
   std::vector<bool>& named = plan.named;
+  std::vector<bool> as_it_stands(plan.uses.size(), false);
   std::vector<std::optional<AffineForm>> forms(plan.uses.size());
   if (policy.rules) {
     std::vector<std::string> names;
@@ -216,9 +219,10 @@ Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& pol
     SUBBYTE_TRY(AppliedRules applied,
                 apply_mixed_precision(*policy.rules, plan.uses, names, precisions, &forms));
     named = std::move(applied.named);
+    as_it_stands = std::move(applied.as_it_stands);
     plan.told = std::move(applied.told);
   }
-  plan.assignments = assign_encodings(plan.uses, precisions);
+  plan.assignments = assign_encodings(plan.uses, precisions, as_it_stands);
   keep_halves(model, plan.uses, plan.assignments);
   choose_encodings(found, plan.assignments);
   for (std::size_t i = 0; i < forms.size(); ++i)
@@ -273,8 +277,8 @@ std::vector<std::string> widening_notes(const Model& model, const WeightPlan& pl
   for (std::size_t i = 0; i < plan.uses.size(); ++i) {
     const std::string& reason = plan.assignments[i].reason;
     if (reason.empty()) continue;
-    notes.push_back(
-        fmt::format("weight {}: {}", quoted(model.main().values[plan.uses[i].value].name), reason));
+    notes.push_back(fmt::format(
+        "weight {}: {}", quoted(source_name(model.main().values[plan.uses[i].value])), reason));
   }
   return notes;
 }
@@ -293,7 +297,7 @@ std::vector<std::string> output_notes(const Model& model, const WeightPlan& plan
     notes.push_back(
         fmt::format("output {} is the weight {}, and gives its values as they are "
                     "stored at {} bits",
-                    quoted(graph.values[output].name), quoted(graph.values[v].name), bits));
+                    quoted(graph.values[output].name), quoted(source_name(graph.values[v])), bits));
   }
   return notes;
 }
@@ -308,7 +312,7 @@ std::string promise_text(const Model& model, const WeightPlan& plan, const Broke
   for (std::size_t i = 0; i < std::min(kShown, broken.wider.size()); ++i) {
     const WeightUse& use = plan.uses[broken.wider[i]];
     text += fmt::format("{} {} ({:.1f} %) has {} bits, for {}", i == 0 ? ":" : ";",
-                        quoted(model.main().values[use.value].name),
+                        quoted(source_name(model.main().values[use.value])),
                         static_cast<double>(use.parameters()) / all * 100,
                         value_bits(plan.assignments[broken.wider[i]].encoding),
                         plan.assignments[broken.wider[i]].reason);

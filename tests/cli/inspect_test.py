@@ -158,3 +158,25 @@ def test_files_that_are_neither_are_named(converted, tmp_path):
     (tmp_path / weights.name).write_bytes(weights.read_bytes())
     done = run("verify", weights.name, check=False, cwd=tmp_path)
     assert done.stderr == f"error: '{weights.name}': these are weights of a module; its manifest is missing: 'm.webgpu.json'\n"
+
+
+@pytest.mark.parametrize(
+    "op, constant",
+    [("Add", np.array(2**40)), ("Concat", np.arange(2**33, 2**33 + 100)), ("Mod", np.array(2**33))],
+)
+def test_what_convert_refuses_last_inspect_and_verify_say_first(tmp_path, op, constant):
+    """An int64 beyond 32 bits is met only where a kernel reads it."""
+    attributes = {"axis": 0} if op == "Concat" else {}
+    graph = helper.make_graph(
+        [helper.make_node(op, ["x", "c"], ["y"], **attributes)],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.INT64, ["n"])],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, None)],
+        [numpy_helper.from_array(constant, "c")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), tmp_path / "m.onnx")
+    refused = run("convert", "m.onnx", cwd=tmp_path, check=False).stderr
+    inspected = json.loads(run("inspect", "m.onnx", "--format", "json", cwd=tmp_path).stdout)
+    (reason,) = inspected["unsupported"]
+    assert "'c'" in reason and "does not fit the 32 bits" in reason and reason in refused
+    assert reason in run("verify", "m.onnx", cwd=tmp_path, check=False).stderr

@@ -112,7 +112,9 @@ class BiasMaker {
     WeightUse use = own != plan_.uses.end() ? *own : use_beside(weight, shift.size());
     if (!alone) use.value = copy_of(bias, result, shift.size());
     use.also_named = alone ? use.also_named : std::vector<std::string>();
-    store(std::move(use), numbers, narrow);
+    const Encoding* const asked =
+        own != plan_.uses.end() ? &plan_.stored.at(bias).encoding : nullptr;
+    store(std::move(use), numbers, narrow, asked);
     return alone ? bias : static_cast<ValueId>(graph_.values.size() - 1);
   }
 
@@ -149,7 +151,20 @@ class BiasMaker {
     return graph_.add_value(std::move(value));
   }
 
-  void store(WeightUse use, const std::vector<float>& numbers, bool narrow) {
+  // Codes where a rule asks for them, as many bits as `asked` has; else halves where `narrow`.
+  static Encoding encoding_of(const WeightUse& use, bool narrow, const Encoding* asked) {
+    const auto* affine = asked != nullptr ? std::get_if<AffineEncoding>(asked) : nullptr;
+    if (affine != nullptr && fits_affine(use.range.largest)) {
+      for (AffineEncoding encoding : affine_encodings(affine->bits, use.range.largest)) {
+        if (encoding.zero_bits != affine->zero_bits) continue;
+        encoding.group = affine->group;
+        return encoding;
+      }
+    }
+    return FloatEncoding{narrow && fits_float16(use.range.largest) ? 16 : 32};
+  }
+
+  void store(WeightUse use, const std::vector<float>& numbers, bool narrow, const Encoding* asked) {
     use.range = {.all_finite = true};
     for (const float x : numbers) {
       const float size = std::fabs(x);
@@ -159,7 +174,7 @@ class BiasMaker {
       use.range.sum += x;
       use.range.square_sum += static_cast<double>(x) * x;
     }
-    const Encoding encoding = FloatEncoding{narrow && fits_float16(use.range.largest) ? 16 : 32};
+    const Encoding encoding = encoding_of(use, narrow, asked);
     const auto packed = std::make_shared<const PackedMatrix>(
         pack(numbers, use.rows, use.k, encoding, {.threads = 1}));
     plan_.stored.insert_or_assign(use.value, StoredWeight{.value = use.value,
