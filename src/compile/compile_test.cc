@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "base/memory_file.h"
 #include "base/sha256.h"
@@ -23,8 +24,9 @@ constexpr std::int64_t kK = 64, kN = 48;
 // y = relu(x w), and a second output of an operator that is not there where `unknown` is set.
 std::string small_model(bool unknown = false) {
   std::string weights(static_cast<std::size_t>(kK * kN) * sizeof(float), '\0');
+  std::mt19937 random(37);
   for (std::size_t i = 0; i < static_cast<std::size_t>(kK * kN); ++i) {
-    const float value = static_cast<float>(static_cast<int>(i * 37 % 101) - 50) / 64;
+    const float value = static_cast<float>(static_cast<int>(random() % 101) - 50) / 64;
     std::memcpy(weights.data() + i * sizeof value, &value, sizeof value);
   }
   GraphParts graph{.nodes = {node("MatMul", {"x", "w"}, {"h"}, "product"),

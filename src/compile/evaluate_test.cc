@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "base/memory_file.h"
 #include "compile/module_weights.h"
@@ -18,10 +19,11 @@ using testing::HasSubstr;
 
 constexpr std::int64_t kK = 64, kN = 48, kClasses = 5;
 
-std::string numbers(std::int64_t count, int step) {
+std::string numbers(std::int64_t count, unsigned seed) {
   std::string bytes(static_cast<std::size_t>(count) * sizeof(float), '\0');
+  std::mt19937 random(seed);
   for (std::int64_t i = 0; i < count; ++i) {
-    const float value = static_cast<float>(static_cast<int>(i * step % 101) - 50) / 64;
+    const float value = static_cast<float>(static_cast<int>(random() % 101) - 50) / 512;
     std::memcpy(bytes.data() + static_cast<std::size_t>(i) * sizeof value, &value, sizeof value);
   }
   return bytes;
@@ -33,8 +35,8 @@ std::string two_products() {
       {.nodes = {node("MatMul", {"x", "w"}, {"h"}, "first"), node("Relu", {"h"}, {"r"}),
                  node("MatMul", {"r", "v"}, {"z"}, "second"),
                  node("Softmax", {"z"}, {"y"}, "last")},
-       .initializers = {tensor("w", DType::float32, {kK, kN}, numbers(kK * kN, 37)),
-                        tensor("v", DType::float32, {kN, kClasses}, numbers(kN * kClasses, 53))},
+       .initializers = {tensor("w", DType::float32, {kK, kN}, numbers(kK * kN, 38)),
+                        tensor("v", DType::float32, {kN, kClasses}, numbers(kN * kClasses, 54))},
        .inputs = {value("x", DType::float32, {"n", kK})},
        .outputs = {value("y", DType::float32, {"n", kClasses})}});
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <random>
 
 #include "base/memory_file.h"
 #include "compile/compile.h"
@@ -42,9 +43,9 @@ class StageReads final : public Observer {
 
 std::string weight_bytes(int layer) {
   std::string bytes(kWeightBytes, '\0');
+  std::mt19937 random(static_cast<unsigned>(layer));
   for (std::size_t i = 0; i < kWeightBytes / sizeof(float); ++i) {
-    const auto step = static_cast<std::size_t>(37 + 2 * layer);
-    const float value = static_cast<float>(static_cast<int>(i * step % 101) - 50) / 64;
+    const float value = static_cast<float>(static_cast<int>(random() % 101) - 50) / 64;
     std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
   }
   return bytes;

@@ -131,8 +131,9 @@ bool is_product(Op op) {
 
 bool is_normalization(Op op) { return op == Op::LayerNormalization || op == Op::RMSNormalization; }
 
-Flow::Flow(const Graph& graph)
-    : origins_(graph.values.size(), Origin::constant),
+Flow::Flow(const Graph& graph, const std::vector<bool>& made)
+    : made_(made),
+      origins_(graph.values.size(), Origin::constant),
       ends_(graph.values.size(), 0),
       spectrum_(graph.values.size(), false) {
   find_ends(graph);
@@ -216,8 +217,8 @@ Origin Flow::origin_of(const Graph& graph, const Node& node) const {
   if (is_product(node.op) && node.has_input(1)) {
     const bool left = graph.constant(node.inputs[0]) != nullptr;
     const bool right = graph.constant(node.inputs[1]) != nullptr;
-    const ValueId data = node.inputs[left ? 1 : 0];
-    if ((left || right) && trains(data, node.outputs[0])) return Origin::feature;
+    const ValueId data = node.inputs[left ? 1 : 0], weight = node.inputs[left ? 0 : 1];
+    if ((left || right) && !made_[weight] && trains(data, node.outputs[0])) return Origin::feature;
   }
   return most;
 }

@@ -28,7 +28,8 @@ enum Ends : unsigned {
 
 class Flow {
  public:
-  explicit Flow(const Graph& graph);
+  // `made`: by value, the constants that a formula gives (quantize/made_by_rule.h).
+  Flow(const Graph& graph, const std::vector<bool>& made);
 
   Origin origin(ValueId value) const { return origins_[value]; }
   unsigned ends(ValueId value) const { return ends_[value]; }
@@ -44,6 +45,7 @@ class Flow {
   void find_spectra(const Graph& graph);
   Origin origin_of(const Graph& graph, const Node& node) const;
 
+  const std::vector<bool>& made_;
   std::vector<Origin> origins_;
   std::vector<unsigned> ends_;
   std::vector<bool> spectrum_;  // only its squares or logarithms are taken

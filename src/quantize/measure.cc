@@ -57,10 +57,12 @@ void WeightMeter::measure(std::size_t block) {
   std::vector<float> values(static_cast<std::size_t>(std::min(kBlock, tensor_.elements() - first)));
   read_floats(tensor_, first, static_cast<std::int64_t>(values.size()), values.data());
   parts_[block] = range_of(values);
-  if (left_->fetch_sub(1) == 1 && order_) {
+  if (left_->fetch_sub(1) != 1) return;
+  if (order_) {
     const MatrixSize size = matrix_size(tensor_.dims, *order_);
     sample_ = sample_rows(row_reader(tensor_, *order_), size.rows, size.k);
   }
+  if (examine_) examine_();
 }
 
 WeightRange WeightMeter::range() const {

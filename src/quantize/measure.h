@@ -38,12 +38,14 @@ class WeightMeter {
 
   // Rows are sampled too, of the constant as that matrix.
   void sample(AxisOrder order);
+  // What else is asked of the elements; on the thread of the last block.
+  void examine(std::function<void()> work) { examine_ = std::move(work); }
 
   std::size_t blocks() const { return parts_.size(); }
   // Where a block lies.
   Bytes bytes_of(std::size_t block) const;
-  // Each block once, in any order and on any thread; the last one samples as well, while the bytes
-  // are at hand.
+  // Each block once, in any order and on any thread; the last one samples and examines as well,
+  // while the bytes are at hand.
   void measure(std::size_t block);
 
   // After all blocks. Sums do not depend on the order in which they were measured.
@@ -56,6 +58,7 @@ class WeightMeter {
   std::unique_ptr<std::atomic<std::size_t>> left_;
   std::optional<AxisOrder> order_;
   std::vector<float> sample_;
+  std::function<void()> examine_;
 };
 
 // Measures all blocks of all meters. An error ends the work that asked for it.

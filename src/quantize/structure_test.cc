@@ -17,8 +17,11 @@ class Builder {
     std::int64_t count = 1;
     for (const std::int64_t d : dims) count *= d;
     const std::string name = next();
+    // Those of a depthwise kernel that are all alike take a mean.
+    std::vector<std::string> elements(count, "0.5");
+    elements[0] = "0.25";
     weights_ += fmt::format("  value {} : float32 [{}] = {{{}}}\n", name, fmt::join(dims, ", "),
-                            fmt::join(std::vector<std::string>(count, "0.5"), ", "));
+                            fmt::join(elements, ", "));
     return name;
   }
   std::string node(const std::string& call, const std::string& attributes = "") {

@@ -85,14 +85,17 @@ ValueId data_of(const Node& product, const std::function<bool(ValueId)>& is_cons
 }  // namespace
 
 TrainedOperands::TrainedOperands(const Model& model, const Uses& uses,
+                                 const std::vector<bool>& made,
                                  std::function<Moments(ValueId)> moments)
     : model_(model),
       graph_(model.main()),
       uses_(uses),
-      flow_(model.main()),
+      made_(made),
+      flow_(model.main(), made),
       moments_(std::move(moments)) {}
 
 bool TrainedOperands::trains_matrix(ValueId constant, NodeId reader) const {
+  if (constant != kNone && made_[constant]) return false;
   const Node& node = graph_.nodes[reader];
   if (node.op == Op::Gather) return !holds_angles(constant, node);
   // Nothing but training makes the weights of a recurrence.
@@ -103,6 +106,7 @@ bool TrainedOperands::trains_matrix(ValueId constant, NodeId reader) const {
 }
 
 TakenFor TrainedOperands::taken_for(ValueId constant) const {
+  if (made_[constant]) return {};
   return view_taken_for(constant, constant, 0).value_or(TakenFor{});
 }
 

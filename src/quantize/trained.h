@@ -22,8 +22,9 @@ struct Moments {
 class TrainedOperands {
  public:
   // `moments` is asked for constants that are read beside others: the weights of products, and
-  // vectors over channels. `uses` are those of the main graph.
-  TrainedOperands(const Model& model, const Uses& uses,
+  // vectors over channels. `uses` are those of the main graph, `made` the constants that a formula
+  // gives, by value (quantize/made_by_rule.h); both stay.
+  TrainedOperands(const Model& model, const Uses& uses, const std::vector<bool>& made,
                   std::function<Moments(ValueId constant)> moments);
 
   // Whether `reader`, a product or a Gather that takes the constant as a matrix, is what it was
@@ -69,6 +70,7 @@ class TrainedOperands {
   const Model& model_;
   const Graph& graph_;
   const Uses& uses_;
+  const std::vector<bool>& made_;
   Flow flow_;
   std::function<Moments(ValueId)> moments_;
 };

@@ -7,6 +7,7 @@
 #include "graph/grid.h"
 #include "graph/ops.h"
 #include "graph/recurrence.h"
+#include "quantize/made_by_rule.h"
 #include "quantize/name_structure.h"
 #include "quantize/structure.h"
 #include "quantize/trained.h"
@@ -99,7 +100,7 @@ class Finder {
       : model_(model),
         graph_(model.main()),
         uses_(find_uses(graph_)),
-        trained_(model, uses_, [this](ValueId v) { return moments_of(v); }) {}
+        made_(graph_.values.size(), false) {}
 
   Expected<SampledUses> run(const MeasureWeights& measure) {
     std::vector<NodeId> readers;
@@ -113,7 +114,9 @@ class Finder {
       readers.push_back(reader);
     }
     SUBBYTE_TRY(std::vector<std::vector<float>> samples, measure_found(measure));
-    for (std::size_t i = 0; i < found_.size(); ++i) judge(found_[i], readers[i]);
+    const TrainedOperands trained(model_, uses_, made_,
+                                  [this](ValueId v) { return moments_of(v); });
+    for (std::size_t i = 0; i < found_.size(); ++i) judge(found_[i], readers[i], trained);
     find_structure(graph_, readers, found_);
     name_structure(graph_, readers, found_);
     return SampledUses{std::move(found_), std::move(samples)};
@@ -123,21 +126,27 @@ class Finder {
   Expected<std::vector<std::vector<float>>> measure_found(const MeasureWeights& measure) {
     std::vector<WeightMeter> meters;
     meters.reserve(found_.size());
-    for (const WeightUse& use : found_) {
+    std::vector<char> made(found_.size(), 0);
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      const WeightUse& use = found_[i];
       meters.emplace_back(*graph_.values[use.value].constant);
       if (is_matrix(use.kind)) meters.back().sample(use.order);
+      meters.back().examine([this, i, &made, v = use.value] {
+        made[i] = is_made_by_rule(graph_, v, uses_.readers[v]) ? 1 : 0;
+      });
     }
     SUBBYTE_CHECK_OK(measure(meters));
     std::vector<std::vector<float>> samples;
     for (std::size_t i = 0; i < found_.size(); ++i) {
       found_[i].range = meters[i].range();
+      made_[found_[i].value] = made[i] != 0;
       samples.push_back(meters[i].take_sample());
     }
     return samples;
   }
 
   // Whether the use is of a trained operand, and of which kind where it is no matrix.
-  void judge(WeightUse& use, NodeId reader) const {
+  void judge(WeightUse& use, NodeId reader, const TrainedOperands& trained) const {
     if (graph_.values[use.value].is_defined) {
       use.kind = WeightUseKind::other;
       return;
@@ -145,10 +154,10 @@ class Finder {
     if (is_matrix(use.kind)) {
       // Whoever quantized it took it for a weight.
       if (has_grid(*graph_.values[use.value].constant)) return;
-      if (!trained_.trains_matrix(use.value, reader)) use.kind = WeightUseKind::other;
+      if (!trained.trains_matrix(use.value, reader)) use.kind = WeightUseKind::other;
       return;
     }
-    const auto taken = trained_.taken_for(use.value);
+    const auto taken = trained.taken_for(use.value);
     use.kind = taken.kind;
     use.beside = taken.beside;
   }
@@ -225,7 +234,7 @@ class Finder {
   const Model& model_;
   const Graph& graph_;
   Uses uses_;
-  TrainedOperands trained_;
+  std::vector<bool> made_;
   std::vector<WeightUse> found_;
   std::map<ValueId, std::size_t> index_;  // of found_
 };

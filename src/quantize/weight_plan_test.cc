@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 
 #include "graph/infer.h"
 #include "graph/text.h"
@@ -11,15 +12,16 @@
 namespace subbyte {
 namespace {
 
-// x [4, 64] times %large [64, 256] and %small [256, 8], a table of places %anchors [4, 8] added;
-// no two elements of a weight are alike.
+// x [4, 64] times %large [64, 256] and %small [256, 8], a table of places %anchors [4, 8] added.
 Model network() {
   std::string weights;
   const auto add = [&](const std::string& name, std::int64_t rows, std::int64_t cols) {
     std::string elements;
-    for (std::int64_t i = 0; i < rows * cols; ++i)
-      elements +=
-          fmt::format("{}{}", i == 0 ? "" : ", ", static_cast<double>(i * 37 % 101 - 50) / 64);
+    std::mt19937 random(1);
+    for (std::int64_t i = 0; i < rows * cols; ++i) {
+      const auto element = static_cast<double>(random() % 101) / 64 - 50.0 / 64;
+      elements += fmt::format("{}{}", i == 0 ? "" : ", ", element);
+    }
     weights += fmt::format("  value %{} : float32 [{}, {}] = {{{}}}\n", name, rows, cols, elements);
   };
   add("large", 64, 256);
