@@ -89,7 +89,8 @@ Expected<std::vector<double>> measure_each(const Model& model,
       };
       Execution run = before.fork(std::move(with));
       SUBBYTE_CHECK_OK(run.step());
-      correct_bias(graph, {{stored.value, stored}}, n, options.running.kinds, exact, run);
+      correct_bias(graph, {{stored.value, stored}}, n, options.running.kinds, options.shift_taken,
+                   exact, run);
       while (run.next() < graph.nodes.size()) SUBBYTE_CHECK_OK(run.step());
       SUBBYTE_TRY(const auto found, run.outputs());
       losses[q] = output_loss_of(contents, wanted, found, options.running.kinds);

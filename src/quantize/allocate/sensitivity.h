@@ -15,6 +15,8 @@ namespace subbyte::allocate {
 struct MeasureOptions {
   Effort effort = Effort::good;
   RunOptions running{};
+  // How much of the shift of the means biases take back.
+  float shift_taken = 1;
   // `done` of `count` weights and widths.
   std::function<void(std::size_t done, std::size_t count)> progress{};
 };

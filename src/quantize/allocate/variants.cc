@@ -6,14 +6,16 @@
 namespace subbyte::allocate {
 
 void correct_bias(const Graph& graph, const std::map<ValueId, StoredWeight>& stored, NodeId n,
-                  std::span<const std::size_t> kinds, Execution& exact, Execution& found) {
+                  std::span<const std::size_t> kinds, float share, Execution& exact,
+                  Execution& found) {
   if (!fit::can_shift(graph, stored, n)) return;
   const ValueId result = graph.nodes[n].outputs[0];
   const std::span<Tensor> wanted = exact.value(result);
   if (wanted.empty()) return;
   const auto axis = fit::channel_axis(graph.nodes[n], wanted[0].dims.size());
   if (!axis) return;
-  const fit::Shift shift = fit::mean_shift(wanted, found.value(result), kinds, *axis);
+  fit::Shift shift = fit::mean_shift(wanted, found.value(result), kinds, *axis);
+  for (float& value : shift) value *= share;
   if (shift.size() >= 2) fit::add_shift(found.value(result), *axis, shift);
 }
 
@@ -37,7 +39,7 @@ Expected<ComparedOutputs> outputs_of(const Model& model, std::span<const WeightP
     SUBBYTE_CHECK_OK(exact.step());
     for (std::size_t p = 0; p < plans.size(); ++p) {
       SUBBYTE_CHECK_OK(runs[p].step());
-      correct_bias(graph, plans[p]->stored, n, options.kinds, exact, runs[p]);
+      correct_bias(graph, plans[p]->stored, n, options.kinds, 1, exact, runs[p]);
     }
   }
   ComparedOutputs outputs;

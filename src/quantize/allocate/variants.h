@@ -40,8 +40,9 @@ Expected<std::vector<double>> losses_of(const Model& model,
                                         std::span<const Sample> samples, RoundedWeights& rounded,
                                         const RunOptions& options);
 
-// Takes the shift of the means of what node `n` gave back, where a bias can.
+// Takes that share of the shift of the means of what node `n` gave back, where a bias can.
 void correct_bias(const Graph& graph, const std::map<ValueId, StoredWeight>& stored, NodeId n,
-                  std::span<const std::size_t> kinds, Execution& exact, Execution& found);
+                  std::span<const std::size_t> kinds, float share, Execution& exact,
+                  Execution& found);
 
 }  // namespace subbyte::allocate

@@ -14,7 +14,7 @@
 namespace subbyte::allocate {
 namespace {
 
-// Both bounds, that on bytes and that on parameters, are this much.
+// What a bound is in shares of it.
 constexpr double kWhole = 1e9;
 
 std::int64_t bytes_as(const WeightUse& use, const Encoding& encoding) {
@@ -73,17 +73,9 @@ class Widening {
 
   // With those that gain most by being wider.
   WeightPlan chosen(const std::vector<double>& losses) const {
-    std::vector<std::vector<Option>> items;
-    for (std::size_t c = 0; c < candidates_.size(); ++c) {
-      const Candidate& candidate = candidates_[c];
-      const double share = std::max(static_cast<double>(candidate.more_bytes) / bound(most_bytes_),
-                                    candidate.parameters / most_parameters_);
-      items.push_back({{0, losses[c]}});
-      if (share > 1) continue;
-      items.back().push_back(
-          {static_cast<std::int64_t>(std::ceil(share * kWhole)), losses[c] * rest_of(candidate)});
-    }
-    const auto best = least_loss(items, static_cast<std::int64_t>(kWhole));
+    auto best = least_loss(options_by_bytes(losses), most_bytes_);
+    if (best && !has_few_parameters(*best))
+      best = least_loss(options_by_share(losses), static_cast<std::int64_t>(kWhole));
     WeightPlan plan = narrow_;
     for (std::size_t c = 0; best && c < candidates_.size(); ++c) {
       if ((*best)[c] == 0) continue;
@@ -102,6 +94,35 @@ class Widening {
     return static_cast<double>(std::max<std::int64_t>(bytes, 1));
   }
 
+  // Of each candidate: to stay as narrow as asked, or to be wider.
+  std::vector<std::vector<Option>> options_by_bytes(const std::vector<double>& losses) const {
+    std::vector<std::vector<Option>> items;
+    for (std::size_t c = 0; c < candidates_.size(); ++c)
+      items.push_back(
+          {{0, losses[c]}, {candidates_[c].more_bytes, losses[c] * rest_of(candidates_[c])}});
+    return items;
+  }
+
+  // The same, each taking its share of whichever bound is the tighter for it, so that what is
+  // within this one bound is within both.
+  std::vector<std::vector<Option>> options_by_share(const std::vector<double>& losses) const {
+    auto items = options_by_bytes(losses);
+    for (std::size_t c = 0; c < candidates_.size(); ++c) {
+      const Candidate& candidate = candidates_[c];
+      const double share = std::max(static_cast<double>(candidate.more_bytes) / bound(most_bytes_),
+                                    candidate.parameters / most_parameters_);
+      items[c][1].bytes = static_cast<std::int64_t>(std::ceil(share * kWhole));
+    }
+    return items;
+  }
+
+  bool has_few_parameters(const std::vector<std::size_t>& options) const {
+    double parameters = 0;
+    for (std::size_t c = 0; c < candidates_.size(); ++c)
+      if (options[c] != 0) parameters += candidates_[c].parameters;
+    return parameters <= most_parameters_;
+  }
+
   void consider(std::size_t i) {
     const WeightUse& use = plan_.uses[i];
     const auto* affine = std::get_if<AffineEncoding>(&narrow_.assignments[i].encoding);
@@ -111,7 +132,7 @@ class Widening {
     const std::int64_t more = bytes_as(use, wide) - bytes_as(use, *affine);
     const auto parameters = static_cast<double>(use.parameters());
     if (value_bits(wide) <= bits_ || parameters > most_parameters_ || more > most_bytes_) return;
-    candidates_.push_back({i, wide, more, parameters});
+    candidates_.push_back({i, wide, std::max<std::int64_t>(more, 0), parameters});
   }
 
   // How much of the loss stays when it is wider, by what rounding changes.
@@ -141,28 +162,34 @@ Expected<WidenReport> widen_measured(const Model& model, WeightPlan& plan, Preci
   const Widening widening(model, plan, bits_of(precision));
   const auto questions = widening.questions();
   if (questions.empty()) return report;
-  const std::size_t count =
-      measured_samples(model, samples.tuning, samples.work_each, questions.size(), options.effort);
+  constexpr float kTaken[] = {1, 0};
+  const std::size_t count = measured_samples(model, samples.tuning, samples.work_each,
+                                             std::size(kTaken) * questions.size(), options.effort);
   const std::size_t judging =
-      measured_samples(model, samples.held_out, samples.work_each, 6, options.effort);
+      measured_samples(model, samples.held_out, samples.work_each, 8, options.effort);
   if (count == 0 || judging == 0) return report;
   RoundedWeights rounded(model);
   MeasureOptions measuring = options;
   measuring.running.kinds = kinds_of(samples.tuning_kinds, count);
-  SUBBYTE_TRY(
-      const auto losses,
-      measure_each(model, questions, std::span(samples.tuning).first(count), rounded, measuring));
-  WeightPlan measured = widening.chosen(losses);
+  std::vector<WeightPlan> measured;
+  for (const float taken : kTaken) {
+    measuring.shift_taken = taken;
+    SUBBYTE_TRY(
+        const auto losses,
+        measure_each(model, questions, std::span(samples.tuning).first(count), rounded, measuring));
+    measured.push_back(widening.chosen(losses));
+  }
   report.samples = count;
-  const WeightPlan* const plans[] = {&plan, &measured};
+  const WeightPlan* const plans[] = {&plan, &measured[0], &measured[1]};
   measuring.running.kinds = kinds_of(samples.held_out_kinds, judging);
   SUBBYTE_TRY(const auto found, losses_of(model, plans, std::span(samples.held_out).first(judging),
                                           rounded, measuring.running));
+  const auto best = std::min_element(found.begin() + 1, found.end());
   report.smallest = found[0];
-  report.measured = found[1];
+  report.measured = *best;
   report.changed = report.measured < report.smallest;
   if (report.changed) {
-    plan = std::move(measured);
+    plan = std::move(measured[static_cast<std::size_t>(best - found.begin() - 1)]);
     judge_promise(plan, precision);
   }
   return report;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "graph/infer.h"
+#include "graph/text.h"
+#include "passes/passes.h"
 #include "quantize/fit/test_network.h"
 
 namespace subbyte::allocate {
@@ -27,6 +30,61 @@ TEST(WidenMeasured, TakesNoMoreBytesAndKeepsThePromise) {
                 !after.assignments[i].reason.empty() && is_matrix(after.uses[i].kind));
     }
   }
+}
+
+std::string matrix(const std::string& name, std::int64_t rows, float scale, Random& random) {
+  std::string elements;
+  for (std::int64_t i = 0; i < rows * 16; ++i)
+    elements += fmt::format("{}{:.5f}", i == 0 ? "" : ", ", random.number() * scale);
+  return fmt::format("  value %{} : float32 [{}, 16] = {{{}}}\n", name, rows, elements);
+}
+
+// The sum of products with 90 matrices of one size, of which the last two are ten times as large,
+// and with one of two rows, which takes no more bytes as float16 than at 4 bits.
+Model sum_of_products() {
+  Random random(1);
+  std::string text =
+      "model \"m\"\ngraph \"main\" {\n  input %x : float32 [1, 32]\n  input %z : float32 [1, 2]\n";
+  for (int i = 0; i < 90; ++i)
+    text += matrix(fmt::format("w{}", i), 32, i < 88 ? 0.1f : 1.0f, random);
+  text += matrix("tiny", 2, 1, random) + "  %s0 = MatMul(%z, %tiny)\n";
+  for (int i = 0; i < 90; ++i)
+    text += fmt::format("  %p{0} = MatMul(%x, %w{0})\n  %s{1} = Add(%s{0}, %p{0})\n", i, i + 1);
+  auto model = parse_model(text + "  output %s90\n}\n");
+  if (!model) throw std::runtime_error(model.error().message);
+  if (const auto inferred = infer(*model); !inferred)
+    throw std::runtime_error(inferred.error().message);
+  if (const auto done = canonicalize(*model); !done) throw std::runtime_error(done.error().message);
+  return std::move(*model);
+}
+
+Tensor numbers(std::int64_t count, Random& random) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(count) * sizeof(float));
+  auto* const values = reinterpret_cast<float*>(bytes.data());
+  for (std::int64_t i = 0; i < count; ++i) values[i] = random.number();
+  return make_tensor(DType::float32, {1, count}, std::move(bytes));
+}
+
+TEST(WidenMeasured, FillsTheBytesOfTheSmallestToTheLast) {
+  const Model model = sum_of_products();
+  WeightPlan plan = plan_weights(model, policy_from_name("4bit").value()).value();
+  const auto bytes = stored_bytes(plan);
+  SampleSet samples{.work_each = 1e4};
+  Random random(2);
+  for (int i = 0; i < 8; ++i) {
+    samples.tuning.push_back({numbers(32, random), numbers(2, random)});
+    samples.held_out.push_back({numbers(32, random), numbers(2, random)});
+  }
+  const auto report = widen_measured(model, plan, Precision::bits4, samples, {});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_TRUE(report->changed);
+  EXPECT_LE(stored_bytes(plan), bytes);
+  std::vector<std::string> wide;
+  for (std::size_t i = 0; i < plan.uses.size(); ++i)
+    if (value_bits(plan.assignments[i].encoding) > 4)
+      wide.push_back(model.main().values[plan.uses[i].value].name);
+  std::ranges::sort(wide);
+  EXPECT_EQ(wide, (std::vector<std::string>{"tiny", "w88", "w89"}));
 }
 
 TEST(WidenMeasured, WithoutWorkLeavesThePlan) {
