@@ -38,20 +38,19 @@ std::int64_t bytes_of(const Model& model, const Value& value,
   return bytes;
 }
 
-}  // namespace
-
-std::int64_t activation_bytes(const Model& model, const Sample& sample) {
+std::int64_t most_bytes(const Model& model, const Sample& sample, NodeId end, bool wants_outputs) {
   const Graph& graph = model.main();
   const std::vector<std::int64_t> symbols = symbol_values(model, sample);
-  const std::vector<std::size_t> last = reference::last_readers(graph);
+  const std::vector<std::size_t> last = reference::last_readers(graph, wants_outputs);
   std::int64_t now = 0, most = 0;
   const auto add = [&](ValueId value, std::int64_t sign) {
-    if (value != kNone)
+    const NodeId producer = value == kNone ? kNone : graph.values[value].producer;
+    if (value != kNone && (producer == kNone || !reads_constants_alone(graph, producer)))
       now = saturating_add(now, sign * bytes_of(model, graph.values[value], symbols));
     most = std::max(most, now);
   };
   for (const ValueId input : graph.inputs) add(input, 1);
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+  for (NodeId n = 0; n < end; ++n) {
     const Node& node = graph.nodes[n];
     for (const ValueId output : node.outputs) add(output, 1);
     for (const ValueId output : node.outputs)
@@ -63,6 +62,23 @@ std::int64_t activation_bytes(const Model& model, const Sample& sample) {
       if (input != kNone && last[input] == n) add(input, -1);
   }
   return most;
+}
+
+}  // namespace
+
+bool reads_constants_alone(const Graph& graph, NodeId node) {
+  const std::vector<ValueId>& inputs = graph.nodes[node].inputs;
+  return !inputs.empty() && std::ranges::all_of(inputs, [&](ValueId input) {
+    return input == kNone || graph.constant(input) != nullptr;
+  });
+}
+
+std::int64_t activation_bytes(const Model& model, const Sample& sample) {
+  return most_bytes(model, sample, static_cast<NodeId>(model.main().nodes.size()), true);
+}
+
+std::int64_t activation_bytes_before(const Model& model, const Sample& sample, NodeId end) {
+  return most_bytes(model, sample, end, false);
 }
 
 std::vector<std::size_t> batch_ends(const Model& model, std::span<const Sample> samples,

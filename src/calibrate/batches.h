@@ -9,9 +9,14 @@
 
 namespace subbyte::calibrate {
 
-// The most bytes that the values of one sample take at a time. Those whose shape is not known until
-// they are computed count as nothing.
+// Whether all samples share what the node makes: it reads constants, and nothing else.
+bool reads_constants_alone(const Graph& graph, NodeId node);
+
+// The most bytes that the values of one sample take at a time, over the nodes before `end`, where a
+// caller stops there and wants no outputs. Those whose shape is not known until they are computed
+// count as nothing, as do those that all samples share.
 std::int64_t activation_bytes(const Model& model, const Sample& sample);
+std::int64_t activation_bytes_before(const Model& model, const Sample& sample, NodeId end);
 
 // Samples [0, end), [end, next end), ...: as many in each batch as fit `memory` bytes together, one
 // at least.

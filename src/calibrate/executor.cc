@@ -26,7 +26,7 @@ class Batch {
         first_(first),
         options_(options),
         machine_(machine),
-        last_(reference::last_readers(graph_)),
+        last_(reference::last_readers(graph_, options.wants_outputs)),
         guards_(graph_),
         loops_(find_loops(graph_)),
         constants_(graph_, options.replace),
@@ -154,10 +154,13 @@ class Batch {
     SUBBYTE_TRY(const Arguments inputs, arguments(node));
     std::vector<Call> calls;
     std::vector<bool> taken;
+    // What constants alone make, such as a transposed table, is made once for all samples.
+    const bool is_shared = calibrate::reads_constants_alone(graph_, n);
     for (std::size_t s = 0; s < inputs.size(); ++s) {
       taken.push_back(is_due(n, s));
       if (!taken.back()) continue;
       if (options_.observe) options_.observe(n, first_ + s, inputs[s]);
+      if (is_shared && !calls.empty()) continue;
       calls.push_back(Call{node, inputs[s], reference::kMaxTensorBytes});
     }
     std::vector<Outputs> computed;
@@ -167,8 +170,15 @@ class Batch {
     std::vector<Outputs> results;
     results.reserve(taken.size());
     std::size_t next = 0;
-    for (const bool is_computed : taken)
-      results.push_back(is_computed ? std::move(computed[next++]) : Outputs(node.outputs.size()));
+    for (const bool is_computed : taken) {
+      if (!is_computed) {
+        results.emplace_back(node.outputs.size());
+      } else if (is_shared) {
+        results.push_back(computed.front());
+      } else {
+        results.push_back(std::move(computed[next++]));
+      }
+    }
     SUBBYTE_CHECK_OK(keep(n, std::move(results)));
     forget(n);
     return n + 1;

@@ -22,6 +22,8 @@ struct ExecuteOptions {
   // more go one batch after the other, each of which reads the weights again; one sample alone may
   // take any number.
   std::int64_t memory = std::int64_t{2} << 30;
+  // Of an Execution that nobody asks for its outputs: they are kept no longer than other values.
+  bool wants_outputs = true;
   // Asked before each node; true ends the run with an error of that kind.
   std::function<bool()> cancelled{};
   // Sees the inputs of each node on each sample before it is computed, nullptr where one is absent,

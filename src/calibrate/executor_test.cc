@@ -110,6 +110,35 @@ TEST(Execute, BatchesAreWhatFits) {
   EXPECT_TRUE(calibrate::batch_ends(model, {}, 1).empty());
 }
 
+// As a table that is looked up in is turned to be multiplied with.
+TEST(Execute, WhatConstantsMakeIsMadeOnce) {
+  auto model = parse_model(R"(model "m"
+graph "main" {
+  input %x : float32 [n, 2]
+  value %w : float32 [3, 2] = {1, 2, 3, 4, 5, 6}
+  %turned = Transpose(%w) {perm = [1, 0]}
+  %h = MatMul(%x, %turned)
+  %y = Add(%h, %h)
+  output %turned
+  output %y
+})");
+  ASSERT_TRUE(model);
+  ASSERT_TRUE(infer(*model));
+  std::vector<Sample> samples;
+  for (const std::int64_t rows : {2, 5}) {
+    const std::vector<std::byte> bytes(static_cast<std::size_t>(rows) * 8, std::byte{0});
+    samples.push_back({make_tensor(DType::float32, {rows, 2}, bytes)});
+  }
+  const auto outputs = execute(*model, samples);
+  ASSERT_TRUE(outputs) << outputs.error().message;
+  EXPECT_EQ((*outputs)[0][0].data.data(), (*outputs)[1][0].data.data());
+  EXPECT_EQ((*outputs)[1][0].dims, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ((*outputs)[1][1].dims, (std::vector<std::int64_t>{5, 3}));
+  // h and y, [2, 3] each; before the product x alone, where no output is wanted.
+  EXPECT_EQ(calibrate::activation_bytes(*model, samples[0]), 48);
+  EXPECT_EQ(calibrate::activation_bytes_before(*model, samples[0], 1), 16);
+}
+
 TEST(Execute, EachBatchReadsEachConstantOnce) {
   const Model model = model_of();
   const auto samples = samples_of({5, 1, 33});

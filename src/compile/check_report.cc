@@ -75,6 +75,12 @@ std::string kept_name(FitReport::Kept kept) {
 }
 
 std::string calibration_text(const FitReport& report) {
+  if (!report.tried_biases) {
+    return fmt::format(
+        "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
+        "codes chosen; kept: {}",
+        report.rounded * 100, report.codes * 100, kept_text(report.kept));
+  }
   return fmt::format(
       "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
       "biases corrected, {:.4g} % with codes chosen, {:.4g} % with both; kept: {}",

@@ -156,7 +156,7 @@ class Compilation {
   Expected<void> read_samples(const Model& model, const WeightPlan& weights) {
     if (options_.samples.empty()) return {};
     const Effort effort = options_.calibration.value_or(Effort::good);
-    SampleOptions wanted = samples_for(weights, effort).value_or(SampleOptions());
+    SampleOptions wanted = samples_for(weights, effort, true).value_or(SampleOptions());
     wanted.judging = CheckOptions().samples;
     wanted.cancelled = [&] { return observer_.cancelled(); };
     auto samples = load_samples(*source_.files, options_.samples, model, wanted);
@@ -240,7 +240,7 @@ class Compilation {
       return none;
     }
     SUBBYTE_CHECK_OK(begin(measures_widths() ? "measuring" : "calibrating"));
-    const auto wanted = samples_for(weights, *options_.calibration);
+    const auto wanted = samples_for(weights, *options_.calibration, given_.has_value());
     if (!wanted) {
       without_calibration("it has too many parameters for that effort");
       return none;
@@ -309,7 +309,7 @@ class Compilation {
 
   Expected<FitReport> calibrate(Model& model, WeightPlan& weights, const SampleSet& samples) {
     SUBBYTE_CHECK_OK(begin("calibrating"));
-    FitOptions options{.effort = *options_.calibration};
+    FitOptions options{.effort = *options_.calibration, .on_data = given_.has_value()};
     options.cancelled = [&] { return observer_.cancelled(); };
     options.progress = [&](std::size_t done, std::size_t count) {
       observer_.progress("calibrating", done, count);

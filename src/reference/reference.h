@@ -38,8 +38,8 @@ Expected<std::vector<Tensor>> evaluate(const Node& node, Inputs inputs,
 Expected<void> check_inputs(const Model& model, std::span<const Tensor> inputs);
 
 // For each value of the graph the node that reads it last: 0 where none does, as many as there are
-// nodes for graph outputs.
-std::vector<std::size_t> last_readers(const Graph& graph);
+// nodes for graph outputs, if those are wanted.
+std::vector<std::size_t> last_readers(const Graph& graph, bool wants_outputs = true);
 
 // Whether a node with that guard runs; `find` gives what has been computed, nullptr for the rest.
 bool is_taken(const Guard& guard, const std::function<const Tensor*(ValueId)>& find);

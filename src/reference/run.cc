@@ -34,12 +34,13 @@ std::string shape_text(const ExprPool& exprs, const std::vector<Expr>& shape) {
 
 }  // namespace
 
-std::vector<std::size_t> last_readers(const Graph& graph) {
+std::vector<std::size_t> last_readers(const Graph& graph, bool wants_outputs) {
   std::vector<std::size_t> last(graph.values.size(), 0);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n)
     for (const ValueId input : graph.nodes[n].inputs)
       if (input != kNone) last[input] = n;
-  for (const ValueId output : graph.outputs) last[output] = graph.nodes.size();
+  if (wants_outputs)
+    for (const ValueId output : graph.outputs) last[output] = graph.nodes.size();
   // What decides a branch is asked for each node in it.
   for (const Node& node : graph.nodes)
     if (node.op == Op::Merge) last[node.inputs[0]] = graph.nodes.size();

@@ -1,6 +1,7 @@
 #include "samples/made_samples.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "calibrate/random.h"
@@ -33,6 +34,13 @@ constexpr SizeWishes kAttempts[] = {
 // Multiply-adds that a model may take to write text, and how often it reads
 // what it wrote.
 constexpr double kWritingWork = 2e11, kFewestRounds = 3, kMostRounds = 32;
+
+// Ids of a text that a model is tuned on: the first of all is like no other
+// (Xiao et al. 2023, "Efficient Streaming Language Models with Attention Sinks"),
+// and should not count for much. So many times as many texts are tuned on as
+// are held out.
+constexpr std::int64_t kTunedSteps = 128;
+constexpr std::size_t kTunedTexts = 3;
 
 // Multiply-adds of samples that are made for the sake of their kinds alone.
 constexpr double kLittleWork = 1e9;
@@ -87,6 +95,8 @@ class Making {
 
   Expected<SampleSet> run() {
     SUBBYTE_CHECK_OK(find_sizes());
+    language_ = find_language_model(model_, contents_);
+    if (language_) start_empty();
     SampleSet set;
     set.work_each = multiply_adds(model_, sizes_);
     std::size_t tuning = options_.tuning, held_out = options_.held_out;
@@ -97,9 +107,11 @@ class Making {
       tuning *= times;
       held_out *= times;
     }
+    // Texts hold many ids, of which the model decides something after each: few are enough.
+    const std::size_t share = starts_empty_ ? kTunedTexts : 1;
     while (std::max(tuning, held_out) > 1 &&
            set.work_each * static_cast<double>(tuning + held_out) > options_.work)
-      --(tuning > held_out ? tuning : held_out);
+      --(tuning > share * held_out || held_out <= 1 ? tuning : held_out);
     SUBBYTE_CHECK_OK(make(0, tuning, set.tuning));
     SUBBYTE_CHECK_OK(make(1, held_out, set.held_out));
     if (kinds_ > 1) {
@@ -115,19 +127,20 @@ class Making {
   // Of a language model: what it writes itself, after nothing, and in every
   // other sample half of it in the caches.
   Expected<void> write(SampleSet& set) {
-    const auto language = find_language_model(model_, contents_);
-    if (!language) return {};
-    SUBBYTE_CHECK_OK(start_empty(set));
+    if (!language_) return {};
     std::vector<Sample> samples = set.tuning;
     if (samples.empty() && set.held_out.empty()) return {};
     samples.insert(samples.end(), set.held_out.begin(), set.held_out.end());
-    const double each_round = set.work_each * static_cast<double>(samples.size());
-    const auto rounds = static_cast<std::int64_t>(
-        std::clamp(kWritingWork / std::max(each_round, 1.0), kFewestRounds, kMostRounds));
-    SUBBYTE_TRY(written_, write_text(model_, *language, contents_[language->ids].limit, rounds,
-                                     options_.seed, samples, execute_options()));
+    if (starts_empty_) {
+      const auto caches = find_cache_outputs(model_, contents_, language_->logits);
+      SUBBYTE_TRY(written_,
+                  write_text_on(model_, *language_, contents_[language_->ids].limit, caches,
+                                inputs_after(), options_.seed, samples, execute_options()));
+    } else {
+      SUBBYTE_CHECK_OK(write_in_rounds(set, samples));
+    }
     if (!written_) return {};
-    if (starts_empty_) SUBBYTE_CHECK_OK(move_half_into_caches(*language, samples));
+    if (starts_empty_) SUBBYTE_CHECK_OK(move_half_into_caches(*language_, samples));
     for (std::size_t i = 0; i < samples.size(); ++i) {
       const std::size_t tuning = set.tuning.size();
       (i < tuning ? set.tuning[i] : set.held_out[i - tuning]) = std::move(samples[i]);
@@ -135,27 +148,47 @@ class Making {
     return {};
   }
 
+  // Without caches.
+  Expected<void> write_in_rounds(const SampleSet& set, std::vector<Sample>& samples) {
+    const double each_round = set.work_each * static_cast<double>(samples.size());
+    const auto rounds = static_cast<std::int64_t>(
+        std::clamp(kWritingWork / std::max(each_round, 1.0), kFewestRounds, kMostRounds));
+    SUBBYTE_TRY(written_, write_text(model_, *language_, contents_[language_->ids].limit, rounds,
+                                     options_.seed, samples, execute_options()));
+    return {};
+  }
+
   // Numbers in a cache that no text left there lead nowhere, so text starts
-  // without any if it can.
-  Expected<void> start_empty(SampleSet& set) {
+  // without any if it can, and the model writes one id after the other.
+  void start_empty() {
     const auto past = cache_length(model_);
-    if (!past) return {};
-    const std::vector<std::int64_t> with_cache = sizes_;
+    if (!past || find_cache_outputs(model_, contents_, language_->logits).empty()) return;
     SizeWishes wishes = wishes_;
     wishes.past = 0;
-    sizes_ = likely_sizes(model_, contents_, wishes);
-    std::vector<Sample> tuning, held_out;
-    const bool made = sizes_[*past] == 0 && make(0, set.tuning.size(), tuning) &&
-                      make(1, set.held_out.size(), held_out);
-    if (made && execute(model_, std::span(tuning.empty() ? held_out : tuning).first(1),
-                        execute_options())) {
-      set.tuning = std::move(tuning);
-      set.held_out = std::move(held_out);
-      starts_empty_ = true;
-      return {};
-    }
-    sizes_ = with_cache;
-    return {};
+    if (options_.tuning > 0) wishes.steps = std::max(wishes.steps, kTunedSteps);
+    const std::vector<std::int64_t> empty = likely_sizes(model_, contents_, wishes);
+    if (empty[*past] != 0) return;
+    const auto sample = made_inputs(model_, contents_, empty, seed_of(options_.seed, 0, 0), 0);
+    if (!sample || (*sample)[language_->ids].dims.front() != 1 ||
+        !execute(model_, std::span(&*sample, 1), execute_options()))
+      return;
+    sizes_ = empty;
+    wishes_ = wishes;
+    starts_empty_ = true;
+  }
+
+  // All but ids and caches of a run over one more id.
+  InputsAfter inputs_after() const {
+    std::vector<InputContent> contents = contents_;
+    for (InputContent& content : contents)
+      if (content.content == Content::cache) content.content = Content::padding;  // zeros
+    return [this, contents = std::move(contents)](std::int64_t past) {
+      SizeWishes wishes = wishes_;
+      wishes.past = past;
+      wishes.steps = 1;
+      return made_inputs(model_, contents, likely_sizes(model_, contents_, wishes), options_.seed,
+                         0);
+    };
   }
 
   // The first half of every other text becomes what is in its caches, as the
@@ -267,6 +300,7 @@ class Making {
   std::vector<std::int64_t> sizes_;
   SizeWishes wishes_;
   std::size_t kinds_ = 1;
+  std::optional<LanguageModel> language_;
   bool starts_empty_ = false, written_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include "graph/ops.h"
 #include "samples/input_content.h"
 #include "samples/input_names.h"
+#include "samples/written_text.h"
 
 namespace subbyte {
 
@@ -98,12 +99,19 @@ class Reader {
     if (graph_.values[value].producer == kNone) return false;
     const Node& node = graph_.nodes[graph_.values[value].producer];
     if (node.op == Op::Gemm) return true;
-    if (node.op == Op::MatMul) return graph_.constant(node.inputs[1]) != nullptr;
+    if (node.op == Op::MatMul) return is_trained(node.inputs[1]);
     if (node.op != Op::Add) return false;
     for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
       if (graph_.constant(node.inputs[1 - i]) != nullptr && is_by(node.inputs[i], {Op::MatMul}))
         return true;
     return false;
+  }
+
+  // A constant, or one that is transposed, as a table of tokens is that logits are made with.
+  bool is_trained(ValueId value) const {
+    if (is_by(value, {Op::Transpose}))
+      value = graph_.nodes[graph_.values[value].producer].inputs[0];
+    return graph_.constant(value) != nullptr;
   }
 
   // One alternative alone decides nothing.
@@ -134,6 +142,10 @@ std::vector<OutputContent> output_contents(const Model& model) {
   const Reader reader(model);
   std::vector<OutputContent> contents;
   for (const ValueId v : model.main().outputs) contents.push_back(reader.read(v));
+  const std::vector<InputContent> inputs = input_contents(model);
+  if (const auto language = find_language_model(model, inputs))
+    for (const auto& [cache, output] : find_cache_outputs(model, inputs, language->logits))
+      contents[output].is_cache = true;
   return contents;
 }
 

@@ -20,6 +20,9 @@ struct OutputContent {
   Says says = Says::numbers;
   std::size_t axis = 0;       // of a distribution or of logits
   bool is_logarithm = false;  // of a distribution
+  // A cache of a language model, which the next run reads: what is lost of it shows in what the
+  // model says after it.
+  bool is_cache = false;
 };
 
 // One for each output of the main graph, in their order. By the operator that computes an output,

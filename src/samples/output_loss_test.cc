@@ -47,6 +47,23 @@ TEST(OutputContent, ByWhatComputesIt) {
                   .is_logarithm);
 }
 
+TEST(OutputContent, OfALanguageModelWhoseTableIsReadTwice) {
+  const auto contents = output_contents(model_of(R"(  input %ids : int64 [1, n]
+  input %past_keys : float32 [1, past, 2]
+  value %table : float32 [6, 2] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3}
+  %x = Gather(%table, %ids) {axis = 0}
+  %present_keys = Concat(%past_keys, %x) {axis = 1}
+  %turned = Transpose(%table) {perm = [1, 0]}
+  %y = MatMul(%x, %turned)
+  output %y
+  output %present_keys
+)"));
+  EXPECT_EQ(contents[0].says, Says::logits);
+  EXPECT_FALSE(contents[0].is_cache);
+  EXPECT_EQ(contents[1].says, Says::numbers);
+  EXPECT_TRUE(contents[1].is_cache);
+}
+
 TEST(OutputContent, LogitsByNameOrShape) {
   const auto product = [](const std::string& rest, const std::string& name) {
     return content_of("  input %x : float32 [b, " + rest + "3]\n" +

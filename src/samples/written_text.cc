@@ -62,6 +62,40 @@ class Writer {
     return changed;
   }
 
+  // Ids one after the other, what is in the caches going on.
+  Expected<void> write_on(std::span<const std::pair<std::size_t, std::size_t>> caches,
+                          const InputsAfter& inputs_after, std::vector<Sample>& samples) {
+    std::vector<std::vector<std::int64_t>> texts;
+    std::vector<Random> random;
+    for (const Sample& sample : samples) {
+      random.emplace_back(seed_ + texts.size());
+      texts.push_back(ids_of(sample, language_));
+    }
+    const std::size_t steps = texts.front().size();
+    std::vector<std::vector<Tensor>> outputs(samples.size());
+    for (std::size_t step = 0; step + 1 < steps; ++step) {
+      SUBBYTE_TRY(const Sample others, inputs_after(static_cast<std::int64_t>(step)));
+      std::vector<Sample> next(samples.size(), others);
+      for (std::size_t s = 0; s < samples.size(); ++s) {
+        if (next[s][language_.ids].elements() != 1) return fail("its steps cannot be one");
+        set_ids(next[s], language_, std::span(texts[s]).subspan(step, 1));
+        for (const auto& [cache, output] : caches) {
+          if (step == 0) break;
+          const Tensor& left = outputs[s][output];
+          if (left.dims != others[cache].dims) return fail("its caches do not grow by steps");
+          next[s][cache] = tensor_of(others[cache].dtype, left.dims, floats_of(left));
+        }
+      }
+      SUBBYTE_TRY(outputs, execute(model_, next, options_));
+      for (std::size_t s = 0; s < samples.size(); ++s) {
+        const std::vector<float> logits = floats_of(outputs[s][language_.logits]);
+        texts[s][step + 1] = draw(logits, random[s].between(0, 1));
+      }
+    }
+    for (std::size_t s = 0; s < samples.size(); ++s) set_ids(samples[s], language_, texts[s]);
+    return {};
+  }
+
  private:
   // Of samples from `first` on.
   Expected<bool> write_some(std::span<Sample> samples, std::size_t first) {
@@ -165,6 +199,18 @@ Expected<bool> write_text(const Model& model, const LanguageModel& language,
     SUBBYTE_TRY(const bool changed, writer.write_round(samples));
     if (!changed) break;
   }
+  return true;
+}
+
+Expected<bool> write_text_on(const Model& model, const LanguageModel& language,
+                             std::int64_t table_rows,
+                             std::span<const std::pair<std::size_t, std::size_t>> caches,
+                             const InputsAfter& inputs_after, std::uint64_t seed,
+                             std::vector<Sample>& samples, const ExecuteOptions& options) {
+  Writer writer(model, language, table_rows, seed, options);
+  SUBBYTE_TRY(const bool looks_back_only, writer.looks_back_only(samples.front()));
+  if (!looks_back_only) return false;
+  SUBBYTE_CHECK_OK(writer.write_on(caches, inputs_after, samples));
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -32,6 +33,18 @@ std::optional<LanguageModel> find_language_model(const Model& model,
 Expected<bool> write_text(const Model& model, const LanguageModel& language,
                           std::int64_t table_rows, std::int64_t rounds, std::uint64_t seed,
                           std::vector<Sample>& samples, const ExecuteOptions& options);
+
+// The other inputs of a run over one id after so many in the caches.
+using InputsAfter = std::function<Expected<Sample>(std::int64_t past)>;
+
+// The same, one id after the other: each is drawn after all before it, of which `caches`
+// (find_cache_outputs()) hold what the model left. The samples, of a batch of 1, begin with nothing
+// there. As much work as one run over all samples.
+Expected<bool> write_text_on(const Model& model, const LanguageModel& language,
+                             std::int64_t table_rows,
+                             std::span<const std::pair<std::size_t, std::size_t>> caches,
+                             const InputsAfter& inputs_after, std::uint64_t seed,
+                             std::vector<Sample>& samples, const ExecuteOptions& options);
 
 // For each input that is a cache the output that continues it: those of its rank, of sizes that are
 // known the same, in their order. Empty where they are not as many as the caches.

@@ -62,14 +62,15 @@ TEST(WrittenText, CachesHoldTheFirstHalf) {
 )"));
   ASSERT_EQ(set.tuning.size(), 4u);
   EXPECT_EQ(set.tuning[0][1].dims, (std::vector<std::int64_t>{1, 0, 6}));
-  ASSERT_EQ(set.tuning[1][1].dims, (std::vector<std::int64_t>{1, 16, 6}));
+  ASSERT_EQ(set.tuning[1][1].dims, (std::vector<std::int64_t>{1, 64, 6}));
   const auto ids = *integer_values(set.tuning[1][0]);
-  ASSERT_EQ(ids.size(), 16u);
-  std::vector<float> keys(96);
-  read_floats(set.tuning[1][1], 0, 96, keys.data());
+  ASSERT_EQ(ids.size(), 64u);
+  std::vector<float> keys(384);
+  read_floats(set.tuning[1][1], 0, 384, keys.data());
+  for (std::size_t i = 1; i < ids.size(); ++i) EXPECT_EQ(ids[i], (ids[i - 1] + 1) % 6) << i;
   // The last row in the cache says which id follows: the first of the second half.
   for (std::int64_t token = 0; token < 6; ++token)
-    EXPECT_EQ(keys[static_cast<std::size_t>(90 + token)], token == ids[0] ? 99 : 0);
+    EXPECT_EQ(keys[static_cast<std::size_t>(378 + token)], token == ids[0] ? 99 : 0);
 }
 
 }  // namespace

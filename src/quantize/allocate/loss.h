@@ -10,11 +10,10 @@
 
 namespace subbyte::allocate {
 
-// The mean over outputs of, where an output is a distribution or logits, 2 sum (sqrt p - sqrt q)^2
-// along its axis, which to second order is the divergence of Kullback and Leibler and has no
-// infinities; of others the square of the difference by that of the output over all samples. Each
-// grows with the square of small errors, so that those of several weights add up. At most 4. The
-// mean over the kinds of samples, where `kinds` has one for each.
+// The mean over outputs, but for caches, of divergence_of() where an output is a distribution or
+// logits, of others the square of the difference by that of the output over all samples. Each grows
+// with the square of small errors, so that those of several weights add up. At most 4. The mean
+// over the kinds of samples, where `kinds` has one for each.
 double output_loss_of(const std::vector<OutputContent>& contents,
                       const std::vector<std::vector<Tensor>>& exact,
                       const std::vector<std::vector<Tensor>>& found,

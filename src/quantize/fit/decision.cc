@@ -3,27 +3,25 @@
 #include <algorithm>
 #include <cmath>
 
-#include "quantize/fit/output_error.h"
-
 namespace subbyte::fit {
 
 std::size_t count_kinds(std::span<const std::size_t> kinds) {
   return kinds.empty() ? 1 : *std::ranges::max_element(kinds) + 1;
 }
 
-std::vector<double> errors_by_kind(const Outputs& exact, const Outputs& found,
+std::vector<double> errors_by_kind(std::span<const double> errors,
                                    std::span<const std::size_t> kinds) {
-  std::vector<double> errors;
+  std::vector<double> means;
   for (std::size_t kind = 0; kind < count_kinds(kinds); ++kind) {
-    Outputs a, b;
-    for (std::size_t s = 0; s < exact.size(); ++s) {
+    double sum = 0, count = 0;
+    for (std::size_t s = 0; s < errors.size(); ++s) {
       if (!kinds.empty() && kinds[s] != kind) continue;
-      a.push_back(exact[s]);
-      b.push_back(found[s]);
+      sum += errors[s];
+      ++count;
     }
-    if (!a.empty()) errors.push_back(output_error(a, b));
+    if (count > 0) means.push_back(sum / count);
   }
-  return errors;
+  return means;
 }
 
 std::optional<double> what_is_left(std::span<const double> before, std::span<const double> after) {

@@ -6,18 +6,13 @@
 #include <span>
 #include <vector>
 
-#include "graph/graph.h"
-
 namespace subbyte::fit {
-
-// Of each sample its outputs.
-using Outputs = std::vector<std::vector<Tensor>>;
 
 // Samples of the same kind have the same number in `kinds`, which is empty where all are alike.
 std::size_t count_kinds(std::span<const std::size_t> kinds);
 
-// output_error() of the samples of each kind; infinite where there are none of one.
-std::vector<double> errors_by_kind(const Outputs& exact, const Outputs& found,
+// The mean of the errors of the samples of each kind, those without any left out.
+std::vector<double> errors_by_kind(std::span<const double> errors,
                                    std::span<const std::size_t> kinds);
 
 // How much is left of the errors `before` with `after`, of each kind: the mean of the quotients.

@@ -1,7 +1,6 @@
 #include "quantize/fit/fit_weights.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -12,6 +11,9 @@
 #include "quantize/fit/output_shift.h"
 #include "quantize/fit/product_inputs.h"
 #include "quantize/pack_weight.h"
+#include "samples/input_content.h"
+#include "samples/output_content.h"
+#include "samples/written_text.h"
 
 namespace subbyte {
 namespace {
@@ -25,10 +27,10 @@ std::int64_t parameters_of(const WeightPlan& plan) {
 }
 
 // Multiplications: so many, or of large models more by their parameters. A few seconds of one core,
-// about a minute for each 20 million parameters, and ten.
-double work_of(Effort effort, const WeightPlan& plan) {
+// about a minute for each 20 million parameters, and ten; who gives data wants them used.
+double work_of(Effort effort, const WeightPlan& plan, bool on_data) {
   const auto parameters = static_cast<double>(parameters_of(plan));
-  constexpr double kEach = 1.5e4;
+  const double kEach = on_data ? 4.5e4 : 1.5e4;
   switch (effort) {
     case Effort::fast:
       return 2e10;
@@ -49,20 +51,24 @@ constexpr std::int64_t kMemory = std::int64_t{9} << 28, kEachParameter = 10;
 
 // Four streams over the tuning samples, five runs over the others.
 constexpr double kStreams = 4, kRuns = 5;
+// As many streams at a time, or, where samples are many or large, one beside the float model's.
+constexpr std::int64_t kSideBySide = 4;
 
 // The most samples that an effort is worth: fewer see too little of what made inputs differ in,
 // more buy little. Made pictures repeat their kinds and ranges after twelve.
 struct SampleCounts {
   std::size_t tuning = 0, held_out = 0;
 };
-SampleCounts most_samples(Effort effort) {
+SampleCounts most_samples(Effort effort, bool on_data) {
+  // Real samples need fewer to decide by: none is of a kind that real inputs are not of.
+  const std::size_t part = on_data ? 4 : 2;
   switch (effort) {
     case Effort::fast:
-      return {12, 12};
+      return {12, on_data ? std::size_t{4} : std::size_t{12}};
     case Effort::good:
-      return {96, 48};
+      return {96, 96 / part};
     case Effort::best:
-      return {192, 96};
+      return {192, 192 / part};
   }
   return {};
 }
@@ -78,18 +84,34 @@ double choosing_work(const WeightPlan& plan) {
   return work;
 }
 
-// How many of the samples, from the first, fit the memory together.
-std::size_t affordable(const Model& model, const WeightPlan& plan,
-                       std::span<const Sample> samples) {
-  const std::int64_t rest = (kMemory - kEachParameter * parameters_of(plan)) / 4;
-  const std::int64_t memory = std::clamp(rest, kLeastOfStream, kMemoryOfStream);
+// What the activations of all streams may take.
+std::int64_t memory_beside(const WeightPlan& plan) {
+  return std::clamp(kMemory - kEachParameter * parameters_of(plan), kSideBySide * kLeastOfStream,
+                    kSideBySide * kMemoryOfStream);
+}
+
+// How many of the samples, from the first, take at most that memory together on the way to `end`.
+std::size_t affordable(const Model& model, std::span<const Sample> samples, NodeId end,
+                       std::int64_t memory) {
   std::size_t count = 0;
   for (std::int64_t bytes = 0; count < samples.size(); ++count) {
-    bytes += calibrate::activation_bytes(model, samples[count]);
+    bytes += calibrate::activation_bytes_before(model, samples[count], end);
     if (bytes > memory) break;
   }
   return count;
 }
+
+double mean_of(std::span<const double> numbers) {
+  double sum = 0;
+  for (const double number : numbers) sum += number;
+  return numbers.empty() ? 0 : sum / static_cast<double>(numbers.size());
+}
+
+// Lookups read a table as it is: what is not seen in the product's inputs counts for them.
+constexpr double kDampingOfTables = 0.1;
+// Tokens of a text are alike, and a few features of it are thousands of times as large as others:
+// far fewer directions are seen than tokens.
+constexpr double kDampingOfText = 1;
 
 using Matrices = std::map<ValueId, std::shared_ptr<const PackedMatrix>>;
 
@@ -110,43 +132,54 @@ class Fitting {
         machine_(options.threads),
         uses_(find_uses(graph_)) {
     for (const WeightUse& use : plan.uses) use_of_.emplace(use.value, &use);
-  }
-
-  // All variants, node by node beside the float model.
-  Expected<void> tune(std::span<const Sample> samples, std::span<const std::size_t> kinds) {
-    kinds_ = kinds;
-    SUBBYTE_TRY(auto exact, Execution::begin(model_, samples, stream(nullptr)));
-    std::vector<Execution> runs;
-    for (const Variant& variant : variants_) {
-      SUBBYTE_TRY(auto run, Execution::begin(model_, samples, stream(&variant)));
-      runs.push_back(std::move(run));
+    if (find_language_model(model, input_contents(model))) {
+      damping_ = kDampingOfText;
+      variants_.assign(1, {true, false});
     }
     for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
-      SUBBYTE_CHECK_OK(exact.step());
-      for (std::size_t v = 0; v < variants_.size(); ++v) {
-        if (variants_[v].chooses_codes) SUBBYTE_CHECK_OK(choose(n, runs[v], variants_[v]));
-        SUBBYTE_CHECK_OK(runs[v].step());
-        if (variants_[v].corrects_biases && can_shift(graph_, plan_.stored, n))
-          measure_shift(n, exact, runs[v], variants_[v]);
+      for (const ValueId v : graph_.nodes[n].inputs)
+        if (is_chosen(v, n)) end_ = n + 1;
+      if (can_shift(graph_, plan_.stored, n)) end_ = n + 1;
+      if (const auto table = table_of(n)) {
+        tables_.emplace(n, *table);
+        end_ = n + 1;
       }
-      if (options_.progress) options_.progress(n + 1, graph_.nodes.size());
     }
+  }
+
+  // Where tuning ends: nothing is chosen behind it.
+  NodeId end() const { return end_; }
+  // At a time: one way to store the weights, beside the float model where biases are corrected.
+  std::int64_t fewest_streams() const { return variants_.size() > 1 ? 2 : 1; }
+
+  // All variants, side by side where the samples fit the memory so, else one after the other with
+  // more samples. Which it is makes no difference to what is chosen on the same samples.
+  Expected<void> tune(std::span<const Sample> samples, std::span<const std::size_t> kinds,
+                      bool side_by_side) {
+    kinds_ = kinds;
+    steps_ = side_by_side ? end_ : end_ * variants_.size();
+    SUBBYTE_CHECK_OK(choose_tables(samples));
+    if (side_by_side) return tune_some(samples, variants_);
+    for (std::size_t v = 0; v < variants_.size(); ++v)
+      SUBBYTE_CHECK_OK(tune_some(samples, std::span(variants_).subspan(v, 1)));
     return {};
   }
 
   // The error of the outputs of each way, and which is kept.
   Expected<FitReport> judge(std::span<const Sample> samples, std::span<const std::size_t> kinds) {
-    SUBBYTE_TRY(const auto exact, outputs(samples, nullptr));
     FitReport report;
     const Variant rounding;
-    SUBBYTE_TRY(const auto rounded, outputs(samples, &rounding));
-    report.rounded = output_error(exact, rounded);
-    const std::vector<double> before = errors_by_kind(exact, rounded, kinds);
+    std::vector<const Variant*> all{&rounding};
+    for (const Variant& variant : variants_) all.push_back(&variant);
+    report.tried_biases = variants_.size() > 1;
+    SUBBYTE_TRY(const auto errors, errors_of(samples, all));
+    report.rounded = mean_of(errors[0]);
+    const std::vector<double> before = errors_by_kind(errors[0], kinds);
     double least = 1;
-    for (const Variant& variant : variants_) {
-      SUBBYTE_TRY(const auto found, outputs(samples, &variant));
-      error_of(variant, report) = output_error(exact, found);
-      const auto left = what_is_left(before, errors_by_kind(exact, found, kinds));
+    for (std::size_t v = 0; v < variants_.size(); ++v) {
+      const Variant& variant = variants_[v];
+      error_of(variant, report) = mean_of(errors[v + 1]);
+      const auto left = what_is_left(before, errors_by_kind(errors[v + 1], kinds));
       if (!left || *left >= least) continue;
       least = *left;
       kept_ = &variant;
@@ -163,7 +196,8 @@ class Fitting {
  private:
   // The float model, or a variant as far as it is made.
   ExecuteOptions stream(const Variant* variant) {
-    ExecuteOptions options{.threads = options_.threads, .cancelled = options_.cancelled};
+    ExecuteOptions options{
+        .threads = options_.threads, .wants_outputs = false, .cancelled = options_.cancelled};
     if (variant == nullptr) return options;
     options.replace = [this, variant](ValueId v) -> Expected<std::optional<Tensor>> {
       const auto stored = plan_.stored.find(v);
@@ -194,44 +228,105 @@ class Fitting {
   // layers before it quantized.
   Expected<void> choose(NodeId n, Execution& run, Variant& variant) {
     for (const ValueId v : graph_.nodes[n].inputs) {
-      const auto stored = v == kNone ? plan_.stored.end() : plan_.stored.find(v);
-      if (stored == plan_.stored.end() || uses_.count(v) != 1) continue;
-      if (!std::holds_alternative<AffineEncoding>(stored->second.encoding)) continue;
-      // What arrived quantized stays as it is.
-      if (!std::holds_alternative<ElementsOfConstant>(stored->second.source)) continue;
-      const WeightUse& use = *use_of_.at(v);
-      const auto inputs = ProductInputs::of(graph_, use, n);
-      if (!inputs) continue;
+      if (!is_chosen(v, n)) continue;
+      const auto inputs = ProductInputs::of(graph_, *use_of_.at(v), n);
       // What runs in turns has no activations to choose by: it is rounded.
       const std::span<const Tensor> activations = run.value(inputs->activations());
       if (activations.empty()) continue;
-      SUBBYTE_TRY(const auto matrix, rounded(stored->second));
       // A bias takes back what the mean of the inputs makes of the errors; the rest of it counts,
       // for other inputs have other means.
       const bool corrected = variant.corrects_biases && can_shift(graph_, plan_.stored, n);
-      const MetricOptions options{.mean_share = corrected ? 0.1 : 1.0};
-      if (auto packed = choose(use, *inputs, options, *matrix, activations))
-        variant.chosen[v] = std::make_shared<const PackedMatrix>(std::move(*packed));
+      const MetricOptions options{.damping = damping_, .mean_share = corrected ? 0.1 : 1.0};
+      SUBBYTE_TRY(auto packed, choose(v, *inputs, options, activations));
+      if (packed != nullptr) variant.chosen[v] = std::move(packed);
     }
     return {};
   }
 
-  std::optional<PackedMatrix> choose(const WeightUse& use, const ProductInputs& inputs,
-                                     const MetricOptions& metric_options,
-                                     const PackedMatrix& rounded,
-                                     std::span<const Tensor> activations) {
+  // Whether its codes may be chosen: what arrived quantized stays as it is.
+  bool is_narrow(ValueId v) const {
+    const auto stored = v == kNone ? plan_.stored.end() : plan_.stored.find(v);
+    return stored != plan_.stored.end() &&
+           std::holds_alternative<AffineEncoding>(stored->second.encoding) &&
+           std::holds_alternative<ElementsOfConstant>(stored->second.source);
+  }
+
+  // Whether node n alone reads it, as the matrix that it is stored as.
+  bool is_chosen(ValueId v, NodeId n) const {
+    return is_narrow(v) && uses_.count(v) == 1 && ProductInputs::of(graph_, *use_of_.at(v), n);
+  }
+
+  // The table that node n multiplies with, through a Transpose or as it is, where lookups read it
+  // too.
+  std::optional<ValueId> table_of(NodeId n) const {
+    for (const auto& [value, use] : use_of_)
+      if (use->kind == WeightUseKind::embedding && is_narrow(value) &&
+          ProductInputs::of(graph_, *use, n))
+        return value;
+    return std::nullopt;
+  }
+
+  // The codes of tables that a lookup reads before all else and a product at the end, on the float
+  // model's activations there: all layers between are then chosen with what is looked up in place.
+  Expected<void> choose_tables(std::span<const Sample> samples) {
+    if (tables_.empty()) return {};
+    SUBBYTE_TRY(auto exact, Execution::begin(model_, samples, stream(nullptr)));
+    for (const auto& [n, table] : tables_) {
+      while (exact.next() < n) SUBBYTE_CHECK_OK(exact.step());
+      const auto inputs = ProductInputs::of(graph_, *use_of_.at(table), n);
+      const std::span<const Tensor> activations = exact.value(inputs->activations());
+      if (activations.empty()) continue;
+      SUBBYTE_TRY(const auto packed,
+                  choose(table, *inputs, {.damping = kDampingOfTables}, activations));
+      for (Variant& variant : variants_)
+        if (variant.chooses_codes && packed != nullptr) variant.chosen[table] = packed;
+    }
+    return {};
+  }
+
+  // Some variants, node by node beside the float model.
+  Expected<void> tune_some(std::span<const Sample> samples, std::span<Variant> variants) {
+    const bool beside =
+        std::ranges::any_of(variants, [](const Variant& v) { return v.corrects_biases; });
+    SUBBYTE_TRY(auto exact, Execution::begin(model_, samples, stream(nullptr)));
+    std::vector<Execution> runs;
+    for (const Variant& variant : variants) {
+      SUBBYTE_TRY(auto run, Execution::begin(model_, samples, stream(&variant)));
+      runs.push_back(std::move(run));
+    }
+    for (NodeId n = 0; n < end_; ++n) {
+      const bool shifts = can_shift(graph_, plan_.stored, n);
+      // What the last node gives is read by nothing that is chosen.
+      const bool runs_it = n + 1 < end_ || shifts;
+      if (beside && runs_it) SUBBYTE_CHECK_OK(exact.step());
+      for (std::size_t v = 0; v < variants.size(); ++v) {
+        if (variants[v].chooses_codes) SUBBYTE_CHECK_OK(choose(n, runs[v], variants[v]));
+        if (runs_it) SUBBYTE_CHECK_OK(runs[v].step());
+        if (variants[v].corrects_biases && shifts) measure_shift(n, exact, runs[v], variants[v]);
+      }
+      if (options_.progress) options_.progress(++done_, steps_);
+    }
+    return {};
+  }
+
+  // nullptr where the activations say nothing.
+  Expected<std::shared_ptr<const PackedMatrix>> choose(ValueId weight, const ProductInputs& inputs,
+                                                       const MetricOptions& metric_options,
+                                                       std::span<const Tensor> activations) {
+    const WeightUse& use = *use_of_.at(weight);
+    SUBBYTE_TRY(const auto start, rounded(plan_.stored.at(weight)));
     std::vector<float> exact(static_cast<std::size_t>(use.rows * use.k));
     row_reader(*graph_.values[use.value].constant, use.order)(0, use.rows, exact.data());
-    GridMatrix grid(rounded);
+    GridMatrix grid(*start);
     const std::int64_t rows = use.rows / inputs.groups();
     for (std::int64_t g = 0; g < inputs.groups(); ++g) {
       const Moments moments = measure_moments(inputs, use.k, g, activations, kinds_, places(use.k),
                                               use.value, machine_);
       const auto metric = make_metric(moments, metric_options, machine_);
-      if (!metric) return std::nullopt;
+      if (!metric) return nullptr;
       choose_codes(*metric, exact.data(), g * rows, rows, sweeps(), grid, machine_);
     }
-    return grid.packed(exact.data());
+    return std::make_shared<const PackedMatrix>(grid.packed(exact.data()));
   }
 
   std::int64_t places(std::int64_t k) const {
@@ -257,28 +352,42 @@ class Fitting {
     variant.shifts.emplace(n, std::move(shift));
   }
 
-  // Of each sample, with the weights and shifts of a variant, or the float model's.
-  Expected<std::vector<std::vector<Tensor>>> outputs(std::span<const Sample> samples,
-                                                     const Variant* variant) {
-    std::vector<std::vector<Tensor>> outputs;
+  // Of each variant the error of each sample. The outputs of a few samples are there at a time: of
+  // a language model they are large.
+  Expected<std::vector<std::vector<double>>> errors_of(std::span<const Sample> samples,
+                                                       std::span<const Variant* const> variants) {
+    const std::vector<OutputContent> contents = output_contents(model_);
+    std::vector<std::vector<double>> errors(variants.size());
     std::size_t first = 0;
-    for (const std::size_t end : calibrate::batch_ends(model_, samples, kMemoryOfStream)) {
-      SUBBYTE_TRY(auto run,
-                  Execution::begin(model_, samples.subspan(first, end - first), stream(variant)));
-      for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
-        SUBBYTE_CHECK_OK(run.step());
-        if (variant == nullptr) continue;
-        const auto shift = variant->shifts.find(n);
-        if (shift == variant->shifts.end()) continue;
-        const std::span<Tensor> values = run.value(graph_.nodes[n].outputs[0]);
-        if (!values.empty())
-          add_shift(values, *channel_axis(graph_.nodes[n], values[0].dims.size()), shift->second);
+    for (const std::size_t end : calibrate::batch_ends(model_, samples, kMemoryOfStream / 2)) {
+      const std::span<const Sample> batch = samples.subspan(first, end - first);
+      SUBBYTE_TRY(const auto exact, outputs(batch, nullptr));
+      for (std::size_t v = 0; v < variants.size(); ++v) {
+        SUBBYTE_TRY(const auto found, outputs(batch, variants[v]));
+        for (std::size_t s = 0; s < batch.size(); ++s)
+          errors[v].push_back(sample_error(contents, exact[s], found[s]));
       }
-      SUBBYTE_TRY(auto results, run.outputs());
-      for (auto& result : results) outputs.push_back(std::move(result));
       first = end;
     }
-    return outputs;
+    return errors;
+  }
+
+  // Of each sample of a batch, with the weights and shifts of a variant, or the float model's.
+  Expected<std::vector<std::vector<Tensor>>> outputs(std::span<const Sample> batch,
+                                                     const Variant* variant) {
+    ExecuteOptions running = stream(variant);
+    running.wants_outputs = true;
+    SUBBYTE_TRY(auto run, Execution::begin(model_, batch, std::move(running)));
+    for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
+      SUBBYTE_CHECK_OK(run.step());
+      if (variant == nullptr) continue;
+      const auto shift = variant->shifts.find(n);
+      if (shift == variant->shifts.end()) continue;
+      const std::span<Tensor> values = run.value(graph_.nodes[n].outputs[0]);
+      if (!values.empty())
+        add_shift(values, *channel_axis(graph_.nodes[n], values[0].dims.size()), shift->second);
+    }
+    return run.outputs();
   }
 
   const Model& model_;
@@ -287,10 +396,15 @@ class Fitting {
   const FitOptions& options_;
   calibrate::Machine machine_;
   Uses uses_;
+  double damping_ = MetricOptions().damping;
+  NodeId end_ = 0;
+  std::map<NodeId, ValueId> tables_;  // by the product that reads them
+  std::size_t done_ = 0, steps_ = 0;  // nodes of all variants that are tuned
   std::map<ValueId, const WeightUse*> use_of_;
   std::span<const std::size_t> kinds_;  // of the samples that are tuned on
   Matrices rounded_;
-  std::array<Variant, 3> variants_ = {{{false, true}, {true, false}, {true, true}}};
+  // Of a language model codes alone: it has no biases, and those that text gives serve that text.
+  std::vector<Variant> variants_ = {{false, true}, {true, false}, {true, true}};
   const Variant* kept_ = nullptr;
 };
 
@@ -303,12 +417,12 @@ std::optional<Effort> effort_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort) {
-  const double rest = work_of(effort, plan) - choosing_work(plan);
+std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort, bool on_data) {
+  const double rest = work_of(effort, plan, on_data) - choosing_work(plan);
   if (rest <= 0) return std::nullopt;
   SampleOptions options;
   options.seed = 2;  // the check has the first
-  const auto [tuning, held_out] = most_samples(effort);
+  const auto [tuning, held_out] = most_samples(effort, on_data);
   options.tuning = tuning;
   options.held_out = held_out;
   options.more_of_kinds = effort == Effort::fast ? 2 : 4;
@@ -322,20 +436,25 @@ Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet&
                                 const FitOptions& options) {
   Variant kept;
   FitReport report;
-  const std::size_t tuning = affordable(model, plan, samples.tuning);
-  if (tuning == 0 || samples.held_out.empty()) {
-    report.skipped = "its activations take more memory than calibration may";
-    return report;
-  }
-  if (samples.work_each * (kStreams + kRuns) > work_of(options.effort, plan)) {
+  if (samples.work_each * (kStreams + kRuns) > work_of(options.effort, plan, options.on_data)) {
     report.skipped = "one run of it takes more work than the effort allows";
     return report;
   }
   {
     Fitting fitting(model, plan, options);
+    const std::span<const Sample> all = samples.tuning;
+    const std::int64_t memory = options.memory.value_or(memory_beside(plan));
+    std::size_t tuning = affordable(model, all, fitting.end(), memory / kSideBySide);
+    const bool side_by_side = tuning == all.size();
+    if (!side_by_side)
+      tuning = affordable(model, all, fitting.end(), memory / fitting.fewest_streams());
+    if (tuning == 0 || samples.held_out.empty()) {
+      report.skipped = "its activations take more memory than calibration may";
+      return report;
+    }
     const std::span<const std::size_t> kinds = samples.tuning_kinds;
-    SUBBYTE_CHECK_OK(fitting.tune(std::span(samples.tuning).first(tuning),
-                                  kinds.first(std::min(tuning, kinds.size()))));
+    SUBBYTE_CHECK_OK(
+        fitting.tune(all.first(tuning), kinds.first(std::min(tuning, kinds.size())), side_by_side));
     SUBBYTE_TRY(report, fitting.judge(samples.held_out, samples.held_out_kinds));
     kept = fitting.kept();
   }

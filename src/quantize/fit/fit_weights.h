@@ -21,7 +21,10 @@ std::optional<Effort> effort_from_name(std::string_view name);
 
 struct FitOptions {
   Effort effort = Effort::good;
+  bool on_data = false;  // the user's samples, not made ones
   unsigned threads = 0;  // 0: as many as the machine has cores
+  // Bytes of the activations that are tuned on; by default what the weights leave of about 2.4 GB.
+  std::optional<std::int64_t> memory{};
   // Asked before each node; true ends the work with an error of that kind.
   std::function<bool()> cancelled{};
   // `done` of `count` nodes.
@@ -33,13 +36,15 @@ struct FitReport {
   // Mean relative L2 error of the outputs on the held-out samples: with weights rounded as they
   // are, with biases that take back the shift of means, with codes chosen, and with both.
   double rounded = 0, biases = 0, codes = 0, codes_and_biases = 0;
+  bool tried_biases = true;  // not of a language model
   // What leaves least of the errors of rounding, and more on no kind of samples.
   enum class Kept : std::uint8_t { nothing, biases, codes, codes_and_biases } kept = Kept::nothing;
 };
 
-// Which made samples (samples/made_samples.h) that effort is worth; nullopt where the model is too
-// large for it.
-std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort);
+// Which samples that effort is worth, made ones (samples/made_samples.h) or the user's; nullopt
+// where the model is too large for it.
+std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort,
+                                         bool on_data = false);
 
 // Of a model in standard operators. What is kept is in `plan` (ChosenNumbers); the model gets
 // biases of zeros where the plan stores others. Where the samples take more work or memory than the

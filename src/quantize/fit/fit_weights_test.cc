@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <span>
 
+#include "calibrate/batches.h"
 #include "calibrate/executor.h"
 #include "graph/text.h"
 #include "quantize/fit/moments.h"
@@ -37,6 +39,15 @@ std::vector<std::vector<Tensor>> stored_outputs(const Model& model, const Weight
   auto outputs = execute(model, samples, options);
   EXPECT_TRUE(outputs) << outputs.error().message;
   return std::move(*outputs);
+}
+
+// As the decision counts it.
+double mean_error(const Model& model, const std::vector<std::vector<Tensor>>& exact,
+                  const std::vector<std::vector<Tensor>>& found) {
+  double sum = 0;
+  for (std::size_t s = 0; s < exact.size(); ++s)
+    sum += sample_error(output_contents(model), exact[s], found[s]);
+  return sum / static_cast<double>(exact.size());
 }
 
 TEST(ProductInputs, RowsTimesTheirColumnsAreTheResults) {
@@ -203,11 +214,90 @@ TEST_P(FitWeights, LosesLessOnSamplesThatItDidNotSee) {
   const double after = output_error(exact, stored_outputs(model, plan, unseen));
   EXPECT_LT(after, 0.7 * before);
   // What is stored is what was judged.
-  EXPECT_NEAR(output_error(execute(model, samples.held_out).value(),
-                           stored_outputs(model, plan, samples.held_out)),
+  EXPECT_NEAR(mean_error(model, execute(model, samples.held_out).value(),
+                         stored_outputs(model, plan, samples.held_out)),
               kept, 0.02 * kept);
 }
 INSTANTIATE_TEST_SUITE_P(Precisions, FitWeights, testing::Values("8bit", "4bit", "3bit", "2bit"));
+
+// A table that lookups read too is chosen by what the product at the end multiplies it with.
+TEST(FitWeights, ChoosesATableThatIsReadTwice) {
+  for (const char* const precision : {"3bit", "2bit"}) {
+    Model model = test_language_model();
+    WeightPlan plan = planned(model, precision);
+    const auto table = std::ranges::find(plan.uses, WeightUseKind::embedding, &WeightUse::kind);
+    ASSERT_NE(table, plan.uses.end());
+    const auto is_chosen = [&, value = table->value] {
+      return std::holds_alternative<ChosenNumbers>(plan.stored.at(value).source);
+    };
+    const SampleSet samples{.tuning = test_texts(16, 1), .held_out = test_texts(4, 2)};
+    const auto unseen = test_texts(8, 3);
+    const auto exact = execute(model, unseen).value();
+    const auto lost = [&] { return mean_error(model, exact, stored_outputs(model, plan, unseen)); };
+    EXPECT_FALSE(is_chosen());
+    const double before = lost();
+    const auto report = fit_weights(model, plan, samples);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(is_chosen()) << precision;
+    EXPECT_LT(lost(), 0.9 * before) << precision;
+  }
+}
+
+TEST(SampleError, OfALanguageModelIsThatOfWhatItSays) {
+  const Model model = test_language_model();
+  const auto contents = output_contents(model);
+  ASSERT_EQ(contents[0].says, Says::logits);
+  ASSERT_TRUE(contents[1].is_cache);
+  const auto exact = execute(model, test_texts(1, 1)).value().front();
+  const auto moved = [&](std::size_t output, auto by) {
+    std::vector<float> numbers(static_cast<std::size_t>(exact[output].elements()));
+    read_floats(exact[output], 0, exact[output].elements(), numbers.data());
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] += by(i);
+    auto found = exact;
+    const auto bytes = std::as_bytes(std::span(numbers));
+    found[output] = make_tensor(DType::float32, exact[output].dims, {bytes.begin(), bytes.end()});
+    return sample_error(contents, exact, found);
+  };
+  EXPECT_EQ(moved(1, [](std::size_t) { return 1.0f; }), 0);
+  EXPECT_LT(moved(0, [](std::size_t) { return 1.0f; }), 1e-5);
+  EXPECT_GT(moved(0, [](std::size_t i) { return i % 2 == 0 ? 0.3f : 0.0f; }), 0.05);
+}
+
+std::map<ValueId, std::vector<std::byte>> bytes_of(const Model& model, const WeightPlan& plan) {
+  std::map<ValueId, std::vector<std::byte>> bytes;
+  for (const auto& [value, stored] : plan.stored) {
+    const PackedMatrix matrix = pack_weight(model, stored).value();
+    bytes[value] = matrix.values;
+    bytes[value].insert(bytes[value].end(), matrix.scales.begin(), matrix.scales.end());
+  }
+  return bytes;
+}
+
+TEST(FitWeights, TakesLessMemoryOneVariantAfterTheOther) {
+  std::vector<std::map<ValueId, std::vector<std::byte>>> all;
+  // Of four samples of three streams: two run at a time.
+  const std::int64_t three =
+      12 * calibrate::activation_bytes(test_network(), test_samples(1, 1).front());
+  for (const std::int64_t memory : {std::int64_t{1} << 30, three}) {
+    Model model = test_network();
+    WeightPlan plan = planned(model, "3bit");
+    const SampleSet samples{.tuning = test_samples(4, 1), .held_out = test_samples(2, 2)};
+    const auto report = fit_weights(model, plan, samples, {.memory = memory});
+    ASSERT_TRUE(report);
+    EXPECT_NE(report->kept, FitReport::Kept::nothing);
+    all.push_back(bytes_of(model, plan));
+  }
+  EXPECT_EQ(all[0], all[1]);
+}
+
+TEST(FitWeights, LeavesWhatIsTooMuchMemory) {
+  Model model = test_network();
+  WeightPlan plan = planned(model, "4bit");
+  const SampleSet samples{.tuning = test_samples(2, 1), .held_out = test_samples(1, 2)};
+  const auto done = fit_weights(model, plan, samples, {.memory = 1000});
+  ASSERT_TRUE(done);
+  EXPECT_NE(done->skipped, "");
+}
 
 TEST(FitWeights, GivesTheSameBytesWithAnyThreads) {
   std::vector<std::map<ValueId, std::vector<std::byte>>> all;
@@ -216,12 +306,7 @@ TEST(FitWeights, GivesTheSameBytesWithAnyThreads) {
     WeightPlan plan = planned(model, "4bit");
     const SampleSet samples{.tuning = test_samples(4, 1), .held_out = test_samples(2, 2)};
     ASSERT_TRUE(fit_weights(model, plan, samples, {.threads = threads}));
-    auto& bytes = all.emplace_back();
-    for (const auto& [value, stored] : plan.stored) {
-      const PackedMatrix matrix = pack_weight(model, stored).value();
-      bytes[value] = matrix.values;
-      bytes[value].insert(bytes[value].end(), matrix.scales.begin(), matrix.scales.end());
-    }
+    all.push_back(bytes_of(model, plan));
   }
   EXPECT_EQ(all[0], all[1]);
 }

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "samples/divergence.h"
+
 namespace subbyte::fit {
 namespace {
 
@@ -37,6 +39,13 @@ double error_of(const Tensor& exact, const Tensor& found) {
   return differ / static_cast<double>(a->size());
 }
 
+double divergence_error(const OutputContent& content, const Tensor& exact, const Tensor& found) {
+  // Of more lines the mean differs little, and a vocabulary is long.
+  constexpr std::size_t kMostLines = 128;
+  const LineLoss loss = divergence_of(content, exact, found, kMostLines);
+  return loss.lines == 0 ? 0 : std::sqrt(loss.lost / loss.lines);
+}
+
 }  // namespace
 
 double output_error(const std::vector<std::vector<Tensor>>& exact,
@@ -45,6 +54,20 @@ double output_error(const std::vector<std::vector<Tensor>>& exact,
   for (std::size_t s = 0; s < exact.size(); ++s)
     for (std::size_t o = 0; o < exact[s].size(); ++o, ++count)
       sum += error_of(exact[s][o], found[s][o]);
+  return count == 0 ? 0 : sum / count;
+}
+
+double sample_error(const std::vector<OutputContent>& contents, const std::vector<Tensor>& exact,
+                    const std::vector<Tensor>& found) {
+  double sum = 0, count = 0;
+  for (std::size_t o = 0; o < exact.size(); ++o) {
+    if (contents[o].is_cache) continue;
+    const bool divergence = contents[o].says == Says::logits && exact[o].dims == found[o].dims &&
+                            is_float(exact[o].dtype);
+    sum += divergence ? divergence_error(contents[o], exact[o], found[o])
+                      : error_of(exact[o], found[o]);
+    ++count;
+  }
   return count == 0 ? 0 : sum / count;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "samples/output_content.h"
 
 namespace subbyte::fit {
 
@@ -12,5 +13,10 @@ namespace subbyte::fit {
 // makes it infinite.
 double output_error(const std::vector<std::vector<Tensor>>& exact,
                     const std::vector<std::vector<Tensor>>& found);
+
+// Of one sample, but of outputs that are logits the square root of divergence_of() a line, for what
+// all logits of a line have in common says nothing; and caches do not count.
+double sample_error(const std::vector<OutputContent>& contents, const std::vector<Tensor>& exact,
+                    const std::vector<Tensor>& found);
 
 }  // namespace subbyte::fit

@@ -11,6 +11,18 @@ using reference::Dims;
 
 const float* floats(const Tensor& x) { return reinterpret_cast<const float*>(x.data.data()); }
 
+// Whether the value is that matrix, its axes exchanged.
+bool is_transpose_of(const Graph& graph, ValueId value, ValueId matrix) {
+  if (value == kNone || graph.values[value].producer == kNone) return false;
+  const Node& node = graph.nodes[graph.values[value].producer];
+  return node.op == Op::Transpose && node.inputs[0] == matrix;
+}
+
+// Whether the rows of a matrix, as it is stored, are along that axis alone.
+bool sums_along(const AxisOrder& order, int axis) {
+  return order.k.size() == 1 && order.k.front() == axis;
+}
+
 }  // namespace
 
 struct ProductInputs::Windows {
@@ -21,9 +33,11 @@ std::optional<ProductInputs> ProductInputs::of(const Graph& graph, const WeightU
                                                NodeId reader) {
   const Node& node = graph.nodes[reader];
   const Tensor& weight = *graph.values[use.value].constant;
-  if (node.inputs.size() < 2 || node.inputs[1] != use.value || node.inputs[0] == use.value ||
+  if (node.inputs.size() < 2 || node.inputs[0] == use.value ||
       graph.constant(node.inputs[0]) != nullptr)
     return std::nullopt;
+  const bool is_turned = node.op == Op::MatMul && is_transpose_of(graph, node.inputs[1], use.value);
+  if (node.inputs[1] != use.value && !is_turned) return std::nullopt;
   ProductInputs inputs;
   inputs.node_ = &node;
   inputs.weight_ = &weight;
@@ -31,7 +45,7 @@ std::optional<ProductInputs> ProductInputs::of(const Graph& graph, const WeightU
   inputs.k_ = use.k;
   switch (node.op) {
     case Op::MatMul:
-      if (weight.dims.size() != 2 || use.kind != WeightUseKind::matmul) return std::nullopt;
+      if (weight.dims.size() != 2 || !sums_along(use.order, is_turned ? 1 : 0)) return std::nullopt;
       return inputs;
     case Op::Gemm:
       if (use.kind != WeightUseKind::gemm) return std::nullopt;

@@ -17,7 +17,8 @@ namespace subbyte::fit {
 class ProductInputs {
  public:
   // None where that reader takes the weight in another way, or one that is not followed: as a left
-  // operand, through a transpose, or in a transposed convolution whose windows overlap.
+  // operand, or in a transposed convolution whose windows overlap. A MatMul may read it through a
+  // Transpose.
   static std::optional<ProductInputs> of(const Graph& graph, const WeightUse& use, NodeId reader);
 
   ValueId activations() const { return activations_; }

@@ -23,6 +23,15 @@ std::string constant(const std::string& name, const std::vector<std::int64_t>& d
   return fmt::format("  value %{} : float32 [{}] = {{{}}}\n", name, sizes, elements);
 }
 
+Model parsed(const std::string& text) {
+  auto model = parse_model(text);
+  if (!model) throw std::runtime_error(model.error().message);
+  if (const auto inferred = infer(*model); !inferred)
+    throw std::runtime_error(inferred.error().message);
+  if (const auto done = canonicalize(*model); !done) throw std::runtime_error(done.error().message);
+  return std::move(*model);
+}
+
 }  // namespace
 
 Model test_network() {
@@ -40,12 +49,39 @@ Model test_network() {
       "  %m = ReduceMean(%r4, %axes) {keepdims = 0}\n"
       "  %c5 = Gemm(%m, %w5, %b5) {transB = 1}\n  %r5 = Relu(%c5)\n"
       "  %y = MatMul(%r5, %w6)\n  output %y\n}\n";
-  auto model = parse_model(text);
-  if (!model) throw std::runtime_error(model.error().message);
-  if (const auto inferred = infer(*model); !inferred)
-    throw std::runtime_error(inferred.error().message);
-  if (const auto done = canonicalize(*model); !done) throw std::runtime_error(done.error().message);
-  return std::move(*model);
+  return parsed(text);
+}
+
+Model test_language_model() {
+  std::string text =
+      "model \"m\"\ngraph \"main\" {\n  input %ids : int64 [1, n]\n"
+      "  input %past_keys : float32 [1, past, 24]\n";
+  text += constant("table", {40, 24}, 1) + constant("w", {24, 24}, 2);
+  // A few features are much larger than the others where the table multiplies them.
+  text += "  value %scale : float32 [24] = {4, 4, 4, 3, 2, 1";
+  for (int i = 6; i < 24; ++i) text += ", 0.2";
+  text += "}\n";
+  text +=
+      "  %x = Gather(%table, %ids) {axis = 0}\n"
+      "  %present_keys = Concat(%past_keys, %x) {axis = 1}\n"
+      "  %h = MatMul(%x, %w)\n  %r = Relu(%h)\n  %a = Add(%x, %r)\n"
+      "  %s = Mul(%a, %scale)\n"
+      "  %turned = Transpose(%table) {perm = [1, 0]}\n"
+      "  %logits = MatMul(%s, %turned)\n  output %logits\n  output %present_keys\n}\n";
+  return parsed(text);
+}
+
+std::vector<std::vector<Tensor>> test_texts(std::size_t count, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<std::vector<Tensor>> samples;
+  for (std::size_t s = 0; s < count; ++s) {
+    // Few tokens are frequent, so that activations are not alike in all directions.
+    std::vector<std::int64_t> ids(64);
+    for (std::int64_t& id : ids) id = random.below(random.below(40) + 1);
+    samples.push_back({make_int64_tensor({1, 64}, ids),
+                       make_tensor(DType::float32, {1, 0, 24}, std::vector<std::byte>())});
+  }
+  return samples;
 }
 
 std::vector<std::vector<Tensor>> test_samples(std::size_t count, std::uint64_t seed) {

@@ -13,6 +13,13 @@ namespace subbyte::fit {
 // without a bias. x is [1, 4, 12, 12], y [1, 10].
 Model test_network();
 
+// A language model of tokens that stand alone: ids [1, n] are looked up in a table of 40 rows, go
+// through a layer that is added to them, and are multiplied with the table again: logits [1, n,
+// 40]. Its cache, past_keys [1, past, 24], is what it read before.
+Model test_language_model();
+// Of 64 tokens each, nothing in the cache.
+std::vector<std::vector<Tensor>> test_texts(std::size_t count, std::uint64_t seed);
+
 // `count` samples whose channels depend on each other and have means.
 std::vector<std::vector<Tensor>> test_samples(std::size_t count, std::uint64_t seed);
 
