@@ -5,7 +5,7 @@ load build
 verb_bench() {
   local what=${1:-} program count=0
   setup_for_build
-  if [[ $what == sizes || $what == recognition ]]; then
+  if [[ $what == sizes || $what == choices || $what == recognition ]]; then
     setup_models
     configure release "$build"
     compile "$build"

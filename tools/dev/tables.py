@@ -7,8 +7,8 @@ usage: tables.py                     write those that the program itself knows (
        tables.py --check [--help-too]
                                      say which of those are out of date, and change nothing; without --help-too all but
                                      the command line, which is whatever the program says of itself
-       tables.py --measure [NAME]    also write those that need the fetched models, or NAME of them: sizes, recognition,
-                                     searches
+       tables.py --measure [NAME]    also write those that need the fetched models, or NAME of them: sizes, choices,
+                                     recognition, searches
 """
 
 import json
@@ -76,14 +76,14 @@ def cell(value) -> str:
     return "" if value is None else str(value).replace("|", "\\|")
 
 
-def convert(source: pathlib.Path, precision: str) -> dict:
+def convert(source: pathlib.Path, *options: str) -> dict:
     """The manifest of a conversion."""
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "model.webgpu.js"
-        command = [SUBBYTE, "convert", source, "--precision", precision, "--output", output]
+        command = [SUBBYTE, "convert", source, *options, "--output", output]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            sys.exit(f"{source.name} at {precision}: {done.stderr}")
+            sys.exit(f"{source.name}, {' '.join(options)}: {done.stderr}")
         return json.loads(output.with_suffix(".json").read_text(encoding="utf8"))
 
 
@@ -99,7 +99,7 @@ def sizes() -> str:
     rows = []
     for title, name in MEASURED:
         for precision in PRECISIONS:
-            manifest = convert(MODELS / name, precision)
+            manifest = convert(MODELS / name, "--precision", precision)
             totals = manifest["totals"]
             rows.append(
                 [
@@ -116,6 +116,24 @@ def sizes() -> str:
     return table(header, rows, frozenset({2, 3, 4, 5}))
 
 
+def choices() -> str:
+    """What the ways to ask for widths give: bytes, bits a weight and the error that `convert` itself records."""
+    asked = ["--precision 8bit", "--precision 4bit", "--precision mixed", "--precision 3bit"]
+    chosen = {"minilm.onnx": [*asked, "--target-bits 3.2"], "ppocr-cls.onnx": asked[:3]}
+    rows = []
+    for title, name in MEASURED:
+        for options in chosen.get(name, []):
+            manifest = convert(MODELS / name, *options.split())
+            totals = manifest["totals"]
+            worst = max(manifest["check"]["outputs"], key=lambda output: output["relative_l2"])
+            low, high = (f"{100 * end:.2g}" for end in worst["relative_l2_interval"])
+            error = f"{100 * worst['relative_l2']:.2g} % [{low}, {high}]"
+            size = f"{totals['bytes'] / 1e6:.3g} MB" if totals["bytes"] >= 1e6 else f"{totals['bytes'] / 1e3:.0f} kB"
+            rows.append([title, f"`{options}`", size, f"{totals['bits_per_weight']:.2f}", error])
+            title = ""
+    return table(["model", "option", "weights", "bits a weight", "error"], rows, frozenset({2, 3}))
+
+
 def recognition() -> str:
     """How lines of text read at each precision (tools/dev/recognition.mjs), and what the weights take."""
     precisions = [precision for precision in PRECISIONS if precision != "mixed"]
@@ -124,7 +142,7 @@ def recognition() -> str:
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     rows = []
     for told in json.loads(done.stdout):
-        totals = convert(MODELS / "ppocr-rec.onnx", told["precision"])["totals"]
+        totals = convert(MODELS / "ppocr-rec.onnx", "--precision", told["precision"])["totals"]
         rows.append(
             [
                 told["precision"],
@@ -153,10 +171,11 @@ GENERATORS = {
     "precisions": lambda: known("precisions"),
     "formats": lambda: known("formats"),
     "sizes": sizes,
+    "choices": choices,
     "recognition": recognition,
     "searches": searches,
 }
-SLOW = {"sizes", "recognition", "searches"}
+SLOW = {"sizes", "choices", "recognition", "searches"}
 
 
 def main(arguments: list[str]) -> int:
