@@ -24,6 +24,7 @@
 #include "emit/weights_file.h"
 #include "graph/branches.h"
 #include "graph/infer.h"
+#include "graph/source_form.h"
 #include "graph/text.h"
 #include "passes/passes.h"
 #include "plan/lower.h"
@@ -392,7 +393,7 @@ class Compilation {
           fmt::format("weight {}: {} sums over other axes than it is packed along for its first "
                       "reader, or over "
                       "a part of them, and reads it an element at a time, which is slow",
-                      quoted(model.main().values[value].name), quoted(step)));
+                      quoted(source_name(model.main().values[value])), quoted(step)));
     }
     return plan;
   }

@@ -5,6 +5,7 @@
 
 #include "compile/compare_outputs.h"
 #include "emit/check.h"
+#include "graph/source_form.h"
 #include "plan/weight_code.h"
 
 namespace subbyte {
@@ -22,7 +23,7 @@ Expected<void> study_weights(const Model& model, const WeightPlan& plan,
     const WeightUse& use = plan.uses[i];
     const Value& value = model.main().values[use.value];
     const StoredWeight& stored = plan.stored.at(use.value);
-    StudiedWeight weight{.name = value.name,
+    StudiedWeight weight{.name = source_name(value),
                          .component = std::string(component_name(use.component)),
                          .reason = plan.assignments[i].reason,
                          .layer = use.layer,

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "graph/source_form.h"
 #include "quantize/allocate/sensitivity.h"
 #include "quantize/allocate/variants.h"
 
@@ -32,7 +33,7 @@ std::vector<Sensitivity> sensitivities(const Model& model, const WeightPlan& pla
           (choice.measured == at->second.measured && choice.loss < at->second.loss))
         at->second = {bits, choice.bytes, choice.loss, choice.measured};
     }
-    Sensitivity one{model.main().values[plan.uses[i].value].name, {}};
+    Sensitivity one{source_name(model.main().values[plan.uses[i].value]), {}};
     for (const auto& [bits, width] : best) one.widths.push_back(width);
     found.push_back(std::move(one));
   }

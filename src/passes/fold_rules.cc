@@ -64,6 +64,7 @@ bool is_wave(Op op) {
     case Op::Erf:
     case Op::Exp:
     case Op::Log:
+    case Op::MatMul:
     case Op::Pow:
     case Op::Reciprocal:
     case Op::Sigmoid:

@@ -177,6 +177,36 @@ TEST_F(FoldWaves, LargeTablesOfWavesAreRules) {
   EXPECT_EQ(elements, 64 + 512);
 }
 
+// Of 512 and 64 numbers each.
+TEST_F(FoldWaves, SoAreOtherCurvesAndOuterProducts) {
+  const ValueId z = t_.input("z", DType::float32, {512, 64});
+  const ValueId small = t_.node(Op::Mul, {angles_, t_.constant("tiny", floats({}, {1e-5f}))}, "s");
+  t_.output(t_.node(Op::Add, {z, t_.node(Op::Exp, {small}, "exp")}, "y"));
+  const ValueId column = t_.constant("column", ascending({512, 1}, 1));
+  const ValueId row = t_.constant("row", ascending({1, 64}, 1));
+  t_.output(t_.node(Op::Add, {z, t_.node(Op::MatMul, {column, row}, "outer")}, "y2"));
+  EXPECT_THAT(folded(), ElementsAre("Mul", "Mul", "Exp", "Add", "MatMul", "Add"));
+}
+
+// It may make more of the last bits that differ.
+TEST_F(FoldWaves, ACurveOfACurveIsATable) {
+  const ValueId sin = t_.node(Op::Sin, {angles_}, "sin");
+  const ValueId z = t_.input("z", DType::float32, {512, 64});
+  t_.output(t_.node(Op::Add, {z, t_.node(Op::Exp, {sin}, "exp")}, "y"));
+  EXPECT_THAT(folded(), ElementsAre("Add"));
+}
+
+TEST_F(Fold, WhatIsFilledAsAnOutputAndWhatMarksPlacesAreRules) {
+  t_.output(t_.node(Op::ConstantOfShape, {t_.constant("size", int64s({2}, {64, 64}))}, "filled"));
+  const ValueId marks = t_.node(Op::OneHot,
+                                {t_.constant("places", counted({64})),
+                                 t_.constant("depth", int64s({1}, {64})),
+                                 t_.constant("off_on", floats({2}, {0, 1}))},
+                                "marks", {{"axis", std::int64_t{-1}}});
+  multiply(marks);
+  EXPECT_THAT(folded(), ElementsAre("ConstantOfShape", "OneHot", "MatMul"));
+}
+
 TEST_F(FoldWaves, NotWhereAProductReadsThem) {
   multiply(t_.node(Op::Transpose, {t_.node(Op::Cos, {angles_}, "cos")}, "matrix",
                    {{"perm", std::vector<std::int64_t>{1, 0}}}));

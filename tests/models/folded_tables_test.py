@@ -51,6 +51,29 @@ FOLDED = {
 }
 
 FOLDED |= {
+    "a curve of an outer product": (
+        model(
+            [node("MatMul", "column row", "o"), node("Mul", "column row", "p"), node("Exp", "p", "e")]
+            + [node("Add", "x e", "s"), node("Add", "s o", "y")],
+            {"x": (FLOAT, [256, 256])},
+            ["y"],
+            {"column": normal(256, 1) / 2, "row": normal(1, 256) / 2},
+        ),
+        {"x": normal(256, 256)},
+    ),
+    "marks of places": (
+        model(
+            [node("OneHot", "places depth marks", "m"), node("MatMul", "m x", "y")],
+            {"x": (FLOAT, [64, 5])},
+            ["y"],
+            {"places": np.arange(64)[::-1].copy(), "depth": np.array(64), "marks": np.array([0, 2], np.float32)},
+        ),
+        {"x": normal(64, 5)},
+    ),
+    "what is filled as an output": (
+        model([FILL, node("Relu", "x", "y")], {"x": (FLOAT, [3, 64])}, ["y", "c"], FILL_SHAPE),
+        {"x": normal(3, 64)},
+    ),
     "repeats within an axis": (
         model(
             [node("Expand", "w shape", "e"), node("Reshape", "e long", "t"), node("Add", "x t", "y")],
