@@ -198,11 +198,11 @@ TEST_F(FoldWaves, ACurveOfACurveIsATable) {
 
 TEST_F(Fold, WhatIsFilledAsAnOutputAndWhatMarksPlacesAreRules) {
   t_.output(t_.node(Op::ConstantOfShape, {t_.constant("size", int64s({2}, {64, 64}))}, "filled"));
-  const ValueId marks = t_.node(Op::OneHot,
-                                {t_.constant("places", counted({64})),
-                                 t_.constant("depth", int64s({1}, {64})),
-                                 t_.constant("off_on", floats({2}, {0, 1}))},
-                                "marks", {{"axis", std::int64_t{-1}}});
+  const ValueId marks =
+      t_.node(Op::OneHot,
+              {t_.constant("places", counted({64})), t_.constant("depth", int64s({1}, {64})),
+               t_.constant("off_on", floats({2}, {0, 1}))},
+              "marks", {{"axis", std::int64_t{-1}}});
   multiply(marks);
   EXPECT_THAT(folded(), ElementsAre("ConstantOfShape", "OneHot", "MatMul"));
 }
