@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "graph/narrow_float.h"
+
 namespace subbyte {
 namespace {
 
@@ -15,9 +17,9 @@ constexpr std::array<DTypeInfo, 27> kInfo = {{
     {"uint16", 2},         {"int16", 2},        {"int32", 4},          {"int64", 8},
     {"string", 0},         {"bool", 1},         {"float16", 2},        {"float64", 8},
     {"uint32", 4},         {"uint64", 8},       {"complex64", 8},      {"complex128", 16},
-    {"bfloat16", 2},       {"float8e4m3fn", 0}, {"float8e4m3fnuz", 0}, {"float8e5m2", 0},
-    {"float8e5m2fnuz", 0}, {"uint4", 1},        {"int4", 1},           {"float4e2m1", 0},
-    {"float8e8m0", 0},     {"uint2", 1},        {"int2", 1},
+    {"bfloat16", 2},       {"float8e4m3fn", 1}, {"float8e4m3fnuz", 1}, {"float8e5m2", 1},
+    {"float8e5m2fnuz", 1}, {"uint4", 1},        {"int4", 1},           {"float4e2m1", 1},
+    {"float8e8m0", 1},     {"uint2", 1},        {"int2", 1},
 }};
 
 const DTypeInfo& info(DType dtype) {
@@ -40,7 +42,7 @@ std::size_t dtype_size(DType dtype) { return info(dtype).size; }
 
 bool is_float(DType dtype) {
   return dtype == DType::float16 || dtype == DType::bfloat16 || dtype == DType::float32 ||
-         dtype == DType::float64;
+         dtype == DType::float64 || is_narrow_float(dtype);
 }
 
 bool is_integer(DType dtype) { return integer_bits(dtype) != 0; }

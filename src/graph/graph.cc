@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "graph/arithmetic.h"
 #include "graph/half.h"
+#include "graph/narrow_float.h"
 #include "graph/ops.h"
 
 namespace subbyte {
@@ -120,6 +121,9 @@ void read_floats(const Tensor& tensor, std::int64_t first, std::int64_t count, f
       }
       return;
     default:
+      if (!is_narrow_float(tensor.dtype)) return;
+      for (std::size_t i = 0; i < n; ++i)
+        out[i] = narrow_to_float(tensor.dtype, std::to_integer<std::uint8_t>(from[i]));
       return;
   }
 }

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "graph/half.h"
+#include "graph/narrow_float.h"
 
 namespace subbyte {
 namespace {
@@ -55,7 +56,8 @@ std::string text_element(const Tensor& tensor, std::size_t i) {
 }
 
 bool has_notation(DType dtype) {
-  return is_float(dtype) || is_integer(dtype) || dtype == DType::boolean;
+  const bool is_number = is_float(dtype) || is_integer(dtype) || dtype == DType::boolean;
+  return is_number && !is_narrow_float(dtype);  // of which the codes are written
 }
 
 template <typename T, typename Bits>

@@ -10,15 +10,14 @@
 namespace subbyte {
 
 struct NarrowType {
-  std::int64_t data_type = 0;  // of TensorProto
-  int bits = 4;                // of an element
-  DType dtype = DType::int4;   // what it becomes
+  DType dtype = DType::int4;
+  int bits = 4;  // of an element
 };
 
 // nullopt for the types whose elements are whole bytes and that a Tensor holds as they are.
 std::optional<NarrowType> narrow_type(std::int64_t data_type);
 
-// Integers get a byte each, floats become float32, which holds all their values. `packed` are
+// Each element gets a byte: an integer, or the code of a float (graph/narrow_float.h). `packed` are
 // bytes, the first element in the lowest bits (onnx.proto, TensorProto.raw_data and int32_data).
 Tensor unpack_narrow(const Tensor& packed, const NarrowType& type, std::vector<std::int64_t> dims,
                      std::int64_t elements);

@@ -164,17 +164,24 @@ TEST_F(TensorProtoTest, GivesNarrowIntegersAByteEach) {
   EXPECT_EQ(data(packed(25, 5)), std::string("\x01\x00\x03\x03\x03", 5));  // uint2
 }
 
-TEST_F(TensorProtoTest, GivesFloatsOf8BitsAsFloats) {
+TEST_F(TensorProtoTest, GivesNarrowFloatsAByteEach) {
   const auto one = [](std::int64_t type, std::int64_t code) {
     return tensor_head("w", type, {1}) + int_field(5, code);
   };
-  EXPECT_EQ(data(one(17, 0x38)), raw<float>({1}));
-  EXPECT_EQ(data(one(17, 0xfe)), raw<float>({-448}));
-  EXPECT_EQ(data(one(18, 0x40)), raw<float>({1}));
-  EXPECT_EQ(data(one(19, 0x3d)), raw<float>({1.25}));
-  EXPECT_EQ(data(one(20, 0x40)), raw<float>({1}));
-  EXPECT_EQ(data(one(24, 128)), raw<float>({2}));
-  EXPECT_EQ(data(tensor_head("w", 23, {2}) + int_field(5, 0xf2)), raw<float>({1, -6}));
+  const auto value = [&](std::int64_t type, std::int64_t code) {
+    const auto tensor = read(one(type, code));
+    float number = 0;
+    read_floats(tensor.value(), 0, 1, &number);
+    return number;
+  };
+  EXPECT_EQ(value(17, 0x38), 1);
+  EXPECT_EQ(value(17, 0xfe), -448);
+  EXPECT_EQ(value(18, 0x40), 1);
+  EXPECT_EQ(value(19, 0x3d), 1.25);
+  EXPECT_EQ(value(20, 0x40), 1);
+  EXPECT_EQ(value(24, 128), 2);
+  EXPECT_EQ(data(one(17, 0x38)), "\x38");
+  EXPECT_EQ(data(tensor_head("w", 23, {2}) + int_field(5, 0xf2)), "\x02\x0f");
 }
 
 class ExternalDataTest : public TensorProtoTest {

@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "base/text.h"
 #include "graph/infer.h"
+#include "graph/narrow_float.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/passes.h"
 
@@ -76,6 +78,24 @@ Expected<bool> canonicalize_known(Model& model) {
   return any;
 }
 
+namespace {
+
+// A file may say another dtype of an output than what computes it gives.
+Expected<void> check_outputs(const Graph& graph) {
+  for (const ValueId output : graph.outputs) {
+    const Value& value = graph.values[output];
+    const int bits = integer_bits(value.dtype);
+    if (is_narrow_float(value.dtype) || (bits > 0 && bits < 8))
+      return fail_as(ErrorKind::unsupported,
+                     "output {} is {}, which subbyte computes with and does not give; cast it to a "
+                     "float of 16 bits or an integer of 8 bits or more",
+                     quoted(value.name), dtype_name(value.dtype));
+  }
+  return {};
+}
+
+}  // namespace
+
 Expected<void> canonicalize(Model& model) {
   name_outputs(model);
   for (Graph& graph : model.graphs) SUBBYTE_CHECK_OK(canonicalize_attributes(model, graph));
@@ -87,7 +107,7 @@ Expected<void> canonicalize(Model& model) {
   model.opset = std::max<std::int64_t>(model.opset, 18);
   SUBBYTE_CHECK_OK(infer(model));
   SUBBYTE_CHECK_OK(canonicalize_known(model));
-  return {};
+  return check_outputs(model.main());
 }
 
 }  // namespace subbyte

@@ -5,6 +5,7 @@
 #include "graph/branches.h"
 #include "graph/families.h"
 #include "graph/infer.h"
+#include "graph/narrow_float.h"
 #include "graph/ops.h"
 #include "passes/canonical_form.h"
 #include "passes/canonicalize_rules.h"
@@ -69,7 +70,8 @@ void set_constant(ExprPool& exprs, Value& value, Tensor tensor) {
 bool gives_elements(const Graph& graph, const Node& node) {
   if (node.op != Op::Cast) return keeps_elements(node.op);
   return is_float(graph.values[node.inputs[0]].dtype) &&
-         is_float(graph.values[node.outputs[0]].dtype);
+         is_float(graph.values[node.outputs[0]].dtype) &&
+         !is_narrow_float(graph.values[node.outputs[0]].dtype);
 }
 
 // A weight that is folded through such a node is still found by the name that the source gave it.

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "graph/families.h"
+#include "graph/narrow_float.h"
 #include "graph/node_form.h"
 #include "graph/ops.h"
 #include "passes/passes.h"
@@ -211,13 +212,15 @@ class QuantizedOperators {
   Expected<bool> quantize(Speller& s) {
     const Node& node = s.node();
     const DType dtype = s.value(node.outputs[0]).dtype;
+    if (narrow_float(dtype) != nullptr) return quantize_to_floats(s, dtype);
     const auto range = code_range(dtype);
     if (!range && dtype == DType::undefined && node.find("output_dtype") == nullptr) return false;
     if (!range)
-      return fail("it quantizes to {}; supported are integers of 2 to 16 bits",
-                  dtype == DType::undefined
-                      ? fmt::format("data type {}", node.int_or("output_dtype", 0))
-                      : std::string(dtype_name(dtype)));
+      return fail(
+          "it quantizes to {}; supported are integers of 2 to 16 bits and "
+          "floats of 4 and 8 but float8e8m0",
+          dtype == DType::undefined ? fmt::format("data type {}", node.int_or("output_dtype", 0))
+                                    : std::string(dtype_name(dtype)));
     if (!s.rank() || s.dtype() == DType::undefined) return false;
     SUBBYTE_TRY(const ValueId scale, levels(s, "scale", s.input(1)));
     if (scale == kNone) return false;
@@ -228,6 +231,24 @@ class QuantizedOperators {
     }
     const ValueId value = cast(s, "float", s.input(0), DType::float32);
     finish_codes(s, value, cast(s, "float_scale", scale, DType::float32), zero, *range, dtype);
+    return true;
+  }
+
+  // Rounded by the Cast, with as much saturation as it is asked for. ONNX wants the zero point to
+  // be 0 and says nothing of another.
+  static Expected<bool> quantize_to_floats(Speller& s, DType dtype) {
+    if (!s.rank() || s.dtype() == DType::undefined) return false;
+    if (s.node().has_input(2) && !is_zero(s.constant(s.input(2))))
+      return fail("its zero point of {} is not a constant 0", dtype_name(dtype));
+    SUBBYTE_TRY(const ValueId scale, levels(s, "scale", s.input(1)));
+    if (scale == kNone) return false;
+    const ValueId quotient = s.add(Op::Div, "quotient",
+                                   {cast(s, "float", s.input(0), DType::float32),
+                                    cast(s, "float_scale", scale, DType::float32)},
+                                   {integer(kRoundedQuotient, 1)});
+    s.finish(Op::Cast, {quotient},
+             {integer("to", static_cast<std::int64_t>(dtype)),
+              integer("saturate", s.node().int_or("saturate", 1))});
     return true;
   }
 

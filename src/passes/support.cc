@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "graph/narrow_float.h"
 #include "graph/ops.h"
 #include "passes/passes.h"
 #include "reference/reference.h"
@@ -16,9 +17,8 @@ namespace {
 using DTypes = std::vector<DType>;
 
 DType dtype_number(std::int64_t number) {
-  return number > 0 && number <= static_cast<std::int64_t>(DType::bfloat16)
-             ? static_cast<DType>(number)
-             : DType::undefined;
+  return number > 0 && number <= static_cast<std::int64_t>(DType::int2) ? static_cast<DType>(number)
+                                                                        : DType::undefined;
 }
 
 DType dtype_of(const DTypes& dtypes, const Node& node, std::size_t input) {
@@ -74,7 +74,7 @@ DTypes propagate_dtypes(const Graph& graph) {
 bool allows(DTypeClass dtypes, DType dtype) {
   switch (dtypes) {
     case DTypeClass::F:
-      return is_float(dtype);
+      return is_float(dtype) && !is_narrow_float(dtype);
     case DTypeClass::N:
       return is_float(dtype) || is_integer(dtype);
     case DTypeClass::B:
@@ -103,16 +103,35 @@ std::string_view class_text(DTypeClass dtypes) {
   return "floats, integers and bool";
 }
 
+// Whether its elements are less than a byte, or a float of one: what Cast and QuantizeLinear alone
+// round to.
+bool is_narrow(DType dtype) {
+  return is_narrow_float(dtype) || (is_integer(dtype) && integer_bits(dtype) < 8);
+}
+
+// The dtype that an attribute of an operator that makes numbers asks for.
+std::string check_made(const Node& node) {
+  const RuleInfo& rule = rule_info(op_info(node.op).infer);
+  const bool by_dtype = rule.first == DTypeSource::dtype;
+  if (!by_dtype && rule.first != DTypeSource::output_datatype) return "";
+  const DType dtype = dtype_number(node.int_or(by_dtype ? "dtype" : "output_datatype", 0));
+  if (!is_narrow(dtype)) return "";
+  return fmt::format(
+      "it makes numbers of {}; supported are floats of 16 bits and more and "
+      "integers of 8 bits and more",
+      dtype_name(dtype));
+}
+
 // Modes of single operators. Each gives the reason why the node cannot be converted, or "".
 using ModeCheck = std::string (*)(const Graph&, const Node&);
 
 std::string check_cast(const Graph&, const Node& node) {
   const std::int64_t to = node.int_or("to", 0);
   const DType dtype = dtype_number(to);
-  if (gpu_type(dtype)) return "";
+  if (gpu_type(dtype) && dtype != kFloat8E8M0) return "";
   const std::string found =
       dtype == DType::undefined ? fmt::format("data type {}", to) : std::string(dtype_name(dtype));
-  return fmt::format("it casts to {}; supported are floats of 16 bits and more, integers and bool",
+  return fmt::format("it casts to {}; supported are floats but float8e8m0, integers and bool",
                      found);
 }
 
@@ -200,7 +219,7 @@ std::string check_eye_like(const Graph&, const Node& node) {
   if (node.find("dtype") == nullptr) return "";
   const std::int64_t number = node.int_or("dtype", 0);
   const DType dtype = dtype_number(number);
-  if (gpu_type(dtype)) return "";
+  if (gpu_type(dtype) && !is_narrow(dtype)) return "";
   return fmt::format("its dtype is {}; supported are floats of 16 bits and more, integers and bool",
                      dtype == DType::undefined ? fmt::format("data type {}", number)
                                                : std::string(dtype_name(dtype)));
@@ -239,7 +258,7 @@ struct Mode {
   std::string_view allowed;
 };
 constexpr std::string_view kStash = "stash_type 1";
-constexpr std::string_view kTargets = "to floats of 16 bits and more, integers and bool";
+constexpr std::string_view kTargets = "to floats but float8e8m0, integers and bool";
 constexpr Mode kModes[] = {
     {Op::BatchNormalization, check_batch_normalization,
      "of inference, or with training_mode 1; spatial 1"},
@@ -285,6 +304,7 @@ std::string check_node(const Graph& graph, const DTypes& dtypes, const Node& nod
   }
   if (node.op == Op::BitwiseNot && dtype_of(dtypes, node, 0) == DType::uint64)
     return "its input is uint64, of which the bits beyond 32 would be set";
+  if (std::string reason = check_made(node); !reason.empty()) return reason;
   if (opset < 7)
     if (std::string reason = check_is_test(node); !reason.empty()) return reason;
   for (const Mode& mode : kModes)

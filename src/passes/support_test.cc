@@ -36,7 +36,7 @@ TEST(CheckSupported, AllThatIsWrongComesInOneMessage) {
   t.node(Op::Neg, {t.node(Op::Greater, {x, x}, "e")}, "f");
   t.node(Op::Identity, {s}, "g");
   t.node(Op::Cast, {x}, "h", {{"to", std::int64_t{8}}});
-  t.node(Op::Cast, {x}, "i", {{"to", std::int64_t{17}}});
+  t.node(Op::Cast, {x}, "i", {{"to", std::int64_t{24}}});
   t.node(Op::LayerNormalization, {x, x}, "j", {{"stash_type", std::int64_t{16}}});
   t.node(Op::Gelu, {x}, "k", {{"approximate", std::string("erf")}});
   EXPECT_EQ(
@@ -50,11 +50,10 @@ TEST(CheckSupported, AllThatIsWrongComesInOneMessage) {
       "  node 3 (Exp): input 0 is int32; supported are float16, bfloat16, float32 and float64\n"
       "  node 5 (Neg): input 0 is bool; supported are floats and integers\n"
       "  node 6 (Identity): input 0 is string; supported are floats, integers and bool\n"
-      "  node 7 (Cast): it casts to string; supported are floats of 16 bits and more, integers and "
+      "  node 7 (Cast): it casts to string; supported are floats but float8e8m0, integers and "
       "bool\n"
-      "  node 8 (Cast): it casts to data type 17; supported are floats of 16 bits and more, "
-      "integers "
-      "and bool\n"
+      "  node 8 (Cast): it casts to float8e8m0; supported are floats but float8e8m0, integers and "
+      "bool\n"
       "  node 9 (LayerNormalization): its stash_type is 16; supported is 1, statistics in float32\n"
       "  node 10 (Gelu): its approximate is 'erf'; supported are 'none' and 'tanh'");
   const Error error = check_supported(t.model).error();

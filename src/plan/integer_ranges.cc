@@ -9,6 +9,7 @@
 
 #include "base/scalar_math.h"
 #include "graph/integers.h"
+#include "graph/narrow_float.h"
 #include "graph/node_form.h"
 #include "graph/op_info.h"
 #include "graph/ops.h"
@@ -205,7 +206,8 @@ class Sweep {
       case Op::Where:
         return join(in(node, 1), in(node, 2));
       case Op::Cast:
-        return a;
+        // A narrow float is rounded to, away from 0 too.
+        return is_narrow_float(graph_.values[node.outputs[0]].dtype) ? ValueRange{} : a;
       case Op::Clip: {
         ValueRange clipped = a;
         if (node.has_input(1)) clipped = maximum(clipped, in(node, 1));
@@ -229,7 +231,8 @@ class Sweep {
   ValueRange of_integers(const Node& node, DType dtype) const {
     switch (node.op) {
       case Op::Cast: {
-        // A float is truncated, and must be a number.
+        // A float is truncated, and must be a number. Less than a byte wraps often.
+        if (integer_bits(dtype) < 8) return range_of(dtype);
         const ValueRange from = in(node, 0);
         if (!is_float(graph_.values[node.inputs[0]].dtype)) return from;
         const bool is_rounded = graph_.values[node.inputs[0]].dtype == DType::float64 &&

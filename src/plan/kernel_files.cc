@@ -120,6 +120,11 @@ bool uses_trigonometry_library(std::string_view wgsl) {
   });
 }
 
+bool uses_narrow_library(std::string_view wgsl) {
+  return wgsl.find("round_to_narrow(") != std::string_view::npos ||
+         wgsl.find("round_away(") != std::string_view::npos;
+}
+
 bool uses_integers_library(std::string_view wgsl) {
   // Ends of the names of all of them.
   static constexpr std::array<std::string_view, 3> kMarks = {"_signed(", "_unsigned(", "add_wide("};

@@ -23,6 +23,8 @@ bool uses_math_library(std::string_view wgsl);
 bool uses_trigonometry_library(std::string_view wgsl);
 // The same for kernels/integers.wgsl.
 bool uses_integers_library(std::string_view wgsl);
+// The same for kernels/narrow.wgsl.
+bool uses_narrow_library(std::string_view wgsl);
 // The same for kernels/resample.wgsl.
 bool uses_resample_library(std::string_view wgsl);
 

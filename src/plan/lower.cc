@@ -334,6 +334,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
   const bool trigonometry = uses_trigonometry_library(prologue);
   const bool resample = uses_resample_library(prologue);
   const bool integers = uses_integers_library(prologue);
+  const bool narrow = uses_narrow_library(prologue);
   for (const FormChoice& choice : forms) {
     const auto known =
         choice.when ? lowering.exprs().value(*choice.when) : std::optional<std::int64_t>(1);
@@ -347,6 +348,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
     if (math) wanted.pieces.push_back(library_piece(lowering, "math"));
     if (trigonometry) wanted.pieces.push_back(library_piece(lowering, "trigonometry"));
     if (integers) wanted.pieces.push_back(library_piece(lowering, "integers"));
+    if (narrow) wanted.pieces.push_back(library_piece(lowering, "narrow"));
     if (resample) wanted.pieces.push_back(library_piece(lowering, "resample"));
     for (const auto library : libraries) {
       wanted.pieces.push_back(library_piece(lowering, library));

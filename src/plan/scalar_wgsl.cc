@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/narrow_float.h"
 #include "graph/node_form.h"
 #include "graph/ops.h"
 
@@ -355,6 +356,29 @@ Typed convert(const Typed& value, DType from, DType to) {
 
 namespace {
 
+// What only a Cast gives: floats of 8 bits and fewer, and whole numbers of fewer, to which a float
+// is rounded and not cut off.
+Typed cast_wgsl(const Node& node, const ScalarArgument& from, DType to) {
+  const NarrowFloat* type = narrow_float(to);
+  if (type != nullptr && from.dtype != to) {
+    const bool saturates = node.int_or("saturate", 1) != 0 || !type->has_nan;
+    const std::string_view beyond = saturates            ? "0x7f7fffffu"
+                                    : type->has_infinity ? "0x7f800000u"
+                                                         : "0x7fc00000u";
+    const std::string rounded = fmt::format(
+        "round_to_narrow({}, {}, {}, {}, {})", convert(from.typed, from.dtype, DType::float32).text,
+        type->least_exponent(), type->mantissa_bits, f32_literal(type->largest), beyond);
+    if (!type->has_nan) return {fmt::format("nan_to_zero({})", rounded), GpuType::f32};
+    // Where there is no negative 0, a positive one is added.
+    return {type->has_negative_0 ? rounded : fmt::format("positive_zero({})", rounded),
+            GpuType::f32};
+  }
+  const int bits = integer_bits(to);
+  if (bits > 0 && bits < 8 && from.typed.type == GpuType::f32)
+    return convert({fmt::format("round_away({})", from.typed.text), GpuType::f32}, from.dtype, to);
+  return convert(from.typed, from.dtype, to);
+}
+
 // The bits of an element, as many as its dtype has, and the element that such bits are.
 std::string bits_of(const Typed& value, DType dtype) {
   if (dtype == DType::float16) return fmt::format("pack2x16float(vec2({}, 0.0f))", value.text);
@@ -392,7 +416,7 @@ Expected<Typed> scalar_wgsl(const Node& node,
     if (is_factor(node.op) && text == f32_literal(0)) text = opaque(0);
   }
   if (present.empty()) return fail("the operator needs an input");
-  if (node.op == Op::Cast) return convert(present[0].typed, present[0].dtype, result);
+  if (node.op == Op::Cast) return cast_wgsl(node, present[0], result);
   if (node.op == Op::BitCast)
     return element_of_bits(bits_of(present[0].typed, present[0].dtype), result);
   if (node.op == Op::Where) {

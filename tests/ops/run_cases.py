@@ -22,7 +22,7 @@ NODE = re.compile(r"node (?:'[^']*'|\d+) \('?(\w+)'?\)")
 # Operators that left ONNX are named as what took their place.
 BECAME = {"Upsample": "Resize", "Scatter": "ScatterElements"}
 OTHER_REFUSALS = [
-    r"(input|output|value|tensor) '[^']*' (has the dtype|is an?) [\w ]+, (which|but) subbyte",
+    r"(input|output|value|tensor) '[^']*' (has the dtype|is|is an?) [\w ]+, (which|but) subbyte",
     r"opset \d+ of ai\.onnx is not supported",
     r"it declares no opset of ai\.onnx",
 ]

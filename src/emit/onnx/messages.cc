@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "graph/narrow_float.h"
 
 namespace subbyte::onnx_messages {
 
@@ -184,6 +185,13 @@ std::string external_data(std::string_view location, std::uint64_t offset, std::
 Expected<void> check_data(const Tensor& tensor, std::string_view what) {
   if (tensor.dtype == DType::string) {
     return fail("{} holds strings, which subbyte does not keep and so cannot write", what);
+  }
+  const int bits = integer_bits(tensor.dtype);
+  if (tensor.dtype == kFloat4E2M1 || (bits > 0 && bits < 8)) {
+    return fail_as(ErrorKind::unsupported,
+                   "{} holds {}, which subbyte reads and does not write; --target-format webgpu "
+                   "keeps it",
+                   what, dtype_name(tensor.dtype));
   }
   const std::uint64_t needed =
       static_cast<std::uint64_t>(tensor.elements()) * dtype_size(tensor.dtype);

@@ -53,7 +53,9 @@ Expected<void> infer_cast(NodeInfer& c) {
   const std::int64_t to = c.node.int_or("to", 0);
   // string (8) and complex (14, 15) are dtypes too; whether a dtype is supported is not decided
   // here.
-  if (to < 1 || to > 16) return fail("its attribute 'to' is {}; the data types are 1 to 16", to);
+  constexpr auto kLast = static_cast<std::int64_t>(DType::int2);
+  if (to < 1 || to > kLast)
+    return fail("its attribute 'to' is {}; the data types are 1 to {}", to, kLast);
   set_element_wise(c, static_cast<DType>(to), copy(c.shape(0)));
   return {};
 }

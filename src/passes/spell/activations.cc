@@ -3,6 +3,7 @@
 #include <numbers>
 
 #include "graph/dtype.h"
+#include "graph/narrow_float.h"
 #include "graph/ops.h"
 #include "passes/spell/spell.h"
 
@@ -107,9 +108,9 @@ Expected<bool> spell_shrink(Speller& s) {
 Expected<bool> spell_cast_like(Speller& s) {
   const DType dtype = s.value(s.input(1)).dtype;
   if (dtype == DType::undefined) return false;
-  if (!gpu_type(dtype))
+  if (!gpu_type(dtype) || dtype == kFloat8E8M0)
     return fail_as(ErrorKind::unsupported,
-                   "it casts to {}; supported are floats of 16 bits and more, integers and bool",
+                   "it casts to {}; supported are floats but float8e8m0, integers and bool",
                    dtype_name(dtype));
   std::vector<Attribute> attributes{integer("to", static_cast<std::int64_t>(dtype))};
   for (const Attribute& attribute : s.node().attributes) attributes.push_back(attribute);
