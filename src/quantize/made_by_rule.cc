@@ -209,8 +209,9 @@ bool is_filter_bank(const Tensor& matrix) {
 bool is_fixed_kernel(const Tensor& weight, bool each_channel_alone) {
   constexpr std::int64_t kSmallestPlane = 3;
   if (weight.dims.size() < 3) return false;
-  const auto [planes, size] = planes_of(weight);
-  if (planes.empty() || size < kSmallestPlane) return false;
+  const Planes found = planes_of(weight);
+  const auto& planes = found.planes;
+  if (planes.empty() || found.size < kSmallestPlane) return false;
   if (std::ranges::all_of(planes, is_one_value)) return each_channel_alone;
   const bool all_alike = planes.size() > 1 && std::ranges::all_of(planes, [&](const auto& plane) {
                            return plane == planes[0];

@@ -7,6 +7,7 @@
 
 #include "graph/ops.h"
 #include "graph/recurrence.h"
+#include "quantize/coordinates.h"
 
 namespace subbyte {
 namespace {
@@ -97,12 +98,17 @@ TrainedOperands::TrainedOperands(const Model& model, const Uses& uses,
 bool TrainedOperands::trains_matrix(ValueId constant, NodeId reader) const {
   if (constant != kNone && made_[constant]) return false;
   const Node& node = graph_.nodes[reader];
-  if (node.op == Op::Gather) return !holds_angles(constant, node);
+  if (node.op == Op::Gather) return !holds_angles(constant, node) && !holds_places(constant, node);
   // Nothing but training makes the weights of a recurrence.
   if (is_recurrence(node.op)) return true;
   if (!is_product(node.op)) return false;
   const ValueId data = data_of(node, [this](ValueId v) { return constant_behind(v) != kNone; });
-  return data != kNone && flow_.trains(data, node.outputs[0]);
+  if (data == kNone || !flow_.trains(data, node.outputs[0])) return false;
+  if (constant == kNone) return true;
+  const Tensor& matrix = *graph_.constant(constant);
+  if (flow_.origin(data) != Origin::feature && is_map_of_coordinates(matrix)) return false;
+  const unsigned ends = flow_.ends(node.outputs[0]);
+  return (ends & kEndsInProduct) != 0 || !is_sum_of_few(matrix);
 }
 
 TakenFor TrainedOperands::taken_for(ValueId constant) const {
@@ -138,8 +144,8 @@ TakenFor TrainedOperands::taken_for_in(const Node& node, std::size_t input, Valu
   const ValueId result = node.outputs[0];
   if (is_product(node.op)) {
     if (input < 2) return operand(node, input);
-    const bool angle = (flow_.ends(result) & kEndsInAngle) != 0;
-    if (node.op == Op::Gemm || viewed || angle) return addend(result, result, constant, viewed);
+    if (node.op == Op::Gemm || viewed || keeps_digits(result))
+      return addend(result, result, constant, viewed);
     const Source source = source_of(result);
     // Beside a matrix that training did not make, nothing says how large the result is.
     if (source.node == kNone) return {};
@@ -151,7 +157,7 @@ TakenFor TrainedOperands::taken_for_in(const Node& node, std::size_t input, Valu
     return input == 1 ? TakenFor{WeightUseKind::scale} : addend(result, result, constant, viewed);
   }
   if (node.op == Op::Gather && input == 0 && graph_.constant(constant)->dims.size() >= 2 &&
-      !holds_angles(constant, node)) {
+      !holds_angles(constant, node) && !holds_places(constant, node)) {
     return {WeightUseKind::operand};
   }
   if (node.inputs.size() != 2) return {};
@@ -176,13 +182,14 @@ TakenFor TrainedOperands::operand(const Node& product, std::size_t input) const 
 // A bias; or a table of positions, added to features that go on to be multiplied.
 TakenFor TrainedOperands::addend(ValueId data, ValueId result, ValueId constant,
                                  bool viewed) const {
-  if ((flow_.ends(result) & kEndsInAngle) != 0) return {};
+  if (keeps_digits(result)) return {};
   const Tensor& tensor = *graph_.constant(constant);
   const Source source = source_of(data);
   if (!viewed && source.node != kNone && lies_along_channels(tensor, source)) {
     return {WeightUseKind::bias, size_of(source)};
   }
   if (!is_inside(result) || flow_.origin(data) != Origin::feature || along(tensor)) return {};
+  if (is_table_of_boxes(tensor)) return {};
   const Moments moments = moments_(constant);
   const double variance = moments.mean_square - moments.mean * moments.mean;
   return {WeightUseKind::bias, std::sqrt(std::max(variance, 0.0))};
@@ -191,11 +198,18 @@ TakenFor TrainedOperands::addend(ValueId data, ValueId result, ValueId constant,
 // The scale of a normalisation, or of the channels of a product.
 TakenFor TrainedOperands::factor(ValueId data, ValueId result, ValueId constant) const {
   const Tensor& tensor = *graph_.constant(constant);
-  if ((flow_.ends(result) & kEndsInAngle) != 0) return {};
+  if (keeps_digits(result)) return {};
   const Source source = source_of(data);
   if (source.node != kNone && lies_along_channels(tensor, source)) return {WeightUseKind::scale};
   const bool inside = is_inside(result) && flow_.origin(data) == Origin::feature;
   return inside && along(tensor) ? TakenFor{WeightUseKind::scale} : TakenFor{};
+}
+
+// Whether angles are computed of it, or powers that are results.
+bool TrainedOperands::keeps_digits(ValueId result) const {
+  const unsigned ends = flow_.ends(result);
+  return (ends & kEndsInAngle) != 0 ||
+         ((ends & kEndsInExponent) != 0 && (ends & kEndsInProduct) == 0);
 }
 
 // Whether products and normalisations alone make something of it.
@@ -353,6 +367,31 @@ bool TrainedOperands::holds_angles(ValueId table, const Node& gather) const {
   if ((ends & kEndsInIndex) != 0 && (ends & kEndsInProduct) == 0) return true;
   const auto axis = static_cast<std::size_t>(gather.int_or("axis", 0));
   return starts_at_angle_0(*graph_.constant(table), axis) && multiplies_features(result);
+}
+
+// Whether a table has a point or a box for each of what is picked by rank: anchors, not features.
+bool TrainedOperands::holds_places(ValueId table, const Node& gather) const {
+  const Tensor& tensor = *graph_.constant(table);
+  const auto axis = static_cast<std::size_t>(gather.int_or("axis", 0));
+  if (tensor.elements() > kMostCoordinates * tensor.dims[axis]) return false;
+  ValueId value = gather.inputs[1];
+  for (int steps = 0; steps < kLongestWalk && value != kNone; ++steps) {
+    const NodeId producer = graph_.values[value].producer;
+    if (producer == kNone) return false;
+    const Node& node = graph_.nodes[producer];
+    switch (node.op) {
+      case Op::TopK:
+      case Op::NonZero:
+      case Op::NonMaxSuppression:
+      case Op::ArgMax:
+      case Op::ArgMin:
+        return true;
+      default:
+        if (node.inputs.empty()) return false;
+        value = node.inputs[0];
+    }
+  }
+  return false;
 }
 
 bool TrainedOperands::multiplies_features(ValueId value) const {

@@ -63,6 +63,8 @@ class TrainedOperands {
   double size_of(const Source& source) const;
   double root_mean_square(ValueId constant) const;
   bool holds_angles(ValueId table, const Node& gather) const;
+  bool holds_places(ValueId table, const Node& gather) const;
+  bool keeps_digits(ValueId result) const;
   bool multiplies_features(ValueId value) const;
   std::optional<std::int64_t> size_from_last(ValueId value, std::size_t axis) const;
   ValueId constant_behind(ValueId value) const;

@@ -101,6 +101,63 @@ TEST(TrainedOperands, MatricesOfAnglesAreNotTrained) {
             WeightUseKind::matmul);
 }
 
+TEST(TrainedOperands, SmallMapsOfPointsAndColoursAreNotTrained) {
+  // Of raw points, and of features.
+  EXPECT_EQ(use_of_c("  value %r : int64 [2] = {16, 2}\n" + weight("c", {2, 3}),
+                     "  %i = Reshape(%x, %r)\n  %y = MatMul(%i, %c)\n")
+                .kind,
+            WeightUseKind::other);
+  EXPECT_EQ(use_of_c("  value %r : int64 [2] = {16, 2}\n" + weight("c", {2, 3}),
+                     kProduct + "  %i = Reshape(%h, %r)\n  %y = MatMul(%i, %c)\n")
+                .kind,
+            WeightUseKind::matmul);
+  EXPECT_EQ(use_of_c("  value %r : int64 [4] = {1, 2, 4, 4}\n" + weight("c", {3, 2, 1, 1}),
+                     "  %i = Reshape(%x, %r)\n  %y = Conv(%i, %c)\n")
+                .kind,
+            WeightUseKind::other);
+  // Corners of boxes, of centres and sizes.
+  EXPECT_EQ(use_of_c("  value %r : int64 [2] = {8, 4}\n"
+                     "  value %c : float32 [4, 4] = {1, 0, 1, 0, 0, 1, 0, 1, -0.5, 0, 0.5, 0, 0, "
+                     "-0.5, 0, 0.5}\n",
+                     kProduct + "  %i = Reshape(%h, %r)\n  %y = MatMul(%i, %c)\n")
+                .kind,
+            WeightUseKind::other);
+}
+
+TEST(TrainedOperands, WhatAPowerIsTakenOf) {
+  EXPECT_EQ(kind({8}, kProduct + "  %s = Add(%h, %c)\n  %y = Exp(%s)\n"), WeightUseKind::other);
+  EXPECT_EQ(kind({8}, "  %h = Gemm(%x, %w, %c)\n  %y = Exp(%h)\n"), WeightUseKind::other);
+  // An activation: what comes after is no power of it.
+  EXPECT_EQ(kind({8}, kProduct + "  %s = Add(%h, %c)\n  %e = Exp(%s)\n  %y = MatMul(%e, %w)\n"),
+            WeightUseKind::bias);
+}
+
+TEST(TrainedOperands, Anchors) {
+  const std::string ranked = kProduct + "  %i = ArgMax(%h) {axis = 1, keepdims = 0}\n";
+  EXPECT_EQ(kind({16, 4}, ranked + "  %y = Gather(%c, %i)\n"), WeightUseKind::other);
+  EXPECT_EQ(kind({16, 8}, ranked + "  %y = Gather(%c, %i)\n"), WeightUseKind::embedding);
+  EXPECT_EQ(kind({16, 4}, "  %y = Gather(%c, %p)\n"), WeightUseKind::embedding);
+  // Boxes added to features of three axes, before a product.
+  const std::string boxes = kProduct +
+                            "  %r = Reshape(%h, %to)\n  %a = Add(%r, %c)\n"
+                            "  %b = Reshape(%a, %from)\n  %y = MatMul(%b, %w)\n";
+  const std::string dims =
+      "  value %to : int64 [3] = {1, 8, 4}\n  value %from : int64 [2] = {4, 8}\n";
+  EXPECT_EQ(use_of_c(dims + weight("c", {1, 8, 4}), boxes).kind, WeightUseKind::other);
+  const std::string positions =
+      "  value %to : int64 [3] = {1, 4, 8}\n"
+      "  value %from : int64 [2] = {4, 8}\n";
+  EXPECT_EQ(use_of_c(positions + weight("c", {1, 4, 8}), boxes).kind, WeightUseKind::bias);
+}
+
+TEST(TrainedOperands, WhatAFormulaGivesIsNotTrained) {
+  const std::string ramp = "  value %c : float32 [8, 1] = {0, 1, 2, 3, 4, 5, 6, 7}\n";
+  EXPECT_EQ(use_of_c(ramp, kProduct + "  %s = Softmax(%h)\n  %y = MatMul(%s, %c)\n").kind,
+            WeightUseKind::other);
+  EXPECT_EQ(kind({8, 1}, kProduct + "  %s = Softmax(%h)\n  %y = MatMul(%s, %c)\n"),
+            WeightUseKind::matmul);
+}
+
 TEST(TrainedOperands, Tables) {
   EXPECT_EQ(kind({16, 8}, "  %y = Gather(%c, %p)\n"), WeightUseKind::embedding);
   EXPECT_EQ(kind({16, 8}, "  %g = Gather(%c, %p)\n  %y = Cos(%g)\n"), WeightUseKind::other);

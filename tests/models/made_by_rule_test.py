@@ -1,4 +1,4 @@
-"""What a formula gives is stored as it is, whatever reads it; the trained weights beside it are packed."""
+"""What a formula gives is stored as it is, whatever reads it, and so are coordinates; the trained weights beside it are packed."""
 
 import numpy as np
 import onnx
@@ -117,6 +117,30 @@ CASES = {
         IMAGE,
         {"w": exact(8, 3, 1, 1), "made": bilinear(8)},
     ),
+    # Too few numbers to tell: by what they are computed from, and how few they are.
+    "colours of the input": (
+        [node("Conv", "x made", "b"), node("Conv", "b w", "y")],
+        IMAGE,
+        {
+            "made": np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]]).reshape(3, 3, 1, 1),
+            "w": exact(16, 3, 3, 3),
+        },
+    ),
+    "corners of boxes": (
+        [node("MatMul", "x w", "h"), node("MatMul", "h made", "y")],
+        X,
+        {"w": exact(32, 4), "made": np.array([[1, 0, 1, 0], [0, 1, 0, 1], [-0.5, 0, 0.5, 0], [0, -0.5, 0, 0.5]])},
+    ),
+    "boxes picked by rank": (
+        [
+            PRODUCT,
+            node("Reshape", "h s", "r"),
+            node("TopK", "r k", "v i"),
+            node("Gather", "made i", "y"),
+        ],
+        X,
+        {"w": exact(32, 32), "s": np.array([192]), "k": np.array([10]), "made": random.uniform(0, 2000, (192, 4))},
+    ),
 }
 RUN = ["rotary from position 3", "expectation over a grid"]
 
@@ -125,7 +149,7 @@ def write(folder, name):
     nodes, inputs, constants = CASES[name]
     ports = [helper.make_tensor_value_info(port, *what) for port, what in inputs.items()]
     weights = [
-        numpy_helper.from_array(np.asarray(v, np.int64 if key == "s" else np.float32), key)
+        numpy_helper.from_array(np.asarray(v, np.int64 if key in ("s", "k") else np.float32), key)
         for key, v in constants.items()
     ]
     graph = helper.make_graph(
