@@ -79,7 +79,7 @@ std::string calibration_text(const FitReport& report) {
     return fmt::format(
         "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
         "codes chosen; kept: {}",
-        report.rounded * 100, report.codes * 100, kept_text(report.kept));
+        report.rounded * 100, report.codes * 100, kept_name(report.kept));
   }
   return fmt::format(
       "calibration: error of the outputs on held-out inputs {:.4g} % rounded, {:.4g} % with "
