@@ -77,8 +77,9 @@ std::int64_t activation_bytes(const Model& model, const Sample& sample) {
   return most_bytes(model, sample, static_cast<NodeId>(model.main().nodes.size()), true);
 }
 
-std::int64_t activation_bytes_before(const Model& model, const Sample& sample, NodeId end) {
-  return most_bytes(model, sample, end, false);
+std::int64_t activation_bytes_before(const Model& model, const Sample& sample, NodeId end,
+                                     bool wants_outputs) {
+  return most_bytes(model, sample, end, wants_outputs);
 }
 
 std::vector<std::size_t> batch_ends(const Model& model, std::span<const Sample> samples,

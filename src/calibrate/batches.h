@@ -13,10 +13,11 @@ namespace subbyte::calibrate {
 bool reads_constants_alone(const Graph& graph, NodeId node);
 
 // The most bytes that the values of one sample take at a time, over the nodes before `end`, where a
-// caller stops there and wants no outputs. Those whose shape is not known until they are computed
-// count as nothing, as do those that all samples share.
+// caller stops there and may want no outputs. Those whose shape is not known until they are
+// computed count as nothing, as do those that all samples share.
 std::int64_t activation_bytes(const Model& model, const Sample& sample);
-std::int64_t activation_bytes_before(const Model& model, const Sample& sample, NodeId end);
+std::int64_t activation_bytes_before(const Model& model, const Sample& sample, NodeId end,
+                                     bool wants_outputs);
 
 // Samples [0, end), [end, next end), ...: as many in each batch as fit `memory` bytes together, one
 // at least.

@@ -136,7 +136,7 @@ graph "main" {
   EXPECT_EQ((*outputs)[1][1].dims, (std::vector<std::int64_t>{5, 3}));
   // h and y, [2, 3] each; before the product x alone, where no output is wanted.
   EXPECT_EQ(calibrate::activation_bytes(*model, samples[0]), 48);
-  EXPECT_EQ(calibrate::activation_bytes_before(*model, samples[0], 1), 16);
+  EXPECT_EQ(calibrate::activation_bytes_before(*model, samples[0], 1, false), 16);
 }
 
 TEST(Execute, EachBatchReadsEachConstantOnce) {

@@ -92,10 +92,10 @@ std::int64_t memory_beside(const WeightPlan& plan) {
 
 // How many of the samples, from the first, take at most that memory together on the way to `end`.
 std::size_t affordable(const Model& model, std::span<const Sample> samples, NodeId end,
-                       std::int64_t memory) {
+                       bool keeps_outputs, std::int64_t memory) {
   std::size_t count = 0;
   for (std::int64_t bytes = 0; count < samples.size(); ++count) {
-    bytes += calibrate::activation_bytes_before(model, samples[count], end);
+    bytes += calibrate::activation_bytes_before(model, samples[count], end, keeps_outputs);
     if (bytes > memory) break;
   }
   return count;
@@ -149,6 +149,8 @@ class Fitting {
 
   // Where tuning ends: nothing is chosen behind it.
   NodeId end() const { return end_; }
+  // What a layer gives is compared once it is there, the last ones' too, which no node reads.
+  bool keeps_outputs() const { return variants_.size() > 1; }
   // At a time: one way to store the weights, beside the float model where biases are corrected.
   std::int64_t fewest_streams() const { return variants_.size() > 1 ? 2 : 1; }
 
@@ -196,8 +198,9 @@ class Fitting {
  private:
   // The float model, or a variant as far as it is made.
   ExecuteOptions stream(const Variant* variant) {
-    ExecuteOptions options{
-        .threads = options_.threads, .wants_outputs = false, .cancelled = options_.cancelled};
+    ExecuteOptions options{.threads = options_.threads,
+                           .wants_outputs = keeps_outputs(),
+                           .cancelled = options_.cancelled};
     if (variant == nullptr) return options;
     options.replace = [this, variant](ValueId v) -> Expected<std::optional<Tensor>> {
       const auto stored = plan_.stored.find(v);
@@ -444,10 +447,12 @@ Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet&
     Fitting fitting(model, plan, options);
     const std::span<const Sample> all = samples.tuning;
     const std::int64_t memory = options.memory.value_or(memory_beside(plan));
-    std::size_t tuning = affordable(model, all, fitting.end(), memory / kSideBySide);
+    const auto affordable_in = [&](std::int64_t bytes) {
+      return affordable(model, all, fitting.end(), fitting.keeps_outputs(), bytes);
+    };
+    std::size_t tuning = affordable_in(memory / kSideBySide);
     const bool side_by_side = tuning == all.size();
-    if (!side_by_side)
-      tuning = affordable(model, all, fitting.end(), memory / fitting.fewest_streams());
+    if (!side_by_side) tuning = affordable_in(memory / fitting.fewest_streams());
     if (tuning == 0 || samples.held_out.empty()) {
       report.skipped = "its activations take more memory than calibration may";
       return report;
