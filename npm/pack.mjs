@@ -40,7 +40,7 @@ fs.copyFileSync(wasm, path.join(made, 'subbyte.wasm'));
 const bytes = fs.readFileSync(wasm);
 const zipped = gzipSync(bytes, { level: 9 }).byteLength;
 process.stdout.write(`subbyte.wasm: ${bytes.byteLength} bytes, ${zipped} gzipped\n`);
-const most = 1_700_000;
+const most = 1_750_000;
 if (zipped > most) throw new Error(`subbyte.wasm: ${zipped} bytes gzipped are more than ${most}`);
 fs.mkdirSync(folder, { recursive: true });
 run('npm', ['pack', '--silent', '--pack-destination', path.resolve(folder)], { cwd: made });
