@@ -115,7 +115,7 @@ class Choosing {
 };
 
 // Takes the best of the mix, of the others and of those with one width for all in as many bytes.
-Expected<void> take_best(Choosing& choosing, WeightPlan mixed, std::int64_t bytes,
+Expected<void> take_best(Choosing& choosing, const WeightPlan& mixed, std::int64_t bytes,
                          std::span<const WeightPlan* const> others, WeightPlan& plan) {
   SUBBYTE_TRY(const auto uniform, choosing.uniform_plans(plan, bytes, 2));
   std::vector<const WeightPlan*> all{&mixed};
@@ -302,7 +302,7 @@ Expected<void> choose_mixed(const Model& model, WeightPlan& plan, const WidthSur
   if (!mixed) return {};
   const WeightPlan by_component = plan;
   const WeightPlan* const others[] = {&by_component};
-  return take_best(choosing, std::move(*mixed), bytes, others, plan);
+  return take_best(choosing, *mixed, bytes, others, plan);
 }
 
 Expected<void> choose_wider(const Model& model, WeightPlan& plan, Precision precision,
@@ -342,7 +342,7 @@ Expected<void> choose_for_size(const Model& model, WeightPlan& plan, const Width
   }
   const WeightPlan fits = *mixed;
   const std::int64_t reached = stored_bytes(fits);
-  SUBBYTE_CHECK_OK(take_best(choosing, std::move(*mixed), reached, {}, plan));
+  SUBBYTE_CHECK_OK(take_best(choosing, *mixed, reached, {}, plan));
   // Biases that calibration may make are larger beside weights of one width.
   SUBBYTE_TRY(const StoredTotals taken, totals_of(model, around, plan));
   if (taken.bytes > bytes) plan = fits;

@@ -239,13 +239,11 @@ void form(Form& f, const std::vector<Expr>& shape) {
     case Op::Flatten:
       f.axis(1, rank);
       break;
-    case Op::TopK:
-      f.axis(-1, rank);
-      break;
     case Op::LayerNormalization:
     case Op::LogSoftmax:
     case Op::RMSNormalization:
     case Op::Softmax:
+    case Op::TopK:
       f.axis(-1, rank);
       break;
     case Op::OneHot:

@@ -276,7 +276,7 @@ class OpenLoops {
           branch_taken(lowering_.exprs(), graph.values[leave.inputs[1]].content->front(), true);
       if (!lowering_.exprs().is(goes_on, 1)) made.loop_while = goes_on;
     }
-    lowering_.plan.loops.push_back(std::move(made));
+    lowering_.plan.loops.push_back(made);
     return {};
   }
 

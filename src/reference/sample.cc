@@ -60,7 +60,8 @@ struct Sampler {
                 std::int64_t offset) const {
     if (axis == axes.size()) return image[static_cast<std::size_t>(offset)];
     const double x = at[axis];
-    const double first = taps == 1 ? x : std::floor(x) - (taps / 2 - 1);
+    const int before = taps / 2 - 1;
+    const double first = taps == 1 ? x : std::floor(x) - before;
     double sum = 0;
     for (int tap = 0; tap < taps; ++tap) {
       const std::int64_t i = axes[axis].inside(first + tap);

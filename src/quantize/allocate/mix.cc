@@ -81,6 +81,7 @@ Expected<Mix> measure_mix(const Model& model, const WeightPlan& plan,
   }
   if (count == 0 || asked.empty()) return mix;
   std::vector<StoredWeight> questions;
+  questions.reserve(asked.size());
   for (const Question& q : asked)
     questions.push_back(stored_as(model, plan, q.use, mix.choices[q.use][q.choice]));
   MeasureOptions measuring = options;

@@ -88,7 +88,7 @@ std::vector<std::vector<Tensor>> test_samples(std::size_t count, std::uint64_t s
   Random random(seed);
   std::vector<std::vector<Tensor>> samples;
   for (std::size_t s = 0; s < count; ++s) {
-    std::vector<std::byte> bytes(4 * 144 * sizeof(float));
+    std::vector<std::byte> bytes(std::size_t{4} * 144 * sizeof(float));
     auto* const x = reinterpret_cast<float*>(bytes.data());
     for (std::size_t i = 0; i < 144; ++i) {
       const float common = random.number() + 0.5f;
