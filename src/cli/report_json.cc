@@ -33,11 +33,14 @@ Json check_json(const Check& check) {
 }
 
 Json calibration_json(const FitReport& report) {
-  return {{"rounded", number_json(report.rounded)},
-          {"biases", number_json(report.biases)},
-          {"codes", number_json(report.codes)},
-          {"codes_and_biases", number_json(report.codes_and_biases)},
-          {"kept", kept_name(report.kept)}};
+  Json json{{"rounded", number_json(report.rounded)},
+            {"codes", number_json(report.codes)},
+            {"kept", kept_name(report.kept)}};
+  if (report.tried_biases) {
+    json["biases"] = number_json(report.biases);
+    json["codes_and_biases"] = number_json(report.codes_and_biases);
+  }
+  return json;
 }
 
 Json weight_json(const StudiedWeight& weight) {

@@ -139,6 +139,32 @@ def test_without_calibration_the_page_says_so(model, tmp_path):
     assert all(one["reason"] for one in data["weights"] if "sqnr_db" in one and one["bits"] > 4)
 
 
+def test_of_a_language_model_biases_are_no_step(tmp_path):
+    """Its layers get none: a figure of them would be of nothing."""
+    random = np.random.default_rng(4)
+    weights = {"table": (200, 32), "inner": (32, 32), "head": (32, 200)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "ids"], ["h"]),
+            helper.make_node("MatMul", ["h", "inner"], ["i"]),
+            helper.make_node("Relu", ["i"], ["r"]),
+            helper.make_node("MatMul", ["r", "head"], ["logits"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "n"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "n", 200])],
+        [
+            numpy_helper.from_array(random.standard_normal(shape).astype(np.float32), name)
+            for name, shape in weights.items()
+        ],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    made.ir_version = 8
+    onnx.save(made, str(tmp_path / "m.onnx"))
+    run("convert", "m.onnx", *THREE_BITS, "--no-check", "--report", "page.html", cwd=tmp_path)
+    assert data_of(tmp_path / "page.html")["calibration"].keys() == {"rounded", "codes", "kept"}
+
+
 def test_pages_in_a_browser(pages, model, tmp_path):
     script = ROOT / "tests" / "browser" / "open_report.mjs"
     arguments = ("--source", model, "--report", tmp_path / "evaluate.html")

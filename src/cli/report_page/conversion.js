@@ -21,7 +21,7 @@ function steps(calibration) {
     ['biases', 'with biases corrected'],
     ['codes', 'with codes chosen'],
     ['codes_and_biases', 'with both'],
-  ];
+  ].filter(([name]) => name in calibration); // no biases of a language model are tried
   const most = Math.max(...all.map(([name]) => calibration[name] ?? 10), 1e-9);
   const kept = calibration.kept === 'nothing' ? 'rounded' : calibration.kept;
   const shapes = all.flatMap(([name, label], index) => {
