@@ -90,6 +90,7 @@ Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path,
                                     const Fixed& fixed) {
   SUBBYTE_TRY(Model model, read_onnx(files, path));
   ModelFacts facts;
+  std::optional<std::vector<WeightUse>> uses;
   facts.file = base_name_of(path);
   facts.opset = model.opset;
   facts.producer = valid_utf8(model.producer);
@@ -100,14 +101,17 @@ Expected<ModelFacts> describe_model(FileSystem& files, const std::string& path,
     facts.unsupported = std::move(supported.error().list);
   } else if (auto prepared = run_passes(model, standard_passes()); !prepared) {
     return within(quoted(path), std::move(prepared.error()));
-  } else if (auto lowered = check_lowerable(model); !lowered) {
+  } else if (auto lowered = find_lowerable_uses(model); !lowered) {
     facts.unsupported.push_back(std::move(lowered.error()));
+  } else {
+    uses = std::move(*lowered);
   }
+  if (!uses) uses = find_weight_uses(model);
   facts.deciding = deciding_options(model);
   facts.inputs = ports(model, model.main().inputs);
   facts.outputs = ports(model, model.main().outputs);
   const auto sources = source_forms(model.main());
-  for (const WeightUse& use : find_weight_uses(model)) {
+  for (const WeightUse& use : *uses) {
     const Value& value = model.main().values[use.value];
     const SourceForm* const source = sources[use.value];
     facts.weights.push_back({valid_utf8(source != nullptr ? source->name : value.name), value.dtype,

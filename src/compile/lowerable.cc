@@ -7,15 +7,11 @@
 
 namespace subbyte {
 
-Expected<void> check_lowerable(Model model, const WeightPlan& weights) {
+Expected<std::vector<WeightUse>> find_lowerable_uses(Model model) {
+  SUBBYTE_TRY(WeightPlan weights, plan_weights(model, {.precision = Precision::float32}));
   SUBBYTE_CHECK_OK(run_passes(model, fusion_passes()));
   SUBBYTE_TRY(const Plan plan, lower(model, weights.stored));
-  return {};
-}
-
-Expected<void> check_lowerable(Model model) {
-  SUBBYTE_TRY(const WeightPlan weights, plan_weights(model, {.precision = Precision::float32}));
-  return check_lowerable(std::move(model), weights);
+  return std::move(weights.uses);
 }
 
 }  // namespace subbyte

@@ -110,7 +110,7 @@ Expected<void> check_source(FileSystem& files, const std::string& path) {
   if (auto usable = run_passes(model, standard_passes()); !usable) {
     return within(quoted(path), std::move(usable.error()));
   }
-  if (auto usable = check_lowerable(std::move(model)); !usable)
+  if (auto usable = find_lowerable_uses(std::move(model)); !usable)
     return within(quoted(path), std::move(usable.error()));
   return {};
 }

@@ -41,15 +41,25 @@ unsigned code_of(const NarrowFloat& type, float magnitude) {
 
 }  // namespace
 
-bool is_narrow_float(DType dtype) { return narrow_float(dtype) != nullptr || dtype == kFloat8E8M0; }
+bool is_narrow_float(DType dtype) {
+  return narrow_float(dtype) != nullptr || dtype == DType::float8e8m0;
+}
 
 const NarrowFloat* narrow_float(DType dtype) {
-  if (dtype == kFloat8E4M3FN) return &kFormOfFloat8E4M3FN;
-  if (dtype == kFloat8E4M3FNUZ) return &kFormOfFloat8E4M3FNUZ;
-  if (dtype == kFloat8E5M2) return &kFormOfFloat8E5M2;
-  if (dtype == kFloat8E5M2FNUZ) return &kFormOfFloat8E5M2FNUZ;
-  if (dtype == kFloat4E2M1) return &kFormOfFloat4E2M1;
-  return nullptr;
+  switch (dtype) {
+    case DType::float8e4m3fn:
+      return &kFormOfFloat8E4M3FN;
+    case DType::float8e4m3fnuz:
+      return &kFormOfFloat8E4M3FNUZ;
+    case DType::float8e5m2:
+      return &kFormOfFloat8E5M2;
+    case DType::float8e5m2fnuz:
+      return &kFormOfFloat8E5M2FNUZ;
+    case DType::float4e2m1:
+      return &kFormOfFloat4E2M1;
+    default:
+      return nullptr;
+  }
 }
 
 float narrow_to_float(DType dtype, std::uint8_t code) {

@@ -8,10 +8,8 @@
 
 namespace subbyte {
 
-// The dtypes, which stand between nodes and in constants only: no input or output of a graph has
-// one.
-inline constexpr DType kFloat8E4M3FN{17}, kFloat8E4M3FNUZ{18}, kFloat8E5M2{19}, kFloat8E5M2FNUZ{20},
-    kFloat4E2M1{23}, kFloat8E8M0{24};
+// Of these dtypes, which stand between nodes and in constants only: no input or output of a graph
+// has one.
 bool is_narrow_float(DType dtype);
 
 // A float with a sign, exponents of which the least is also that of subnormals, and so many bits

@@ -8,8 +8,8 @@
 namespace subbyte {
 namespace {
 
-constexpr DType kTargets[] = {kFloat8E4M3FN, kFloat8E4M3FNUZ, kFloat8E5M2, kFloat8E5M2FNUZ,
-                              kFloat4E2M1};
+constexpr DType kTargets[] = {DType::float8e4m3fn, DType::float8e4m3fnuz, DType::float8e5m2,
+                              DType::float8e5m2fnuz, DType::float4e2m1};
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 float rounded(DType dtype, float value, bool saturate = true) {
@@ -18,7 +18,7 @@ float rounded(DType dtype, float value, bool saturate = true) {
 
 TEST(NarrowFloat, EveryValueIsItsOwn) {
   for (const DType dtype : kTargets) {
-    const unsigned codes = dtype == kFloat4E2M1 ? 16 : 256;
+    const unsigned codes = dtype == DType::float4e2m1 ? 16 : 256;
     for (unsigned code = 0; code < codes; ++code) {
       const float value = narrow_to_float(dtype, static_cast<std::uint8_t>(code));
       const std::uint8_t back = float_to_narrow(dtype, value, false);
@@ -48,29 +48,29 @@ TEST(NarrowFloat, RoundsToTheNearestTiesToEven) {
 }
 
 TEST(NarrowFloat, WhatIsTooLargeIsTheLargestOrNone) {
-  EXPECT_EQ(rounded(kFloat8E4M3FN, 1e6f), 448);
-  EXPECT_EQ(rounded(kFloat8E4M3FN, -kInfinity), -448);
-  EXPECT_EQ(rounded(kFloat8E4M3FN, 464, false), 448);
-  EXPECT_TRUE(std::isnan(rounded(kFloat8E4M3FN, 465, false)));
-  EXPECT_TRUE(std::isnan(rounded(kFloat8E4M3FN, kInfinity, false)));
-  EXPECT_EQ(rounded(kFloat8E5M2, kInfinity), 57344);
-  EXPECT_EQ(rounded(kFloat8E5M2, 1e9f, false), kInfinity);
-  EXPECT_EQ(rounded(kFloat8E5M2, -kInfinity, false), -kInfinity);
-  EXPECT_TRUE(std::isnan(rounded(kFloat8E5M2FNUZ, kInfinity, false)));
-  EXPECT_EQ(rounded(kFloat4E2M1, 9, false), 6);
+  EXPECT_EQ(rounded(DType::float8e4m3fn, 1e6f), 448);
+  EXPECT_EQ(rounded(DType::float8e4m3fn, -kInfinity), -448);
+  EXPECT_EQ(rounded(DType::float8e4m3fn, 464, false), 448);
+  EXPECT_TRUE(std::isnan(rounded(DType::float8e4m3fn, 465, false)));
+  EXPECT_TRUE(std::isnan(rounded(DType::float8e4m3fn, kInfinity, false)));
+  EXPECT_EQ(rounded(DType::float8e5m2, kInfinity), 57344);
+  EXPECT_EQ(rounded(DType::float8e5m2, 1e9f, false), kInfinity);
+  EXPECT_EQ(rounded(DType::float8e5m2, -kInfinity, false), -kInfinity);
+  EXPECT_TRUE(std::isnan(rounded(DType::float8e5m2fnuz, kInfinity, false)));
+  EXPECT_EQ(rounded(DType::float4e2m1, 9, false), 6);
 }
 
 TEST(NarrowFloat, HasNaNAndZerosAsItsTypeSays) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const DType dtype : kTargets) {
-    const bool has_nan = dtype != kFloat4E2M1;
+    const bool has_nan = dtype != DType::float4e2m1;
     EXPECT_EQ(std::isnan(rounded(dtype, nan)), has_nan) << dtype_name(dtype);
-    const bool signed_0 = dtype != kFloat8E4M3FNUZ && dtype != kFloat8E5M2FNUZ;
+    const bool signed_0 = dtype != DType::float8e4m3fnuz && dtype != DType::float8e5m2fnuz;
     EXPECT_EQ(std::signbit(rounded(dtype, -0.0f)), signed_0) << dtype_name(dtype);
     EXPECT_EQ(std::signbit(rounded(dtype, -1e-9f)), signed_0) << dtype_name(dtype);
   }
-  EXPECT_EQ(narrow_to_float(kFloat8E8M0, 128), 2);
-  EXPECT_TRUE(std::isnan(narrow_to_float(kFloat8E8M0, 255)));
+  EXPECT_EQ(narrow_to_float(DType::float8e8m0, 128), 2);
+  EXPECT_TRUE(std::isnan(narrow_to_float(DType::float8e8m0, 255)));
 }
 
 }  // namespace

@@ -6,9 +6,10 @@ namespace subbyte {
 namespace {
 
 constexpr NarrowType kTypes[] = {
-    {kFloat8E4M3FN, 8}, {kFloat8E4M3FNUZ, 8}, {kFloat8E5M2, 8}, {kFloat8E5M2FNUZ, 8},
-    {DType::uint4, 4},  {DType::int4, 4},     {kFloat4E2M1, 4}, {kFloat8E8M0, 8},
-    {DType::uint2, 2},  {DType::int2, 2},
+    {DType::float8e4m3fn, 8},   {DType::float8e4m3fnuz, 8}, {DType::float8e5m2, 8},
+    {DType::float8e5m2fnuz, 8}, {DType::uint4, 4},          {DType::int4, 4},
+    {DType::float4e2m1, 4},     {DType::float8e8m0, 8},     {DType::uint2, 2},
+    {DType::int2, 2},
 };
 
 }  // namespace

@@ -66,7 +66,13 @@ TypedStorage storage_of(DType dtype) {
       return {wire::kUint64Data, "uint64_data", 0, 1, 0, std::numeric_limits<std::uint32_t>::max()};
     case DType::uint64:
       return {wire::kUint64Data, "uint64_data"};
-    case DType::int2:  // narrow_types.h
+    case DType::float4e2m1:  // narrow_types.h
+    case DType::float8e4m3fn:
+    case DType::float8e4m3fnuz:
+    case DType::float8e5m2:
+    case DType::float8e5m2fnuz:
+    case DType::float8e8m0:
+    case DType::int2:
     case DType::int4:
     case DType::string:
     case DType::uint2:

@@ -128,7 +128,7 @@ using ModeCheck = std::string (*)(const Graph&, const Node&);
 std::string check_cast(const Graph&, const Node& node) {
   const std::int64_t to = node.int_or("to", 0);
   const DType dtype = dtype_number(to);
-  if (gpu_type(dtype) && dtype != kFloat8E8M0) return "";
+  if (gpu_type(dtype) && dtype != DType::float8e8m0) return "";
   const std::string found =
       dtype == DType::undefined ? fmt::format("data type {}", to) : std::string(dtype_name(dtype));
   return fmt::format("it casts to {}; supported are floats but float8e8m0, integers and bool",

@@ -187,7 +187,7 @@ Expected<void> check_data(const Tensor& tensor, std::string_view what) {
     return fail("{} holds strings, which subbyte does not keep and so cannot write", what);
   }
   const int bits = integer_bits(tensor.dtype);
-  if (tensor.dtype == kFloat4E2M1 || (bits > 0 && bits < 8)) {
+  if (tensor.dtype == DType::float4e2m1 || (bits > 0 && bits < 8)) {
     return fail_as(ErrorKind::unsupported,
                    "{} holds {}, which subbyte reads and does not write; --target-format webgpu "
                    "keeps it",

@@ -108,7 +108,7 @@ Expected<bool> spell_shrink(Speller& s) {
 Expected<bool> spell_cast_like(Speller& s) {
   const DType dtype = s.value(s.input(1)).dtype;
   if (dtype == DType::undefined) return false;
-  if (!gpu_type(dtype) || dtype == kFloat8E8M0)
+  if (!gpu_type(dtype) || dtype == DType::float8e8m0)
     return fail_as(ErrorKind::unsupported,
                    "it casts to {}; supported are floats but float8e8m0, integers and bool",
                    dtype_name(dtype));
