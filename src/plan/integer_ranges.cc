@@ -15,6 +15,7 @@
 #include "graph/ops.h"
 #include "plan/expr_range.h"
 #include "plan/schedule.h"
+#include "plan/size_demands.h"
 #include "plan/upper_bounds.h"
 #include "plan/value_range.h"
 
@@ -33,31 +34,6 @@ bool may_be_watched(const Node& node, ValueRange of_first) {
   const bool sums = node.op == Op::ReduceSum || node.op == Op::CumSum;
   return node.op == Op::Add || node.op == Op::Sub || node.op == Op::Mul ||
          (sums && of_first.most > 1);
-}
-
-bool is_64_bit(DType dtype) { return dtype == DType::int64 || dtype == DType::uint64; }
-
-ValueRange range_of(DType dtype) {
-  switch (dtype) {
-    case DType::boolean:
-      return {0, 1};
-    case DType::uint8:
-      return {0, UINT8_MAX};
-    case DType::int8:
-      return {INT8_MIN, INT8_MAX};
-    case DType::uint16:
-      return {0, UINT16_MAX};
-    case DType::int16:
-      return {INT16_MIN, INT16_MAX};
-    case DType::uint32:
-    case DType::uint64:
-      return {0, UINT32_MAX};
-    case DType::int32:
-    case DType::int64:
-      return {INT32_MIN, INT32_MAX};
-    default:
-      return {};
-  }
 }
 
 ValueRange constant_range(const Tensor& tensor) {
@@ -105,7 +81,8 @@ class Sweep {
       for (const ValueId output : node.outputs) {
         if (output != kNone && !graph_.values[output].constant) settle(node, output);
       }
-      if (node.op == Op::ReduceMax || node.op == Op::ReduceMin) ask_for_elements(node);
+      auto demand = size_demand(graph_, pool_, exprs_, node);
+      if (demand) constraints_.push_back(std::move(*demand));
     }
     return {std::move(watched_), {}, std::move(constraints_)};
   }
@@ -142,25 +119,6 @@ class Sweep {
       watched_[v] = true;
     }
     ranges_[v] = meet(ranges_[v], whole);
-  }
-
-  // The largest and the smallest of no integers of 64 bits are the ends of 64 bits, but for 0.
-  void ask_for_elements(const Node& node) {
-    const DType dtype = graph_.values[node.outputs[0]].dtype;
-    if (!is_64_bit(dtype) || (dtype == DType::uint64 && node.op == Op::ReduceMax)) return;
-    const auto& shape = *graph_.values[node.inputs[0]].shape;
-    const std::vector<bool> reduced = reduced_axes(graph_, node);
-    std::vector<Expr> kept, gone;
-    for (std::size_t i = 0; i < shape.size(); ++i) (reduced[i] ? gone : kept).push_back(shape[i]);
-    const Expr of_none = pool_.equal(pool_.product(gone), pool_.constant(0));
-    const Expr no_result = pool_.equal(pool_.product(kept), pool_.constant(0));
-    const Expr holds = pool_.select(of_none, no_result, pool_.constant(1));
-    if (pool_.is(holds, 1)) return;
-    constraints_.push_back(
-        {holds, fmt::format("{}: the {} of no elements is an end of 64 bits, which does not fit "
-                            "the 32 bits of the GPU",
-                            describe(graph_, static_cast<NodeId>(&node - graph_.nodes.data())),
-                            node.op == Op::ReduceMax ? "largest" : "smallest")});
   }
 
   ValueRange in(const Node& node, std::size_t i) const { return ranges_[node.inputs[i]]; }

@@ -194,6 +194,25 @@ TEST(IntegerRanges, TheGreatestOfNothingIsAskedFor) {
   EXPECT_THAT(found.constraints, ElementsAre("(n ? 1 : (m == 0))"));
 }
 
+TEST(IntegerRanges, TheLastOfARangeMustFit) {
+  const Found found = ranges_of(R"(
+  input %x : int64 [n]
+  input %least : int64 []
+  input %most : int64 []
+  value %zero : int64 [] = {0}
+  value %one : int64 [] = {1}
+  value %four : int64 [] = {4}
+  %places = Range(%zero, %most, %one)
+  %spread = Range(%zero, %most, %four)
+  %between = Range(%least, %most, %one)
+  output %places
+  output %spread
+  output %between
+)");
+  EXPECT_THAT(found.watched, IsEmpty());
+  EXPECT_THAT(found.constraints, testing::SizeIs(2));
+}
+
 TEST(IntegerRanges, AFloatThatMayBeAnythingIsWatched) {
   EXPECT_THAT(watched(R"(
   input %x : float32 [n]

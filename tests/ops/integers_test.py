@@ -163,12 +163,15 @@ RIGHT = [
     right("best_of_few", [("ArgMax", ["x"], {"keepdims": 0}), ("Mul", ["t0", "c"], {})], {"x": np.array([[1, 5, 2], [9, 5, 2], [0, 0, 0]], np.float32).T.copy()}, INT64, {"c": np.array(2**30, INT64)}),
     right("mask_times", [("CumSum", ["attention_mask", "axis"], {}), ("Mul", ["t0", "c"], {})], {"attention_mask": np.array([[0, 0, 1, 0]], INT64)}, INT64, {"axis": np.array(1, INT64), "c": np.array(2**30, INT64)}),
     right("double", [("Cast", ["x"], {"to": TensorProto.INT64})], {"x": np.array([16777215.0, -16777215.0, 0.5])}, INT64),
+    right("range_to_the_end", [("Range", ["a", "b", "c"], {})], {"a": np.array(2**31 - 3, INT64), "b": np.array(2**31, INT64), "c": np.array(2, INT64)}, INT64),
     right("none_of_none", [("ReduceMax", ["x", "axes"], {})], {"x": np.zeros((0, 0), INT64)}, INT64, axes(1)),
     case("greatest_of_no_uint64", model_of([("ReduceMax", ["x", "axes"], {})], {"x": np.zeros((2, 0), UINT64)}, UINT64, axes(1)), {"x": np.zeros((2, 0), UINT64)}, np.zeros((2, 1), UINT64)),
     right("scatter_add", [("ScatterElements", ["d", "i", "u"], {"reduction": "add"})], {"d": E[0], "i": np.array([1, 0, 1, 0], INT64), "u": np.array([2**31 - 1, 5, 1, -5], INT64)}, INT64),
 ]
 WRONG_CASES = [
     wrong("greatest_of_none", [("ReduceMax", ["x", "axes"], {})], {"x": np.zeros((2, 0), INT64)}, INT64, axes(1)),
+    wrong("range_beyond_the_end", [("Range", ["a", "b", "c"], {})], {"a": np.array(2**31 - 3, INT64), "b": np.array(2**31 + 2, INT64), "c": np.array(2, INT64)}, INT64),
+    wrong("range_below_the_end", [("Range", ["a", "b", "c"], {})], {"a": np.array(2 - 2**31, INT64), "b": np.array(-(2**31) - 4, INT64), "c": np.array(-3, INT64)}, INT64),
     wrong("least_of_none", [("ReduceMin", ["x", "axes"], {})], {"x": np.zeros((0, 2), INT64)}, INT64, axes(0)),
     wrong("least_of_no_uint64", [("ReduceMin", ["x", "axes"], {})], {"x": np.zeros((2, 0), UINT64)}, UINT64, axes(1)),
     wrong("greatest_of_none_found", [("NonZero", ["x"], {}), ("ReduceMax", ["t0", "axes"], {})], {"x": np.zeros(3, np.float32)}, INT64, axes(1)),
