@@ -112,7 +112,7 @@ Expected<void> declare_input(Lowering& lowering, StepCode& code, const Convoluti
   const bool four = exprs.divisor(c.channels_in) % 4 == 0;
   Scope scope;
   std::string tap = "0u", channel = "k";
-  if (exprs.is(c.channels_in, 1)) {
+  if (exprs.is(c.channels_in, 1) || exprs.is(c.channels_in, 0)) {
     tap = "k";
     channel = "0u";
   } else if (!exprs.is(taps, 1)) {
