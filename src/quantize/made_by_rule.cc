@@ -13,14 +13,17 @@
 namespace subbyte {
 namespace {
 
-// The largest relative error of an element, by which precision all of some elements have.
-double unit_of(std::span<const float> some) {
+// The largest relative errors that elements may have by the precisions that hold all of some, the
+// finest first. Of numbers rounded to bfloat16 most are halves too.
+std::vector<double> units_of(std::span<const float> some) {
+  std::vector<double> units;
   if (std::ranges::all_of(some, [](float v) { return half_to_float(float_to_half(v)) == v; }))
-    return 0x1p-11;
+    units.push_back(0x1p-11);
   if (std::ranges::all_of(some,
                           [](float v) { return bfloat16_to_float(float_to_bfloat16(v)) == v; }))
-    return 0x1p-8;
-  return 0x1p-24;
+    units.push_back(0x1p-8);
+  if (units.empty()) units.push_back(0x1p-24);
+  return units;
 }
 
 std::vector<float> elements(const Tensor& tensor, std::int64_t first, std::int64_t count) {
@@ -164,19 +167,84 @@ bool is_one_value(std::span<const float> plane) {
   return std::ranges::all_of(plane, [&](float v) { return v == plane[0]; });
 }
 
-// Whether a plane is what it is when turned by half a turn, or the negative of it.
-bool is_symmetrical(std::span<const float> plane, double unit) {
+double largest_of(std::span<const float> plane) {
   double largest = 0;
   for (const float v : plane) largest = std::max(largest, std::abs(double{v}));
-  const double tolerance = 8 * unit * largest;
+  return largest;
+}
+
+// Whether a plane is what it is when turned by half a turn, or the negative of it, elements being
+// equal up to `tolerance` of the largest.
+bool is_symmetrical(std::span<const float> plane, double tolerance) {
+  const double most = tolerance * largest_of(plane);
   bool even = true, odd = true;
   for (std::size_t i = 0; i * 2 + 1 < plane.size(); ++i) {
     const double one = plane[i], other = plane[plane.size() - 1 - i];
-    even = even && std::abs(one - other) <= tolerance;
-    odd = odd && std::abs(one + other) <= tolerance;
+    even = even && std::abs(one - other) <= most;
+    odd = odd && std::abs(one + other) <= most;
   }
-  if (plane.size() % 2 == 1) odd = odd && std::abs(plane[plane.size() / 2]) <= tolerance;
+  if (plane.size() % 2 == 1) odd = odd && std::abs(plane[plane.size() / 2]) <= most;
   return even || odd;
+}
+
+bool are_proportional(std::span<const float> a, std::span<const float> b, double tolerance) {
+  const auto at = static_cast<std::size_t>(
+      std::ranges::max_element(a, {}, [](float v) { return std::abs(v); }) - a.begin());
+  const double factor = double{b[at]} / double{a[at]};
+  const double most = tolerance * largest_of(b);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (std::abs(double{b[i]} - factor * double{a[i]}) > most) return false;
+  return true;
+}
+
+// How many planes are no multiples of those before; counts to `most`.
+std::size_t count_different(const std::vector<std::vector<float>>& planes, double tolerance,
+                            std::size_t most) {
+  std::vector<std::span<const float>> different;
+  for (const auto& plane : planes) {
+    const bool known = std::ranges::any_of(
+        different, [&](auto other) { return are_proportional(other, plane, tolerance); });
+    if (!known) different.emplace_back(plane);
+    if (different.size() == most) break;
+  }
+  return different.size();
+}
+
+// Whether the elements of a plane are to each other as small whole numbers, as those that find
+// edges.
+bool has_whole_ratios(std::span<const float> plane, double tolerance) {
+  constexpr double kMost = 64;
+  double least = 0;
+  for (const float v : plane) {
+    const double magnitude = std::abs(double{v});
+    if (magnitude > 0 && (least == 0 || magnitude < least)) least = magnitude;
+  }
+  return std::ranges::all_of(plane, [&](float v) {
+    const double ratio = double{v} / least;
+    return std::abs(ratio) <= kMost &&
+           std::abs(ratio - std::round(ratio)) <= tolerance * std::max(1.0, std::abs(ratio));
+  });
+}
+
+// Whether kernels are symmetrical by design. Training may be held to symmetry too, but then finds
+// another kernel for each channel; and few elements that are known to few bits are alike by chance.
+bool are_symmetrical_by_rule(const Planes& found, double unit) {
+  constexpr std::size_t kMostDifferent = 4;
+  constexpr std::int64_t kLong = 16;
+  constexpr double kLeastEvidence = 16;  // bits
+  const double tolerance = 8 * unit;
+  const auto& planes = found.planes;
+  if (!std::ranges::all_of(planes,
+                           [&](const auto& plane) { return is_symmetrical(plane, tolerance); }))
+    return false;
+  if (std::ranges::all_of(planes,
+                          [&](const auto& plane) { return has_whole_ratios(plane, tolerance); }))
+    return true;
+  const double pairs = static_cast<double>(found.size / 2) * static_cast<double>(planes.size());
+  const int bits = std::ilogb(1 / (2 * tolerance));
+  if (pairs * bits < kLeastEvidence) return false;
+  return found.size >= kLong ||
+         count_different(planes, tolerance, kMostDifferent + 1) <= kMostDifferent;
 }
 
 }  // namespace
@@ -186,9 +254,10 @@ bool holds_series(const Tensor& table) {
   if (table.elements() < kShortest) return false;
   const std::int64_t middle = table.elements() / 2;
   const std::int64_t sampled = std::min(kSampled, table.elements() - middle);
-  const double unit = unit_of(elements(table, middle, sampled));
-  return std::ranges::any_of(axes_of(table), [&](const Axis& axis) {
-    return axis.size >= kShortest && holds_series_along(table, axis, unit);
+  return std::ranges::any_of(units_of(elements(table, middle, sampled)), [&](double unit) {
+    return std::ranges::any_of(axes_of(table), [&](const Axis& axis) {
+      return axis.size >= kShortest && holds_series_along(table, axis, unit);
+    });
   });
 }
 
@@ -219,9 +288,7 @@ bool is_fixed_kernel(const Tensor& weight, bool each_channel_alone) {
   if (all_alike) return true;
   std::vector<float> first;
   for (const auto& plane : planes) first.insert(first.end(), plane.begin(), plane.end());
-  const double unit = unit_of(first);
-  return std::ranges::all_of(planes,
-                             [&](const auto& plane) { return is_symmetrical(plane, unit); });
+  return are_symmetrical_by_rule(found, units_of(first).back());
 }
 
 bool is_made_by_rule(const Graph& graph, ValueId constant, std::span<const NodeId> readers) {

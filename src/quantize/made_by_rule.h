@@ -20,8 +20,8 @@ bool is_filter_bank(const Tensor& matrix);
 
 // Whether the weight of a convolution, its first two axes channels, is a fixed kernel: one and the
 // same for all channels, or symmetrical about its middle, as those that blur, find edges and
-// enlarge are. One that takes the mean is only for `each_channel_alone`, as what any weight may
-// begin with.
+// enlarge are, with few different kernels, long ones, or such of whole numbers. One that takes the
+// mean is only for `each_channel_alone`, as what any weight may begin with.
 bool is_fixed_kernel(const Tensor& weight, bool each_channel_alone);
 
 // Whether a constant of the graph, of floats, is any of these, by its `readers` a kernel. What

@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "graph/half.h"
+
 namespace subbyte {
 namespace {
 
@@ -56,6 +58,32 @@ TEST(MadeByRule, TablesOfWaves) {
       const Dims place{at[1], at[3]};
       return halves(std::span<const std::int64_t>(place));
     })));
+  }
+}
+
+// As translation models have them: positions that begin at 2 after a row of padding, the sines
+// before the cosines, in a file of halves or of bfloat16.
+TEST(MadeByRule, TablesOfWavesInFewBits) {
+  const auto wave = [](auto at) {
+    if (at[0] == 1) return 0.0;
+    const double angle =
+        static_cast<double>(at[0]) * std::pow(10000, -static_cast<double>(at[1] % 32) / 31);
+    return at[1] < 32 ? std::sin(angle) : std::cos(angle);
+  };
+  const auto to_half = [](double v) { return half_to_float(float_to_half(static_cast<float>(v))); };
+  const auto to_bfloat16 = [](double v) {
+    return bfloat16_to_float(float_to_bfloat16(static_cast<float>(v)));
+  };
+  for (const std::int64_t rows : {34, 66, 514}) {
+    EXPECT_TRUE(holds_series(tensor({rows, 64}, [&](auto at) { return to_half(wave(at)); })));
+    EXPECT_TRUE(holds_series(tensor({rows, 64}, [&](auto at) { return to_bfloat16(wave(at)); })));
+  }
+  EXPECT_TRUE(holds_series(tensor({256, 2}, [](auto at) { return static_cast<double>(at[0]); })));
+  std::mt19937 random(5);
+  for (int i = 0; i < 20; ++i) {
+    const auto rounded = [&](auto) { return to_bfloat16(2 * up_to_1(random) - 1); };
+    EXPECT_FALSE(holds_series(tensor({64, 48}, rounded)));
+    EXPECT_FALSE(is_fixed_kernel(tensor({16, 1, 3, 3}, rounded), true));
   }
 }
 
@@ -150,6 +178,37 @@ TEST(MadeByRule, FixedKernels) {
     EXPECT_FALSE(is_fixed_kernel(trained({4, 1, 1, 1}, seed), true));
   }
   EXPECT_FALSE(is_fixed_kernel(tensor({8, 8, 3, 3}, [](auto) { return 0.0; }), false));
+}
+
+// Each of their planes is what it is when turned by half a turn.
+Tensor turned_alike(const Dims& dims, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<double> half;
+  return tensor(dims, [&](auto at) {
+    const std::int64_t size = dims[2] * dims[3], place = at[2] * dims[3] + at[3];
+    if (place == 0) half.clear();
+    if (place <= size / 2) half.push_back(2 * up_to_1(random) - 1);
+    return half[static_cast<std::size_t>(std::min(place, size - 1 - place))];
+  });
+}
+
+TEST(MadeByRule, SymmetryAloneIsNoRule) {
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    EXPECT_FALSE(is_fixed_kernel(turned_alike({16, 1, 3, 3}, seed), true)) << seed;
+    EXPECT_FALSE(is_fixed_kernel(turned_alike({16, 1, 1, 5}, seed), true)) << seed;
+  }
+  // Long ones, and few.
+  EXPECT_TRUE(is_fixed_kernel(turned_alike({16, 1, 1, 31}, 1), true));
+  EXPECT_TRUE(is_fixed_kernel(turned_alike({2, 1, 3, 3}, 1), true));
+  // Whole numbers, each plane by its own factor.
+  const auto binomial = [](auto at) {
+    constexpr double kRow[] = {1, 4, 6, 4, 1};
+    return kRow[at[3]] / 16 * (static_cast<double>(at[0]) + 0.3);
+  };
+  EXPECT_TRUE(is_fixed_kernel(tensor({16, 1, 1, 5}, binomial), true));
+  // Two numbers of a few bits are alike by chance.
+  const auto near = [](auto at) { return at[3] == 0 ? 1.0 : at[3] == 1 ? 1.5 : 1.0078125; };
+  EXPECT_FALSE(is_fixed_kernel(tensor({1, 1, 1, 3}, near), true));
 }
 
 TEST(MadeByRule, TrainedWeightsAreNot) {
