@@ -10,6 +10,7 @@
 #include "graph/op_info.h"
 #include "graph/ops.h"
 #include "graph/recurrence.h"
+#include "graph/resize_form.h"
 
 namespace subbyte {
 namespace {
@@ -56,9 +57,21 @@ bool is_exact(const Tensor& tensor) {
          is_integer(tensor.dtype);
 }
 
+// Whether elements are taken at several places: what takes the same everywhere repeats, of which
+// less is left (collapse_repeats).
+bool takes_several(const Tensor& indices) {
+  const auto values = integer_values(indices);
+  return values &&
+         std::ranges::any_of(*values, [&](std::int64_t v) { return v != values->front(); });
+}
+
 // What is smooth, and whose last bits differ between the GPU and here.
-bool is_wave(Op op) {
-  switch (op) {
+bool is_wave(const Node& node) {
+  switch (node.op) {
+    case Op::Resize: {
+      const auto form = resize_form(node);
+      return form && form->mode != ResizeForm::Mode::nearest && !form->crops();
+    }
     case Op::Cos:
     case Op::Div:
     case Op::Erf:
@@ -79,9 +92,9 @@ bool is_wave(Op op) {
 }
 
 // Views, comparisons, what chooses, counts, and the arithmetic of masks: what gives the same bits
-// on the GPU as here, and costs nothing beside reading the result. And waves and other curves,
-// whose last bits may differ, so that nothing is a rule that may jump there, or a curve that may
-// make them more.
+// on the GPU as here, and costs nothing beside reading the result. And waves, other curves and what
+// is interpolated, whose last bits may differ, so that nothing is a rule that may jump there, or a
+// curve that may make them more.
 bool is_rule(const Graph& graph, const Node& node, bool of_waves) {
   const auto all_inputs = [&](auto holds) {
     return std::ranges::all_of(
@@ -90,7 +103,7 @@ bool is_rule(const Graph& graph, const Node& node, bool of_waves) {
   if (!all_inputs(is_held)) return false;
   if (is_view(node.op)) return true;
   const bool jumps = op_info(node.op).infer == ShapeRule::compare;
-  if (of_waves && (jumps || node.op == Op::Cast || is_wave(node.op))) return false;
+  if (of_waves && (jumps || node.op == Op::Cast || is_wave(node))) return false;
   if (jumps) return all_inputs(is_exact);
   const Tensor& result = *graph.values[node.outputs[0]].constant;
   switch (node.op) {
@@ -114,11 +127,15 @@ bool is_rule(const Graph& graph, const Node& node, bool of_waves) {
       return result.dtype == DType::float32 && all_are_finite(result);
     case Op::OneHot:
       return is_exact(result) && is_held(result);
+    case Op::Gather:
+    case Op::GatherElements:
+    case Op::GatherND:
+      return is_exact(result) && takes_several(*graph.values[node.inputs[1]].constant);
     // What else is filled with one number is an Expand of it.
     case Op::ConstantOfShape:
       return is_held(result) && std::ranges::count(graph.outputs, node.outputs[0]) > 0;
     default:
-      return is_wave(node.op) && result.dtype == DType::float32 && all_inputs(is_exact) &&
+      return is_wave(node) && result.dtype == DType::float32 && all_inputs(is_exact) &&
              result.elements() > kMostOfWaves && all_are_finite(result);
   }
 }
@@ -151,7 +168,7 @@ void FoldedRules::add(const Graph& graph, NodeId node) {
   nodes_.push_back(node);
   for (const ValueId output : n.outputs) {
     maker_[output] = node;
-    is_wave_[output] = of_waves || is_wave(n.op);
+    is_wave_[output] = of_waves || is_wave(n);
   }
 }
 

@@ -1,9 +1,9 @@
 // Folding makes no module larger than what it folds: where constants that were computed would take
 // more room than what they were computed from, the nodes that make them come back. That is for what
-// the GPU computes to the same bits (views, masks, sums and products) and for waves, which it
-// computes to their last bits: a plan computes those once, when the module is loaded
-// (plan/once_steps.h). Tables of waves stay up to 64 KB, which is less than a kernel costs, and
-// where a product reads them, which takes packed weights.
+// the GPU computes to the same bits (views, what is taken of a table, masks, sums and products) and
+// for waves and what is interpolated, which it computes to their last bits: a plan computes those
+// once, when the module is loaded (plan/once_steps.h). Tables of waves stay up to 64 KB, which is
+// less than a kernel costs, and where a product reads them, which takes packed weights.
 #pragma once
 
 #include <map>

@@ -222,6 +222,83 @@ TEST_F(FoldWaves, NothingThatJumpsIsARuleAfterThem) {
   EXPECT_THAT(folded(), ElementsAre("Where"));
 }
 
+// As the biases of relative positions are taken of their table.
+TEST_F(Fold, WhatIsTakenOfATableSeveralTimesIsARule) {
+  const ValueId table = t_.constant("table", ascending({225, 8}));
+  std::vector<std::int64_t> indices(64 * 64);
+  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int64_t>(i % 225);
+  const ValueId at = t_.constant("at", make_int64_tensor({64, 64}, indices));
+  const ValueId taken = t_.node(Op::Gather, {table, at}, "taken", {{"axis", std::int64_t{0}}});
+  const ValueId heads =
+      t_.node(Op::Transpose, {taken}, "heads", {{"perm", std::vector<std::int64_t>{2, 0, 1}}});
+  t_.output(t_.node(Op::Add, {t_.input("z", DType::float32, {8, 64, 64}), heads}, "y"));
+  EXPECT_THAT(folded(), ElementsAre("Gather", "Transpose", "Add"));
+}
+
+// What is the same everywhere is collapsed instead.
+TEST_F(Fold, WhatIsTakenOnceForAllPlacesIsFolded) {
+  const ValueId table = t_.constant("table", ascending({2, 64}));
+  const ValueId zeros =
+      t_.constant("zeros", make_int64_tensor({64}, std::vector<std::int64_t>(64, 0)));
+  const ValueId taken = t_.node(Op::Gather, {table, zeros}, "taken", {{"axis", std::int64_t{0}}});
+  t_.output(t_.node(Op::Add, {t_.input("z", DType::float32, {64, 64}), taken}, "y"));
+  EXPECT_THAT(folded(), ElementsAre("Add"));
+}
+
+// As the embeddings of places are, where a model was traced for larger images.
+TEST_F(Fold, ATableThatIsEnlargedStaysSmall) {
+  const ValueId table = t_.constant("table", ascending({1, 64, 14, 14}));
+  const ValueId sizes = t_.constant("sizes", int64s({4}, {1, 64, 24, 24}));
+  const ValueId large =
+      t_.node(Op::Resize, {table, kNone, kNone, sizes}, "large", {{"mode", std::string("cubic")}});
+  t_.output(t_.node(Op::Add, {t_.input("z", DType::float32, {1, 64, 24, 24}), large}, "y"));
+  EXPECT_THAT(folded(), ElementsAre("Resize", "Add"));
+}
+
+class FoldLowRank : public Fold {
+ protected:
+  // x_ [3, 64] by W [64, 64] = a b, of rank 16.
+  FoldLowRank() {
+    a_ = t_.constant("a", ascending({64, 16}));
+    b_ = t_.constant("b", ascending({16, 64}, 7));
+    product_ = t_.node(Op::MatMul, {a_, b_}, "ab");
+  }
+  std::int64_t stored() const {
+    std::int64_t elements = 0;
+    for (const Value& value : t_.model.main().values)
+      if (value.constant) elements += value.constant->elements();
+    return elements;
+  }
+  ValueId a_ = kNone, b_ = kNone, product_ = kNone;
+};
+
+TEST_F(FoldLowRank, IsMultipliedByOneFactorAfterTheOther) {
+  multiply(product_);
+  multiply(transposed(product_, "t"));
+  EXPECT_THAT(folded(),
+              ElementsAre("MatMul", "MatMul", "Transpose", "Transpose", "MatMul", "MatMul"));
+  EXPECT_EQ(stored(), 2048);
+}
+
+TEST_F(FoldLowRank, InAGemmAndFromTheLeft) {
+  t_.output(t_.node(Op::Gemm, {x_, product_}, "g", {{"transB", std::int64_t{1}}}));
+  EXPECT_THAT(folded(), ElementsAre("MatMul", "Gemm"));
+  EXPECT_EQ(stored(), 2048);
+}
+
+TEST_F(FoldLowRank, IsFoldedWhereSomethingElseReadsIt) {
+  multiply(product_);
+  t_.output(t_.node(Op::Add, {t_.input("z", DType::float32, {64, 64}), product_}, "sum"));
+  EXPECT_THAT(folded(), ElementsAre("MatMul", "Add"));
+}
+
+TEST_F(FoldLowRank, IsFoldedWhereThatIsLess) {
+  multiply(t_.node(Op::MatMul,
+                   {t_.constant("c", ascending({64, 40})), t_.constant("d", ascending({40, 64}))},
+                   "cd"));
+  EXPECT_THAT(folded(), ElementsAre("MatMul"));
+}
+
 TEST_F(Fold, IntegersBeyond32BitsStayTables) {
   const ValueId far = t_.constant("far", int64s({1, 1}, {std::int64_t{1} << 40}));
   const ValueId near = t_.constant("near", counted({64, 64}));

@@ -85,6 +85,17 @@ ValueId data_of(const Node& product, const std::function<bool(ValueId)>& is_cons
 
 }  // namespace
 
+bool takes_known_places(const Graph& graph, const Node& node) {
+  switch (node.op) {
+    case Op::Gather:
+    case Op::GatherElements:
+    case Op::GatherND:
+      return graph.constant(node.inputs[1]) != nullptr;
+    default:
+      return false;
+  }
+}
+
 TrainedOperands::TrainedOperands(const Model& model, const Uses& uses,
                                  const std::vector<bool>& made,
                                  std::function<Moments(ValueId)> moments)
@@ -116,6 +127,11 @@ TakenFor TrainedOperands::taken_for(ValueId constant) const {
   return view_taken_for(constant, constant, 0).value_or(TakenFor{});
 }
 
+// Whether a node passes on the elements of input 0 at places that are known, or means of them.
+bool TrainedOperands::passes_on(const Node& node) const {
+  return is_view(node.op) || node.op == Op::Resize || takes_known_places(graph_, node);
+}
+
 // What all readers of `view`, which is the constant or a view of it, take it for; nullopt where
 // there is none.
 std::optional<TakenFor> TrainedOperands::view_taken_for(ValueId view, ValueId constant,
@@ -127,7 +143,7 @@ std::optional<TakenFor> TrainedOperands::view_taken_for(ValueId view, ValueId co
     const Node& node = graph_.nodes[n];
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] != view) continue;
-      const auto taken = is_view(node.op) && i == 0
+      const auto taken = i == 0 && passes_on(node)
                              ? view_taken_for(node.outputs[0], constant, depth + 1)
                              : taken_for_in(node, i, constant, view != constant);
       if (!taken) continue;

@@ -19,6 +19,10 @@ struct Moments {
   double mean = 0, mean_square = 0;
 };
 
+// Whether a node takes elements of its input 0 at places that are constants, as the biases of
+// relative positions are taken of their table: no lookup, but a view.
+bool takes_known_places(const Graph& graph, const Node& node);
+
 class TrainedOperands {
  public:
   // `moments` is asked for constants that are read beside others: the weights of products, and
@@ -47,6 +51,7 @@ class TrainedOperands {
     bool viewed = false;  // its channels may lie along another axis by now
   };
 
+  bool passes_on(const Node& node) const;
   std::optional<TakenFor> view_taken_for(ValueId view, ValueId constant, int depth) const;
   TakenFor taken_for_in(const Node& node, std::size_t input, ValueId constant, bool viewed) const;
   TakenFor operand(const Node& product, std::size_t input) const;

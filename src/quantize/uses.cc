@@ -186,6 +186,7 @@ class Finder {
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         if (node.inputs[i] != v) continue;
         if (result.second == kNone) result.second = n;
+        if (takes_known_places(graph_, node)) continue;
         const Reading r = reading(node, i, dims, transposed);
         if (r.kind != WeightUseKind::other) return {r, n};
       }

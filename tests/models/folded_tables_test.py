@@ -74,6 +74,35 @@ FOLDED |= {
         model([FILL, node("Relu", "x", "y")], {"x": (FLOAT, [3, 64])}, ["y", "c"], FILL_SHAPE),
         {"x": normal(3, 64)},
     ),
+    "biases of relative positions": (
+        model(
+            [node("Gather", "table at", "g"), node("Transpose", "g", "h", perm=[2, 0, 1]), node("Add", "x h", "s")]
+            + [node("Softmax", "s", "y", axis=-1)],
+            {"x": (FLOAT, [8, 16, 16])},
+            ["y"],
+            {"table": normal(60, 8), "at": (np.arange(16)[:, None] * 3 + np.arange(16)) % 61 - 1},
+        ),
+        {"x": normal(8, 16, 16)},
+    ),
+    "a table that is enlarged": (
+        model(
+            [helper.make_node("Resize", ["table", "", "", "size"], ["e"], mode="cubic"), node("Add", "x e", "y")],
+            {"x": (FLOAT, [1, 2, 96, 96])},
+            ["y"],
+            {"table": normal(1, 2, 14, 14), "size": np.array([1, 2, 96, 96])},
+        ),
+        {"x": normal(1, 2, 96, 96)},
+    ),
+    "a weight of low rank": (
+        model(
+            [node("MatMul", "a b", "w"), node("Transpose", "w", "t", perm=[1, 0]), node("MatMul", "x t", "h")]
+            + [node("Gemm", "h w c", "y", transB=1, alpha=0.5)],
+            {"x": (FLOAT, [3, 96])},
+            ["y"],
+            {"a": normal(96, 4), "b": normal(4, 96), "c": normal(96)},
+        ),
+        {"x": normal(3, 96)},
+    ),
     "repeats within an axis": (
         model(
             [node("Expand", "w shape", "e"), node("Reshape", "e long", "t"), node("Add", "x t", "y")],
