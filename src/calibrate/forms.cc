@@ -135,8 +135,7 @@ Outputs whole(const Call& call, Outputs outputs) {
   if (!sums_integers(call.node) || outputs.empty()) return outputs;
   const Tensor& sums = outputs.front();
   std::vector<std::byte> bytes(sums.data.size());
-  for (std::int64_t i = 0; i < sums.elements(); ++i) {
-    const auto at = static_cast<std::size_t>(i) * sizeof(float);
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(float)) {
     float sum = 0;
     std::memcpy(&sum, sums.data.data() + at, sizeof(sum));
     const auto integer = reference::saturate<std::int32_t>(std::nearbyint(sum));

@@ -55,7 +55,6 @@ class Compilation {
     SUBBYTE_TRY(std::optional<Study> study, finished_study(model, weights));
     if (options_.target == Target::onnx) {
       SUBBYTE_CHECK_OK(leave_standard(model));
-      SUBBYTE_CHECK_OK(infer(model));
       SUBBYTE_CHECK_OK(begin("writing"));
       SUBBYTE_TRY(CompileResult done,
                   write_onnx_output(model, weights, options_.quantized_nodes, output_, observer_,
@@ -220,8 +219,8 @@ class Compilation {
                     why));
   }
 
-  // Where there is something to choose: a weight at 8 bits or fewer. Nothing where it is not to be,
-  // or cannot.
+  // Where there is something to choose: a weight at 8 bits or fewer that did not arrive so. Nothing
+  // where it is not to be, or cannot.
   Expected<std::optional<SampleSet>> calibration_samples(const Model& model,
                                                          const WeightPlan& weights) {
     std::optional<SampleSet> none;
@@ -229,8 +228,10 @@ class Compilation {
     // A mix may make any matrix narrow, whatever it is by component.
     const bool mixes = options_.precision == "mixed" && measures_widths();
     const bool narrow = std::ranges::any_of(weights.uses, [&](const WeightUse& use) {
+      const StoredWeight& stored = weights.stored.at(use.value);
       return (mixes && is_matrix(use.kind)) ||
-             std::holds_alternative<AffineEncoding>(weights.stored.at(use.value).encoding);
+             (std::holds_alternative<AffineEncoding>(stored.encoding) &&
+              !std::holds_alternative<CodesOfGrid>(stored.source));
     });
     if (!options_.calibration || !narrow) return none;
     if (Guards(model.main()).any()) {

@@ -22,15 +22,20 @@ Expected<void> infer(Model& model);
 // inputs are sizes; next() is called once for each node as it is appended, in order. infer() has to
 // run afterwards: what is recorded here of constraints is of nodes on the way.
 struct InferState;
+class Guards;
 class Inference {
  public:
   explicit Inference(Model& model);
   ~Inference();
+  // The nodes to come stand for node `original` of those that the graph started with. False where
+  // no run reaches that: nothing is known then of what they compute, which may contradict itself.
+  bool at(NodeId original);
   Expected<void> next(NodeId node);
 
  private:
   Model& model_;
   std::unique_ptr<InferState> state_;
+  std::unique_ptr<Guards> guards_;
 };
 
 // After infer(): an error naming the first node with an output whose shape is not known. Such a

@@ -25,6 +25,12 @@ bool sums_integers(const Node& node);
 // WGSL's own may be 2.5 ULP off.
 inline constexpr std::string_view kRoundedQuotient = "rounded_quotient";
 bool rounds_quotient(const Node& node);
+// Whether a Resize has both sizes and the scales that gave them, which stand where its roi would:
+// what becomes of scales that are known when the model runs.
+inline constexpr std::string_view kScalesAsRoi = "scales_as_roi";
+// Whether such a Resize only makes its data larger: which element of smaller ones is the nearest,
+// its operator set says otherwise.
+inline constexpr std::string_view kOnlyLarger = "only_larger";
 // The axes that scales, sizes and roi of a Resize are about, in their order.
 std::vector<std::size_t> resized_axes(const Node& node, std::size_t rank);
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "graph/node_form.h"
 
 namespace subbyte {
 namespace {
@@ -66,6 +67,8 @@ Expected<ResizeForm> resize_form(const Node& node, bool has_scales, bool has_siz
   form.extrapolation = node.float_or("extrapolation_value", form.extrapolation);
   form.cubic_a = node.float_or("cubic_coeff_a", form.cubic_a);
   form.has_sizes = has_sizes;
+  form.has_both = has_sizes && !form.crops() && node.has_input(ResizeForm::kRoi) &&
+                  node.int_or(kScalesAsRoi, 0) != 0;
   if (has_sizes == has_scales) {
     return fail("it has {}; it must have one of the two",
                 has_sizes ? "both scales and sizes" : "neither scales nor sizes");

@@ -26,6 +26,8 @@ struct ResizeForm {
   AspectRatio aspect_ratio = AspectRatio::stretch;  // kept by `sizes` alone
   bool has_sizes = false;                           // operand kSizes rather than kScales
   bool antialias = false, excludes_outside = false;
+  // It has the scales that gave its sizes too, in operand kRoi (kScalesAsRoi).
+  bool has_both = false;
   float extrapolation = 0, cubic_a = -0.75f;
 
   // The operands.

@@ -1,6 +1,7 @@
 // Upsample and the older forms of Resize.
 #include <algorithm>
 
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 
@@ -48,6 +49,7 @@ Expected<std::string> nearest_mode(const Graph& graph, ValueId scales) {
 Expected<void> to_resize(ConstantMaker& make, const Graph& graph, Node& node) {
   SUBBYTE_TRY(const ValueId scales, scales_of_upsample(make, node));
   const bool picks = node.string_or("mode", "nearest") == "nearest";
+  if (picks && graph.constant(scales) == nullptr) set_attribute(node, kOnlyLarger, std::int64_t{1});
   std::string nearest = "floor";
   if (picks) {
     SUBBYTE_TRY(nearest, nearest_mode(graph, scales));
@@ -70,7 +72,8 @@ void drop_empty_inputs(const Graph& graph, Node& node) {
   }
   const bool crops =
       node.string_or("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize";
-  if (!crops && node.has_input(1)) node.inputs[1] = kNone;
+  const bool has_both = node.int_or(kScalesAsRoi, 0) != 0;
+  if (!crops && !has_both && node.has_input(1)) node.inputs[1] = kNone;
   while (node.inputs.size() > 1 && node.inputs.back() == kNone) node.inputs.pop_back();
 }
 

@@ -72,6 +72,11 @@ Expected<void> unpack_quantized(Model& model);
 // names. True where there was such a node whose ranks are known.
 Expected<bool> spell_operators(Model& model);
 
+// Floats that say how large something is when the model runs, where nothing says it before: the
+// depth of a OneHot and the scales of a Resize become the integers that they mean. True where there
+// was such a node.
+Expected<bool> size_by_integers(Model& model);
+
 // Gives every other node the attributes and operands of its canonical form: axes, pads, steps. True
 // where a node changed.
 Expected<bool> canonicalize_forms(Model& model);

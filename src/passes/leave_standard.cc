@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "graph/infer.h"
 #include "graph/node_form.h"
 #include "graph/ops.h"
 #include "passes/passes.h"
@@ -15,9 +16,14 @@ Expected<bool> without_own_attributes(Speller& s) {
   const Node& node = s.node();
   std::vector<Attribute> kept = node.attributes;
   std::erase_if(kept, [](const Attribute& attribute) {
-    return attribute.name == kSumsIntegers || attribute.name == kRoundedQuotient;
+    return attribute.name == kSumsIntegers || attribute.name == kRoundedQuotient ||
+           attribute.name == kScalesAsRoi || attribute.name == kOnlyLarger;
   });
   if (kept.size() == node.attributes.size() || node.op == Op::Unknown) return false;
+  if (node.int_or(kScalesAsRoi, 0) != 0) {
+    s.finish(node.op, {node.inputs[0], kNone, node.inputs[1]}, std::move(kept));
+    return true;
+  }
   if (!sums_integers(node)) {
     s.finish(node.op, node.inputs, std::move(kept));
     return true;
@@ -46,6 +52,14 @@ Expected<void> without_loops(const Model& model) {
 Expected<void> leave_standard(Model& model) {
   SUBBYTE_CHECK_OK(without_loops(model));
   SUBBYTE_CHECK_OK(spell_out(model, without_own_attributes));
+  // Of a Resize by scales that a run says inference alone does not know the sizes.
+  std::vector<std::optional<std::vector<Expr>>> shapes;
+  for (const Value& value : model.main().values) shapes.push_back(value.shape);
+  SUBBYTE_CHECK_OK(infer(model));
+  for (ValueId v = 0; v < shapes.size(); ++v) {
+    Value& value = model.main().values[v];
+    if (!value.shape) value.shape = std::move(shapes[v]);
+  }
   return {};
 }
 

@@ -70,7 +70,8 @@ Expected<void> collapse_repeats(Model& model);  // no large constant repeats, bu
 Expected<void> merge_constants(Model& model);   // no two constants have the same elements
 Expected<void> fold_batch_norms(Model& model);  // none; per-channel factors are in the weights
 Expected<void> fold_pads(Model& model);         // no Pad of zeros stands before a convolution
-// Nothing is left but operators of ONNX with the attributes that it gives them: for an ONNX file.
+// Nothing is left but operators of ONNX with the attributes that it gives them, shapes inferred
+// again: for an ONNX file.
 Expected<void> leave_standard(Model& model);
 // Of fusion: computations spelled out in many nodes become one.
 Expected<void> fuse_layer_norm(Model& model);

@@ -200,6 +200,8 @@ class SizeReader {
 }  // namespace
 
 Expected<void> read_back_sizes(Model& model) {
+  SUBBYTE_TRY(const bool any, size_by_integers(model));
+  if (any) SUBBYTE_CHECK_OK(infer(model));
   // What becomes known lets others be computed.
   while (SizeReader(model).run()) {
     SUBBYTE_CHECK_OK(infer(model));

@@ -301,7 +301,11 @@ Expected<bool> spell_out(Model& model, const SpellOut& spell, Inference* inferen
     const std::size_t first = graph.nodes.size();
     Speller speller(model, constants, nodes[n], context);
     const auto status = [&]() -> Expected<void> {
-      SUBBYTE_TRY(const bool done, spell(speller));
+      const bool runs = inference == nullptr || inference->at(static_cast<NodeId>(n));
+      bool done = false;
+      if (runs) {
+        SUBBYTE_TRY(done, spell(speller));
+      }
       if (!done) {
         speller.replace(nodes[n]);
         return speller.status();

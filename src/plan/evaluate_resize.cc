@@ -54,6 +54,20 @@ Expected<std::vector<std::string>> positions_in_input(Evaluator& evaluator, cons
   return positions;
 }
 
+// The scales that a run says, of each group of axes that changes.
+Expected<void> read_scales(Evaluator& evaluator, const Node& node, ResizePlan& plan) {
+  const auto axes = resized_axes(node, evaluator.shape(node.inputs[0]).size());
+  const Expr count = evaluator.code().exprs().constant(static_cast<std::int64_t>(axes.size()));
+  for (std::size_t g = 0; g < plan.groups.size(); ++g) {
+    if (!plan.groups[g].changed) continue;
+    const auto operand = std::ranges::find(axes, plan.groups[g].axis) - axes.begin();
+    SUBBYTE_TRY(const Typed scale, evaluator.value(node.inputs[ResizeForm::kRoi],
+                                                   Frame{{{fmt::format("{}u", operand), count}}}));
+    plan.scales[g] = evaluator.scope().let(scale.text);
+  }
+  return {};
+}
+
 struct Resizing {
   Evaluator& evaluator;
   ValueId data;
@@ -153,8 +167,9 @@ Expected<Typed> by_taps(const Resizing& resizing) {
 Expected<Typed> element_resize(Evaluator& evaluator, const Element& element) {
   const ValueId data = element.node.inputs[0];
   const GpuType type = gpu_type(evaluator.graph().values[data].dtype).value_or(GpuType::f32);
-  SUBBYTE_TRY(const ResizePlan plan, resize_plan(evaluator.graph(), element.node, element.value,
-                                                 evaluator.code(), evaluator.scope()));
+  SUBBYTE_TRY(ResizePlan plan, resize_plan(evaluator.graph(), element.node, element.value,
+                                           evaluator.code(), evaluator.scope()));
+  if (plan.form.has_both) SUBBYTE_CHECK_OK(read_scales(evaluator, element.node, plan));
   const bool nearest = plan.form.mode == ResizeForm::Mode::nearest;
   if (!nearest && type != GpuType::f32) {
     return fail("{}: it interpolates {}; of integers only the mode 'nearest' is supported",

@@ -32,6 +32,10 @@ std::vector<std::optional<float>> known_scales(const ExprPool& exprs, const Grap
   const auto& in = *graph.values[node.inputs[0]].shape;
   const auto axes = resized_axes(node, in.size());
   std::vector<std::optional<float>> scales(in.size(), 1.0f);
+  if (form.has_both) {
+    for (const std::size_t axis : axes) scales[axis].reset();
+    return scales;
+  }
   const auto sizes = wanted_sizes(graph, node, form);
   if (!sizes) {
     const Tensor& given = *graph.constant(node.inputs[ResizeForm::kScales]);
@@ -97,6 +101,7 @@ std::string ratio(StepCode& code, Expr to, Expr from) {
 std::string scale_text(const Graph& graph, const Node& node, const ResizeForm& form, StepCode& code,
                        Scope& scope, std::size_t axis, std::optional<float> known) {
   if (known) return f32_literal(*known);
+  if (form.has_both) return "";  // read where the element is computed
   const auto& in = *graph.values[node.inputs[0]].shape;
   const auto axes = resized_axes(node, in.size());
   const auto sizes = wanted_sizes(graph, node, form);

@@ -95,9 +95,10 @@ Result reference_cast(const Call& call) {
         "and integers",
         call.node.op_type, to);
   SUBBYTE_TRY(auto bytes, allocate(call, dtype, input.dims));
+  const std::int64_t count = input.elements();
   const bool known = with_elements(input.dtype, [&]<typename From>(From) {
     with_elements(dtype, [&]<typename To>(To) {
-      for (std::int64_t i = 0; i < input.elements(); ++i)
+      for (std::int64_t i = 0; i < count; ++i)
         elements_of<To>(bytes)[i] = convert<To>(element<From>(input, i));
     });
   });

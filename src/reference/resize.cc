@@ -139,6 +139,10 @@ Expected<void> set_sizes(const Call& call, const ResizeForm& form, std::vector<A
         i == 0 || (not_larger ? out * below < above * in : above * in < out * below);
     if (better) above = out, below = in;
   }
+  if (form.has_both) {
+    SUBBYTE_TRY(const auto scales, floats_of(call, ResizeForm::kRoi, axes.size()));
+    for (std::size_t i = 0; i < axes.size(); ++i) axes[i].scale = scales[i];
+  }
   if (!form.keeps_ratio()) return {};
   for (Axis& a : axes) {
     // Rounded to the nearest, half up; nothing is as large as nothing.

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from harness import assert_outputs, convert, manifest_of, oracle, relative_l2, run_sessions
+from harness import assert_outputs, convert, manifest_of, oracle, relative_l2, run, run_sessions
 
 TOLERANCE = 2e-4
 
@@ -52,6 +52,27 @@ def network(folder):
     path = folder / "m.onnx"
     onnx.save(model, str(path))
     return path
+
+
+def test_what_arrived_quantized_is_not_calibrated(tmp_path):
+    """Its codes stay as they are, and nothing is lost that a bias could take back: the model is not run."""
+    random = np.random.default_rng(3)
+    codes = random.integers(0, 256, (8, 4, 3, 3), np.uint8)
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["xq", "xs", "xz"]),
+        helper.make_node("ConvInteger", ["xq", "codes", "xz", "zero"], ["sums"]),
+        helper.make_node("Cast", ["sums"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["xs", "scale"], ["scales"]),
+        helper.make_node("Mul", ["floats", "scales"], ["product"]),
+        helper.make_node("Add", ["product", "b"], ["y"]),
+    ]
+    constants = {"codes": codes, "scale": np.float32(0.01), "zero": np.uint8(120), "b": np.float32(random.uniform(-1, 1, (1, 8, 1, 1)))}
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in (("x", ["n", 4, "h", "w"]), ("y", None))]
+    graph = helper.make_graph(nodes, "arrived", ports[:1], ports[1:], [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(tmp_path / "m.onnx"))
+    for precision in ("float32", "8bit"):
+        said = run("convert", tmp_path / "m.onnx", "--output", tmp_path / "m.webgpu.js", "--precision", precision, "--no-check", "--force", "--effort", "good", "-v")
+        assert "calibrat" not in said.stderr, precision
 
 
 @pytest.mark.parametrize("precision", ["4bit", "8bit"])

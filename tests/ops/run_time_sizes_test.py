@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from harness import SUBBYTE
+from harness import SUBBYTE, run_sessions
 from onnx_cases import Case
 from run_cases import run_cases
 
@@ -127,12 +127,33 @@ def resized() -> Case:
     return of_lengths("resized", nodes, {"y": (FLOAT, None)}, runs, inputs={"x": (FLOAT, [1, 1, 4, 4])})
 
 
+def scaled() -> Case:
+    """Scales that the run says, whose sizes are rounded down: where an element lies follows from the scale."""
+    ports, nodes, outputs = {"x": (FLOAT, [1, 2, "h", "w"]), "pair": (FLOAT, [2])}, [node("Concat", ["ones", "pair"], "scales", axis=0)], {}
+    for i, attributes in enumerate((
+        {"mode": "linear"}, {"mode": "cubic", "coordinate_transformation_mode": "asymmetric"}, {"mode": "nearest", "nearest_mode": "ceil"},
+        {"mode": "linear", "antialias": 1}, {"mode": "linear", "coordinate_transformation_mode": "half_pixel_symmetric"},
+    )):  # fmt: skip
+        nodes.append(node("Resize", ["x", "", "scales"], f"y{i}", **attributes))
+        outputs[f"y{i}"] = (FLOAT, None)
+    nodes.append(node("Resize", ["x", "", "pair"], "of_axes", mode="linear", axes=[3, 2], coordinate_transformation_mode="align_corners"))
+    source = model(nodes, ports, outputs | {"of_axes": (FLOAT, None)}, {"ones": np.ones(2, np.float32)})
+    return case("scaled", source, *({"x": x(1, 2, h, w), "pair": np.float32(pair)} for h, w, pair in ((5, 7, (1.3, 0.6)), (4, 4, (1, 2)), (9, 3, (0.35, 2.5)))))
+
+
+def of_depth() -> Case:
+    """A OneHot whose depth is a float that is computed."""
+    nodes = [node("ReduceMax", ["x"], "most", keepdims=0), node("Add", ["most", "one"], "depth"), node("OneHot", ["ids", "depth", "values"], "y", axis=0)]
+    source = model(nodes, {"x": (FLOAT, ["n"]), "ids": (INT64, [3])}, {"y": (FLOAT, None)}, {"one": np.float32(1), "values": np.float32([0, 2])})
+    return case("of_depth", source, *({"x": np.float32(of), "ids": ints(0, 2, -1)} for of in ([3, 5.5, 2], [2.9], [11, 1])))
+
+
 def by_input() -> onnx.ModelProto:
     """Four lengths, whose number is known: the CPU has them."""
     return model([*MOST, node("Range", ["zero", "most", "step"], "y")], {"lengths": (INT64, [4])}, {"y": (INT64, ["m"])}, NUMBERS)
 
 
-CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
+CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +178,19 @@ def test_an_input_of_the_cpu_is_not_read_back(tmp_path):
     assert '"segments"' not in convert(by_input(), tmp_path)
 
 
-@pytest.mark.parametrize("one", CASES[:5], ids=lambda one: one.name)
+def test_an_old_resize_is_not_guessed_when_it_makes_smaller(tmp_path):
+    """Before opset 11 it was not said which element of smaller ones is the nearest."""
+    source = model([node("Resize", ["x", "scales"], "y", mode="nearest")], {"x": (FLOAT, [1, 1, 4, 4]), "scales": (FLOAT, [4])}, {"y": (FLOAT, None)})
+    source.opset_import[0].version = 10
+    convert(source, tmp_path)
+    runs = [{"x": x(1, 1, 4, 4), "scales": np.float32([1, 1, *pair])} for pair in ((2, 3), (2, 0.5))]
+    (session,) = run_sessions("node", [{"module": tmp_path / "m.webgpu.js", "device": "default", "runs": runs}])
+    larger, smaller = session["runs"]
+    np.testing.assert_array_equal(larger["outputs"]["y"], expected(source, runs[0])["y"])
+    assert "export the model with opset 11 or later" in smaller["error"]["message"]
+
+
+@pytest.mark.parametrize("one", [*CASES[:5], *CASES[6:8]], ids=lambda one: one.name)
 def test_written_as_onnx(one, tmp_path):
     onnx.save(one.model, tmp_path / "m.onnx")
     command = [SUBBYTE, "convert", tmp_path / "m.onnx", "--target-format", "onnx", "--precision", "float32", "--output", tmp_path / "out.onnx"]

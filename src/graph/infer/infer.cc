@@ -138,15 +138,24 @@ Expected<void> infer(Model& model) {
   return {};
 }
 
-Inference::Inference(Model& model) : model_(model), state_(std::make_unique<InferState>()) {
+Inference::Inference(Model& model)
+    : model_(model),
+      state_(std::make_unique<InferState>()),
+      guards_(std::make_unique<Guards>(model.main())) {
   start(model);
 }
 
 Inference::~Inference() = default;
 
+bool Inference::at(NodeId original) {
+  state_->guard = guard_of(model_.exprs, model_.main(), guards_->of_node(original));
+  return !state_->guard || !model_.exprs.is(*state_->guard, 0);
+}
+
 Expected<void> Inference::next(NodeId node) {
   Graph& graph = model_.main();
   state_->ratios.resize(graph.values.size());
+  if (state_->guard && model_.exprs.is(*state_->guard, 0)) return {};
   for (const ValueId input : graph.nodes[node].inputs) {
     // A constant that was made for this node.
     if (input != kNone && graph.values[input].constant && !graph.values[input].content)
@@ -164,10 +173,12 @@ Expected<void> check_shapes(const Model& model) {
       if (node.op == Op::Merge && graph.values[node.inputs[1]].shape &&
           graph.values[node.inputs[2]].shape) {
         return fail(
-            "{}: one branch gives its output {} {} dimensions and the other {}, and which of them "
+            "node {} (If): one branch gives its output {} {} dimensions and the other {}, and "
+            "which of them "
             "runs is known only when the module runs; fix what decides it with --input or --dim",
-            describe(graph, static_cast<NodeId>(id)), quoted(graph.values[output].name),
-            graph.values[node.inputs[1]].shape->size(), graph.values[node.inputs[2]].shape->size());
+            node.name.empty() ? std::to_string(id) : quoted(node.name),
+            quoted(graph.values[output].name), graph.values[node.inputs[1]].shape->size(),
+            graph.values[node.inputs[2]].shape->size());
       }
       if (node.op == Op::Enter || node.op == Op::Leave) {
         const std::string name = node.name.empty() ? std::to_string(id) : quoted(node.name);

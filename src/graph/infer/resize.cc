@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "graph/arithmetic.h"
 #include "graph/infer/node_infer.h"
+#include "graph/node_form.h"
 #include "graph/resize_form.h"
 
 namespace subbyte {
@@ -152,6 +153,14 @@ Expected<std::optional<std::vector<Expr>>> new_sizes(NodeInfer& c, const ResizeF
     if (form.keeps_ratio() && !axes.empty())
       keep_aspect_ratio(c.exprs, shape, axes, sizes,
                         form.aspect_ratio == ResizeForm::AspectRatio::not_larger);
+    if (c.node.int_or(kOnlyLarger, 0) != 0) {
+      for (std::size_t i = 0; i < axes.size(); ++i)
+        SUBBYTE_CHECK_OK(c.require(
+            c.exprs.equal(c.exprs.less(sizes[i], shape[axes[i]]), c.zero()),
+            fmt::format("its scales make axis {} smaller, to the nearest element; export the model "
+                        "with opset 11 or later, which says what that is",
+                        axes[i])));
+    }
     return sizes;
   }
   SUBBYTE_TRY(const auto scales, scales_of(c));

@@ -21,8 +21,8 @@ using Shifts = std::map<NodeId, Shift>;
 std::optional<std::size_t> channel_axis(const Node& node, std::size_t rank);
 
 // Whether a bias can take up a shift of that node: it multiplies with a weight of `stored` that is
-// narrower than float32, has more than one channel, and its bias, if any, is a constant that can be
-// replaced.
+// narrower than float32 and did not arrive so, has more than one channel, and its bias, if any, is
+// a constant that can be replaced.
 bool can_shift(const Graph& graph, const std::map<ValueId, StoredWeight>& stored, NodeId node);
 
 // The mean over samples and places of exact - found, as far as it can be relied on: samples of a

@@ -241,6 +241,8 @@ bool can_shift(const Graph& graph, const std::map<ValueId, StoredWeight>& stored
   if (!convolution && node.op != Op::Gemm && node.op != Op::MatMul) return false;
   const auto weight = stored.find(node.inputs[kWeight]);
   if (weight == stored.end() || value_bits(weight->second.encoding) == 32) return false;
+  // What arrived quantized is the float model's own.
+  if (std::holds_alternative<CodesOfGrid>(weight->second.source)) return false;
   const Tensor& numbers = *graph.constant(weight->first);
   if (numbers.dims.size() < 2 || (node.op == Op::MatMul && numbers.dims.size() != 2)) return false;
   const std::int64_t channels = channels_of(node, numbers);
