@@ -31,6 +31,12 @@ verb_bench() {
     node bench/gpu/parts_bench.mjs "$folder"/*.webgpu.js
     return
   fi
+  if [[ $what == large ]]; then
+    configure release "$build"
+    compile "$build"
+    python bench/large_model.py "$build/subbyte" "$build/bench/large" "${@:2}"
+    return
+  fi
   if [[ $what == quality ]]; then
     setup_models
     setup_quality

@@ -421,6 +421,10 @@ std::optional<Effort> effort_from_name(std::string_view name) {
 }
 
 std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort, bool on_data) {
+  // Weights that alone take all of that memory are rounded, unless data or the best effort ask for
+  // more: so a file of any size converts in little memory.
+  const bool is_asked = on_data || effort == Effort::best;
+  if (!is_asked && parameters_of(plan) > kMemory / kEachParameter) return std::nullopt;
   const double rest = work_of(effort, plan, on_data) - choosing_work(plan);
   if (rest <= 0) return std::nullopt;
   SampleOptions options;

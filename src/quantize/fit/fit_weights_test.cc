@@ -321,6 +321,17 @@ TEST(FitWeights, CanBeCancelled) {
   EXPECT_EQ(done.error().kind, ErrorKind::cancelled);
 }
 
+// As floats and codes they would take more than calibration may.
+TEST(FitWeights, RoundsVeryManyParametersUnlessAsked) {
+  WeightPlan plan;
+  plan.uses.push_back({.rows = 200'000, .k = 1000, .kind = WeightUseKind::embedding});
+  EXPECT_TRUE(samples_for(plan, Effort::good, false));
+  plan.uses.push_back({.rows = 50'000, .k = 1000, .kind = WeightUseKind::embedding});
+  EXPECT_FALSE(samples_for(plan, Effort::good, false));
+  EXPECT_TRUE(samples_for(plan, Effort::best, false));
+  EXPECT_TRUE(samples_for(plan, Effort::good, true));
+}
+
 TEST(FitWeights, LeavesWhatIsTooMuchWork) {
   Model model = test_network();
   WeightPlan plan = planned(model, "4bit");
