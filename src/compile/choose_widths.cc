@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <numeric>
 
 #include "base/text.h"
 #include "passes/passes.h"
@@ -41,15 +43,20 @@ class Choosing {
     return mix;
   }
 
-  // The plan of those that loses least on held-out samples, the first of several; the first where
+  // The indices of the plans, those that lose less on held-out samples first; as they are where
   // nothing can be run.
-  Expected<std::size_t> best_of(std::span<const WeightPlan* const> plans) {
-    if (plans.size() < 2 || held_out(plans.size()).empty()) return std::size_t{0};
+  Expected<std::vector<std::size_t>> ranked(std::span<const WeightPlan> plans) {
+    std::vector<std::size_t> order(plans.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    if (plans.size() < 2 || held_out(plans.size()).empty()) return order;
+    std::vector<const WeightPlan*> all;
+    for (const WeightPlan& plan : plans) all.push_back(&plan);
     SUBBYTE_TRY(const auto losses,
-                losses_of(model_, plans, held_out(plans.size()), rounded_, judging(plans.size())));
+                losses_of(model_, all, held_out(plans.size()), rounded_, judging(plans.size())));
     detail(
         fmt::format("widths: on held-out inputs the outputs lose {:.4g}", fmt::join(losses, ", ")));
-    return static_cast<std::size_t>(std::ranges::min_element(losses) - losses.begin());
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return losses[i]; });
+    return order;
   }
 
   // What the outputs lose with a plan, by the measure; biases corrected, nothing else chosen.
@@ -82,8 +89,10 @@ class Choosing {
       SUBBYTE_TRY(const WeightPlan same, plan_weights(model_, policy_from_name(name).value()));
       WeightPlan uniform = plan;
       for (std::size_t i = 0; i < plan.uses.size(); ++i)
-        if (is_matrix(plan.uses[i].kind) && !plan.named[i])
+        if (is_matrix(plan.uses[i].kind) && !plan.named[i]) {
           store_as(model_, uniform, i, same.assignments[i]);
+          uniform.as_asked[i] = same.as_asked[i];
+        }
       if (stored_bytes(uniform) <= bytes) plans.push_back(std::move(uniform));
       if (plans.size() == most) break;
     }
@@ -114,22 +123,26 @@ class Choosing {
   MeasureOptions options_;
 };
 
-// Takes the best of the mix, of the others and of those with one width for all in as many bytes.
-Expected<void> take_best(Choosing& choosing, const WeightPlan& mixed, std::int64_t bytes,
-                         std::span<const WeightPlan* const> others, WeightPlan& plan) {
-  SUBBYTE_TRY(const auto uniform, choosing.uniform_plans(plan, bytes, 2));
-  std::vector<const WeightPlan*> all{&mixed};
-  all.insert(all.end(), others.begin(), others.end());
-  for (const WeightPlan& one : uniform) all.push_back(&one);
-  SUBBYTE_TRY(const std::size_t best, choosing.best_of(all));
-  WeightPlan taken = *all[best];
-  taken.broken.reset();
-  // Nothing is wider than asked, for no width was.
-  for (std::size_t i = 0; i < taken.uses.size(); ++i)
-    if (is_matrix(taken.uses[i].kind) && value_bits(taken.assignments[i].encoding) < 32)
-      taken.assignments[i].reason.clear();
-  plan = std::move(taken);
-  return {};
+// The best of these and of those with one width for all in as many bytes, and of models of which
+// calibration may choose between two the next.
+Expected<std::vector<WeightPlan>> best_of(Choosing& choosing, std::vector<WeightPlan> plans,
+                                          std::int64_t bytes, const WidthSurroundings& around) {
+  SUBBYTE_TRY(auto uniform, choosing.uniform_plans(plans.front(), bytes, 2));
+  std::ranges::move(uniform, std::back_inserter(plans));
+  SUBBYTE_TRY(const auto order, choosing.ranked(plans));
+  const bool two = around.samples != nullptr && may_calibrate_two(plans.front(), around.effort);
+  std::vector<WeightPlan> best;
+  for (const std::size_t i : order) {
+    WeightPlan& plan = plans[i];
+    plan.broken.reset();
+    // Nothing is wider than asked, for no width was.
+    for (std::size_t u = 0; u < plan.uses.size(); ++u)
+      if (is_matrix(plan.uses[u].kind) && value_bits(plan.assignments[u].encoding) < 32)
+        plan.assignments[u].reason.clear();
+    best.push_back(std::move(plan));
+    if (best.size() == (two ? 2 : 1)) break;
+  }
+  return best;
 }
 
 // What the module would hold, with every bias that calibration may make.
@@ -173,14 +186,17 @@ Expected<std::optional<WeightPlan>> mix_within(const Model& model, const WeightP
                                                const WidthSurroundings& around) {
   SUBBYTE_TRY(const StoredTotals before, totals_of(model, around, plan));
   std::int64_t rest = bytes - (before.bytes - stored_bytes(plan));
-  // What is added depends on the widths a little.
-  constexpr int kTries = 8;
+  // What is added depends on the widths a little. Where fewer bytes give the same widths again,
+  // many fewer are tried.
+  constexpr int kTries = 16;
+  std::int64_t more = 1;
   for (int i = 0; i < kTries; ++i) {
     auto mixed = plan_within(model, plan, mix, rest);
     if (!mixed) break;
     SUBBYTE_TRY(const StoredTotals totals, totals_of(model, around, *mixed));
     if (totals.bytes <= bytes) return mixed;
-    rest -= totals.bytes - bytes;
+    rest -= std::max(totals.bytes - bytes, more);
+    more *= 2;
   }
   return std::optional<WeightPlan>();
 }
@@ -289,24 +305,26 @@ double lost_of(const Check& check, LossMeasure measure) {
   return most;
 }
 
-Expected<void> choose_mixed(const Model& model, WeightPlan& plan, const WidthSurroundings& around) {
+Expected<std::vector<WeightPlan>> choose_mixed(const Model& model, WeightPlan plan,
+                                               const WidthSurroundings& around) {
   Choosing choosing(model, around);
-  if (around.samples == nullptr) return {};
-  SUBBYTE_TRY(const Mix mix, choosing.measure(plan));
+  std::vector<WeightPlan> plans{std::move(plan)};
+  if (around.samples == nullptr) return plans;
+  SUBBYTE_TRY(const Mix mix, choosing.measure(plans[0]));
   if (mix.samples == 0) {
     note_unmeasured(choosing, mix, around, "by component");
-    return {};
+    return plans;
   }
-  const std::int64_t bytes = stored_bytes(plan);
-  auto mixed = plan_within(model, plan, mix, bytes);
-  if (!mixed) return {};
-  const WeightPlan by_component = plan;
-  const WeightPlan* const others[] = {&by_component};
-  return take_best(choosing, *mixed, bytes, others, plan);
+  const std::int64_t bytes = stored_bytes(plans[0]);
+  auto mixed = plan_within(model, plans[0], mix, bytes);
+  if (!mixed) return plans;
+  plans.insert(plans.begin(), std::move(*mixed));
+  return best_of(choosing, std::move(plans), bytes, around);
 }
 
-Expected<void> choose_wider(const Model& model, WeightPlan& plan, Precision precision,
-                            const WidthSurroundings& around) {
+Expected<std::vector<WeightPlan>> choose_wider(const Model& model, WeightPlan plan,
+                                               Precision precision,
+                                               const WidthSurroundings& around) {
   const Choosing choosing(model, around);
   SUBBYTE_TRY(const auto report,
               widen_measured(model, plan, precision, *around.samples, choosing.options()));
@@ -317,11 +335,12 @@ Expected<void> choose_wider(const Model& model, WeightPlan& plan, Precision prec
                         "weights wider, {:.4g} with those that lost most on {} inputs, which is {}",
                         report.smallest, report.measured, report.samples,
                         report.changed ? "kept" : "not kept"));
-  return {};
+  return std::vector<WeightPlan>{std::move(plan)};
 }
 
-Expected<void> choose_for_size(const Model& model, WeightPlan& plan, const WidthGoal& goal,
-                               const WidthSurroundings& around) {
+Expected<std::vector<WeightPlan>> choose_for_size(const Model& model, const WeightPlan& plan,
+                                                  const WidthGoal& goal,
+                                                  const WidthSurroundings& around) {
   Choosing choosing(model, around);
   SUBBYTE_TRY(const Mix mix, choosing.measure(plan));
   note_unmeasured(choosing, mix, around, "by what rounding loses of the weights alone");
@@ -340,13 +359,16 @@ Expected<void> choose_for_size(const Model& model, WeightPlan& plan, const Width
         "most {}; ask for something in between",
         goal_text(goal), quoted(model.source_name), size_text(least), size_text(most));
   }
-  const WeightPlan fits = *mixed;
-  const std::int64_t reached = stored_bytes(fits);
-  SUBBYTE_CHECK_OK(take_best(choosing, *mixed, reached, {}, plan));
+  const std::int64_t reached = stored_bytes(*mixed);
+  SUBBYTE_TRY(auto plans, best_of(choosing, {*mixed}, reached, around));
   // Biases that calibration may make are larger beside weights of one width.
-  SUBBYTE_TRY(const StoredTotals taken, totals_of(model, around, plan));
-  if (taken.bytes > bytes) plan = fits;
-  return {};
+  std::vector<WeightPlan> fitting;
+  for (WeightPlan& one : plans) {
+    SUBBYTE_TRY(const StoredTotals taken, totals_of(model, around, one));
+    if (taken.bytes <= bytes) fitting.push_back(std::move(one));
+  }
+  if (fitting.empty()) fitting.push_back(std::move(*mixed));
+  return fitting;
 }
 
 Expected<std::vector<std::optional<double>>> matrix_losses(const Model& model,

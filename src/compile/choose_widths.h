@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "compile/compile.h"
 #include "quantize/allocate/mix.h"
@@ -27,17 +28,22 @@ struct WidthSurroundings {
   std::optional<allocate::Mix>* measured = nullptr;
 };
 
-// Chooses the widths of `plan`, by component until then, in as many bytes as it takes, as they lose
-// least; the plan stays where nothing can be measured, or where no mix is better.
-Expected<void> choose_mixed(const Model& model, WeightPlan& plan, const WidthSurroundings& around);
+// The widths of `plan`, by component until then, chosen in as many bytes as it takes, as they lose
+// least; as they are where nothing can be measured, or where no mix is better. Of models of which
+// calibration may choose between two (may_calibrate_two()) also the plan that loses least but for
+// the first.
+Expected<std::vector<WeightPlan>> choose_mixed(const Model& model, WeightPlan plan,
+                                               const WidthSurroundings& around);
 
 // Of a plan for 4, 3 or 2 bits: which weights stay wider (allocate/widen_measured.h).
-Expected<void> choose_wider(const Model& model, WeightPlan& plan, Precision precision,
-                            const WidthSurroundings& around);
+Expected<std::vector<WeightPlan>> choose_wider(const Model& model, WeightPlan plan,
+                                               Precision precision,
+                                               const WidthSurroundings& around);
 
-// For goal.bytes or goal.bits. An error where no widths take so few.
-Expected<void> choose_for_size(const Model& model, WeightPlan& plan, const WidthGoal& goal,
-                               const WidthSurroundings& around);
+// The same for goal.bytes or goal.bits. An error where no widths take so few.
+Expected<std::vector<WeightPlan>> choose_for_size(const Model& model, const WeightPlan& plan,
+                                                  const WidthGoal& goal,
+                                                  const WidthSurroundings& around);
 
 // A plan that was tried, with all that calibration made of it.
 struct TriedPlan {

@@ -10,6 +10,7 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
+#include "compile/best_calibrated.h"
 #include "compile/check_report.h"
 #include "compile/choose_widths.h"
 #include "compile/onnx_output.h"
@@ -34,7 +35,6 @@
 #include "samples/input_statistics.h"
 
 namespace subbyte {
-
 namespace {
 
 // The stages of one conversion. Each is named where it begins, and only there is a cancelled
@@ -78,18 +78,10 @@ class Compilation {
   // The widths alone, as a mixed-precision file.
   Expected<ChosenPrecisions> choose(Model model) {
     SUBBYTE_CHECK_OK(standardize(model));
-    SUBBYTE_TRY(WeightPlan weights, planned_weights(model));
-    SUBBYTE_TRY(const auto samples, calibration_samples(model, weights));
-    const WeightPlan asked = weights;
-    if (options_.goal.loss) {
-      SUBBYTE_TRY(TriedPlan tried, smallest_that_loses(model, weights, samples));
-      weights = std::move(tried.plan);
-      fit_ = std::move(tried.fit);
-    } else {
-      SUBBYTE_CHECK_OK(choose_widths(model, weights, samples));
-    }
-    SUBBYTE_CHECK_OK(study_choice(model, asked, weights, samples));
-    tell_of_weights(model, weights);
+    SUBBYTE_TRY(const WeightPlan asked, planned_weights(model));
+    SUBBYTE_TRY(const auto samples, calibration_samples(model, asked));
+    SUBBYTE_TRY(const BestPlan decided, decide_widths(model, asked, samples, false));
+    const WeightPlan& weights = decided.widths;
     std::vector<std::optional<double>> losses(weights.uses.size());
     if (samples) {
       SUBBYTE_CHECK_OK(begin("measuring"));
@@ -106,24 +98,33 @@ class Compilation {
  private:
   // Every weight with its encoding, and with its numbers where calibration chooses them.
   Expected<WeightPlan> fitted_weights(Model& model) {
-    SUBBYTE_TRY(WeightPlan weights, planned_weights(model));
-    SUBBYTE_TRY(const auto samples, calibration_samples(model, weights));
+    SUBBYTE_TRY(const WeightPlan asked, planned_weights(model));
+    SUBBYTE_TRY(const auto samples, calibration_samples(model, asked));
+    SUBBYTE_TRY(BestPlan decided, decide_widths(model, asked, samples, true));
+    model = std::move(decided.calibrated.model);
+    return std::move(decided.calibrated.plan);
+  }
+
+  // `asked` with the widths that are chosen for it, and as calibration leaves it: where it is to be
+  // calibrated, or calibration decides.
+  Expected<BestPlan> decide_widths(const Model& model, const WeightPlan& asked,
+                                   const std::optional<SampleSet>& samples, bool calibrates) {
+    BestPlan decided;
     if (options_.goal.loss) {
-      SUBBYTE_TRY(TriedPlan tried, smallest_that_loses(model, weights, samples));
-      SUBBYTE_CHECK_OK(study_choice(model, weights, tried.plan, samples));
-      model = std::move(tried.model);
-      tell_of_weights(model, tried.plan);
-      fit_ = std::move(tried.fit);
-      return std::move(tried.plan);
+      SUBBYTE_TRY(decided.calibrated, smallest_that_loses(model, asked, samples));
+      decided.widths = decided.calibrated.plan;
+    } else {
+      SUBBYTE_TRY(auto plans, choose_widths(model, asked, samples));
+      decided = {plans[0], {model, plans[0]}};
+      const auto each = [&](Model& m, WeightPlan& p) { return calibrate(m, p, *samples); };
+      if (samples && (calibrates || plans.size() > 1)) {
+        SUBBYTE_TRY(decided, best_calibrated(model, plans, samples->held_out_kinds, each));
+      }
     }
-    const WeightPlan asked = weights;
-    SUBBYTE_CHECK_OK(choose_widths(model, weights, samples));
-    SUBBYTE_CHECK_OK(study_choice(model, asked, weights, samples));
-    tell_of_weights(model, weights);
-    if (samples) {
-      SUBBYTE_TRY(fit_, calibrate(model, weights, *samples));
-    }
-    return weights;
+    SUBBYTE_CHECK_OK(study_choice(model, asked, decided.widths, samples));
+    tell_of_weights(decided.calibrated.model, decided.widths);
+    fit_ = decided.calibrated.fit;
+    return decided;
   }
 
   Expected<WeightPlan> planned_weights(const Model& model) {
@@ -214,9 +215,8 @@ class Compilation {
   void without_calibration(const std::string& why) {
     not_run_ = why;
     observer_.note(
-        fmt::format("weights are rounded without calibration ({}); --effort best allows "
-                    "more work, --calibration none says that none is wanted",
-                    why));
+        "weights are rounded without calibration (" + why +
+        "); --effort best allows more work, --calibration none says that none is wanted");
   }
 
   // Where there is something to choose: a weight at 8 bits or fewer that did not arrive so. Nothing
@@ -272,22 +272,22 @@ class Compilation {
   }
 
   // What depends on running the model: the mix, and which weights stay wider inside the promise of
-  // a precision below 8 bits.
-  Expected<void> choose_widths(const Model& model, WeightPlan& weights,
-                               const std::optional<SampleSet>& samples) {
-    if (!measures_widths()) return {};
+  // a precision below 8 bits. Where calibration may choose, several plans.
+  Expected<std::vector<WeightPlan>> choose_widths(const Model& model, const WeightPlan& weights,
+                                                  const std::optional<SampleSet>& samples) {
+    Expected<std::vector<WeightPlan>> plans = std::vector{weights};
+    if (!measures_widths()) return plans;
     SUBBYTE_CHECK_OK(begin("measuring"));
     const auto around = surroundings(samples);
-    Expected<void> done;
     if (options_.goal.any()) {
-      done = choose_for_size(model, weights, options_.goal, around);
+      plans = choose_for_size(model, weights, options_.goal, around);
     } else if (options_.precision == "mixed") {
-      done = choose_mixed(model, weights, around);
+      plans = choose_mixed(model, weights, around);
     } else if (samples) {
-      done = choose_wider(model, weights, *precision_from_name(options_.precision), around);
+      plans = choose_wider(model, weights, *precision_from_name(options_.precision), around);
     }
     SUBBYTE_CHECK_OK(not_cancelled());
-    return done;
+    return plans;
   }
 
   Expected<TriedPlan> smallest_that_loses(const Model& model, const WeightPlan& weights,

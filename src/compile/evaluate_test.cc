@@ -102,14 +102,14 @@ TEST_F(Evaluate, SaysWhereItFirstGoesWrong) {
 
 // Calibration gives both products biases that the source has not.
 TEST_F(Evaluate, ReadsBiasesThatCalibrationMade) {
-  convert({.precision = "2bit", .calibration = Effort::good});
+  convert({.precision = "3bit", .calibration = Effort::good});
   const auto result = evaluate();
   ASSERT_TRUE(result) << result.error().message;
   const auto made =
       std::count_if(result->weights.begin(), result->weights.end(),
                     [](const auto& weight) { return weight.name.ends_with("_bias"); });
   EXPECT_EQ(made, 2);
-  convert({.precision = "2bit", .calibration = std::nullopt});
+  convert({.precision = "3bit", .calibration = std::nullopt});
   const auto rounded = evaluate();
   ASSERT_TRUE(rounded) << rounded.error().message;
   // On inputs that calibration did not see, of every kind.

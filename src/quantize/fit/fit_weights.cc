@@ -174,17 +174,18 @@ class Fitting {
     std::vector<const Variant*> all{&rounding};
     for (const Variant& variant : variants_) all.push_back(&variant);
     report.tried_biases = variants_.size() > 1;
-    SUBBYTE_TRY(const auto errors, errors_of(samples, all));
+    SUBBYTE_TRY(report.by_sample, errors_of(samples, all));
+    const auto& errors = report.by_sample;
     report.rounded = mean_of(errors[0]);
-    const std::vector<double> before = errors_by_kind(errors[0], kinds);
     double least = 1;
     for (std::size_t v = 0; v < variants_.size(); ++v) {
       const Variant& variant = variants_[v];
       error_of(variant, report) = mean_of(errors[v + 1]);
-      const auto left = what_is_left(before, errors_by_kind(errors[v + 1], kinds));
+      const auto left = what_is_left(errors[0], errors[v + 1], kinds);
       if (!left || *left >= least) continue;
       least = *left;
       kept_ = &variant;
+      report.kept_index = v + 1;
       report.kept = !variant.chooses_codes    ? FitReport::Kept::biases
                     : variant.corrects_biases ? FitReport::Kept::codes_and_biases
                                               : FitReport::Kept::codes;
@@ -437,6 +438,10 @@ std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort, 
   options.work = rest * static_cast<double>(tuning + held_out) /
                  (kStreams * static_cast<double>(tuning) + kRuns * static_cast<double>(held_out));
   return options;
+}
+
+bool may_calibrate_two(const WeightPlan& plan, Effort effort) {
+  return work_of(effort, plan, false) <= work_of(effort, WeightPlan(), false);
 }
 
 Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet& samples,

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "quantize/weight_plan.h"
@@ -37,14 +38,21 @@ struct FitReport {
   // are, with biases that take back the shift of means, with codes chosen, and with both.
   double rounded = 0, biases = 0, codes = 0, codes_and_biases = 0;
   bool tried_biases = true;  // not of a language model
-  // What leaves least of the errors of rounding, and more on no kind of samples.
+  // The same of each held-out sample, by what was tried, in that order.
+  std::vector<std::vector<double>> by_sample{};
+  // What leaves least of the errors of rounding, and makes no kind of samples lose (decision.h).
   enum class Kept : std::uint8_t { nothing, biases, codes, codes_and_biases } kept = Kept::nothing;
+  std::size_t kept_index = 0;  // of by_sample
 };
 
 // Which samples that effort is worth, made ones (samples/made_samples.h) or the user's; nullopt
 // where the model is too large for it.
 std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort,
                                          bool on_data = false);
+
+// Whether two plans for the model may be calibrated where one was asked for, and the better be
+// taken: what the effort allows whatever the parameters allows for them.
+bool may_calibrate_two(const WeightPlan& plan, Effort effort);
 
 // Of a model in standard operators. What is kept is in `plan` (ChosenNumbers); the model gets
 // biases of zeros where the plan stores others. Where the samples take more work or memory than the
