@@ -3,7 +3,10 @@
 add_library(subbyte_options INTERFACE)
 if(SUBBYTE_WASM)
   # Code that the native build has warned of; what differs is that a size has 32 bits.
-  target_compile_options(subbyte_options INTERFACE -Wno-everything -Wshorten-64-to-32)
+  # Nothing of an exception is needed on its way to who catches it: the run of the program ends there, its host takes the memory
+  # back and closes files. What would free and close on the way is a fifth of the code.
+  target_compile_options(subbyte_options INTERFACE -Wno-everything -Wshorten-64-to-32
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:SUBBYTE_CATCHES>>>:-fignore-exceptions>)
 else()
   target_compile_options(subbyte_options INTERFACE
     -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wno-sign-conversion)
@@ -60,6 +63,9 @@ set(subbyte_test_options $<$<CONFIG:Release>:-O1>)
 # subbyte_library(NAME SOURCES a.cc ... DEPS subbyte_base ...): a static library of one folder of src/.
 function(subbyte_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  if(SUBBYTE_WASM)
+    subbyte_set_catching_apart(${name} arg_SOURCES ${arg_DEPS})
+  endif()
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC subbyte_options ${arg_DEPS})
   subbyte_precompile(${name} subbyte_headers)

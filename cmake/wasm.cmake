@@ -57,7 +57,31 @@ function(subbyte_wasm_program target)
   target_link_options(${target} PRIVATE $<TARGET_OBJECTS:subbyte_wasm_runtime>
     # A stack as large as that of a thread on Linux, and as much memory as 32 bits address, less a page.
     -s -Wl,-z,stack-size=8388608 -Wl,--max-memory=4294901760)
-  set_target_properties(${target} PROPERTIES SUFFIX .wasm)
+  # Its main() catches what nobody else does.
+  set_target_properties(${target} PROPERTIES SUFFIX .wasm SUBBYTE_CATCHES ON)
+endfunction()
+
+# subbyte_set_catching_apart(TARGET LIST DEPS...): of the sources in LIST, those that catch exceptions become objects of their own,
+# which alone are compiled with what catching takes (subbyte_options).
+function(subbyte_set_catching_apart target list)
+  set(others "")
+  set(catching "")
+  foreach(source ${${list}})
+    get_filename_component(path ${source} ABSOLUTE)
+    file(STRINGS ${path} catches REGEX "[ }]catch \\(" LIMIT_COUNT 1)
+    if(catches)
+      list(APPEND catching ${source})
+    else()
+      list(APPEND others ${source})
+    endif()
+  endforeach()
+  if(catching)
+    add_library(${target}_catching OBJECT ${catching})
+    target_link_libraries(${target}_catching PRIVATE subbyte_options subbyte_wasm_headers ${ARGN})
+    set_target_properties(${target}_catching PROPERTIES SUBBYTE_CATCHES ON)
+    list(APPEND others $<TARGET_OBJECTS:${target}_catching>)
+  endif()
+  set(${list} ${others} PARENT_SCOPE)
 endfunction()
 
 # subbyte_zig_object(TARGET FILE): adds the object of one file of Zig.
@@ -81,6 +105,9 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 function(subbyte_compile_together target)
   set(paths "")
   foreach(source ${ARGN})
+    if(source MATCHES "^\\$<")
+      continue()
+    endif()
     get_filename_component(path ${source} ABSOLUTE)
     list(APPEND paths ${path})
   endforeach()

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npx subbyte`: the program's own command line. A package with the native program for this system is used where one is
 // installed, else the program in WebAssembly.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 
@@ -19,17 +19,39 @@ function nativeProgram(): string | undefined {
   }
 }
 
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** Ends the process as the signal does where nobody listens. */
 function endBy(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }
 
+/**
+ * The native program's exit status; undefined where it does not start: it was built for another C library, or may not be
+ * executed. Signals reach it, whoever sent them to us: it removes what it left.
+ */
+function runNative(program: string, args: string[]): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { stdio: 'inherit' });
+    const pass = (signal: NodeJS.Signals) => child.kill(signal);
+    for (const signal of signals) process.on(signal, pass);
+    child.on('error', () => {
+      for (const signal of signals) process.off(signal, pass);
+      resolve(undefined);
+    });
+    child.on('exit', (status, signal) => {
+      if (signal) endBy(signal);
+      resolve(status ?? 1);
+    });
+  });
+}
+
 async function runHere(args: string[]): Promise<number> {
   const job = await nodeJob({ args: args.map((text) => programArgument(text)), inputs: [] }, true);
   const running = startWorker(job);
   let ended: NodeJS.Signals | undefined;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const signal of signals) {
     process.on(signal, () => {
       ended ??= signal;
       void running.end().then((stopped) => stopped && endBy(signal));
@@ -49,17 +71,11 @@ function programArgument(text: string): string {
 }
 
 const args = process.argv.slice(2);
-const native = nativeProgram();
-if (native !== undefined) {
-  const { status, signal, error } = spawnSync(native, args, { stdio: 'inherit' });
-  if (error) throw error;
-  if (signal) endBy(signal);
-  process.exitCode = status ?? 1;
-} else {
-  try {
-    process.exitCode = await runHere(args);
-  } catch (error) {
-    process.stderr.write(`error: ${(error as Error).message}\n`);
-    process.exitCode = 1;
-  }
+try {
+  const native = nativeProgram();
+  const status = native === undefined ? undefined : await runNative(native, args);
+  process.exitCode = status ?? (await runHere(args));
+} catch (error) {
+  process.stderr.write(`error: ${(error as Error).message}\n`);
+  process.exitCode = 1;
 }

@@ -89,7 +89,17 @@ for (const [name, precision, args] of cases) {
 
 test('the command line answers as the native program does', { skip }, () => {
   fs.writeFileSync(path.join(folder, 'text.onnx'), 'no model');
+  // What reads these throws, and is caught far from there.
+  fs.writeFileSync(path.join(folder, 'cut.onnx'), fs.readFileSync(classifier).subarray(0, 9999));
+  fs.writeFileSync(path.join(folder, 'broken.json'), '{\n  "components": ');
+  fs.writeFileSync(path.join(folder, 'odd.webgpu.json'), '{ "subbyte": 1, "format": "x" }');
   for (const args of [
+    ['convert', 'cut.onnx'],
+    ['convert', classifier, '--mixed-precision-config', 'broken.json'],
+    ['inspect', 'odd.webgpu.json'],
+    ['verify', 'odd.webgpu.json'],
+    ['convert', classifier, '--precision', '4bit', '--precision', '8bit'],
+    ['convert', '--no-such-option'],
     ['--version'],
     ['convert', '--help'],
     ['list', 'precisions', '--format', 'json'],
@@ -108,24 +118,64 @@ test('the command line answers as the native program does', { skip }, () => {
   }
 });
 
+/** Puts SCRIPT where the native program of this system would be installed, while BODY runs. */
+async function withNative(script, body) {
+  const name = `subbyte-${process.platform}-${process.arch}`;
+  const bin = path.join(folder, 'node_modules', name, 'bin');
+  fs.mkdirSync(bin, { recursive: true });
+  fs.writeFileSync(path.join(bin, 'subbyte'), script, { mode: 0o755 });
+  try {
+    await body();
+  } finally {
+    fs.rmSync(path.join(folder, 'node_modules', name), { recursive: true });
+  }
+}
+
+const skipNative = skip || (process.platform === 'win32' && 'a script is no program on Windows');
+
+test('a native program that is installed is used', { skip: skipNative }, () =>
+  withNative('#!/bin/sh\necho "native $*"; exit 7\n', () => {
+    const { stdout, status } = program(['convert', 'x y']);
+    assert.equal(stdout, 'native convert x y\n');
+    assert.equal(status, 7);
+  }),
+);
+
 test(
-  'a native program that is installed is used',
-  { skip: skip || process.platform === 'win32' },
-  () => {
-    const name = `subbyte-${process.platform}-${process.arch}`;
-    const bin = path.join(folder, 'node_modules', name, 'bin');
-    fs.mkdirSync(bin, { recursive: true });
-    fs.writeFileSync(path.join(bin, 'subbyte'), '#!/bin/sh\necho "native $*"; exit 7\n', {
-      mode: 0o755,
-    });
-    try {
-      const { stdout, status } = program(['convert', 'x y']);
-      assert.equal(stdout, 'native convert x y\n');
-      assert.equal(status, 7);
-    } finally {
-      fs.rmSync(path.join(folder, 'node_modules', name), { recursive: true });
-    }
-  },
+  'one that does not start on this system leaves the work to WebAssembly',
+  { skip: skipNative },
+  () =>
+    // What a program for another C library answers: the loader that it names is not there.
+    withNative('#!/nonexistent/ld-musl\n', () => {
+      const { stdout, status } = program(['--version']);
+      assert.match(stdout, /^subbyte \d/);
+      assert.equal(status, 0);
+    }),
+);
+
+test(
+  'a signal to `npx subbyte` reaches the native program',
+  { skip: skipNative, timeout: 60_000 },
+  () =>
+    withNative(
+      '#!/bin/sh\ntrap "echo cleaned; trap - TERM; kill -TERM $$" TERM\necho ready\nwhile :; do sleep 0.05; done\n',
+      async () => {
+        const child = spawn(process.execPath, [path.join('node_modules', '.bin', 'subbyte'), 'x'], {
+          cwd: folder,
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        let told = '';
+        child.stdout.on('data', (data) => {
+          if (told === '') child.kill('SIGTERM');
+          told += data;
+        });
+        const [, signal] = await new Promise((resolve) =>
+          child.on('close', (...ended) => resolve(ended)),
+        );
+        assert.equal(told, 'ready\ncleaned\n');
+        assert.equal(signal, 'SIGTERM');
+      },
+    ),
 );
 
 test(

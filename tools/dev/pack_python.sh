@@ -27,8 +27,9 @@ pack_python() {
   PATH=$pack_venv/bin:$PATH auditwheel repair --plat "manylinux_${newest_glibc/./_}_$(uname -m)" --wheel-dir "$out" "$out"/built/*.whl >"$out/auditwheel.log" 2>&1 ||
     { cat "$out/auditwheel.log" >&2; die "the wheel takes more of a system than manylinux_${newest_glibc/./_} has"; }
   rm -r "$out/built"
-  say "wheel: $(ls "$out"/*.whl)"
-  SUBBYTE_WHEEL=$(ls "$out"/*.whl) python -m pytest -q -p no:cacheprovider tests/python/wheel_test.py
+  wheel=$(ls "$out"/*.whl)
+  say "wheel: $wheel"
+  SUBBYTE_WHEEL=$wheel python -m pytest -q -p no:cacheprovider tests/python/wheel_test.py
 }
 
 # collect_licences FOLDER: the texts of the licences of all that is linked in.
