@@ -123,7 +123,7 @@ class Compilation {
     }
     SUBBYTE_CHECK_OK(study_choice(model, asked, decided.widths, samples));
     tell_of_weights(decided.calibrated.model, decided.widths);
-    fit_ = decided.calibrated.fit;
+    if (calibrates || options_.goal.loss) fit_ = decided.calibrated.fit;
     return decided;
   }
 
