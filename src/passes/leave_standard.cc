@@ -39,12 +39,13 @@ Expected<void> without_loops(const Model& model) {
   const auto& nodes = model.main().nodes;
   const auto loop = std::ranges::find(nodes, Op::Leave, &Node::op);
   if (loop == nodes.end()) return {};
-  return fail_as(ErrorKind::unsupported,
-                 "{}: {}: its turns are counted when the model runs, and such a loop cannot be "
-                 "written as ONNX; "
-                 "convert to a module, or fix what says how many there are with --dim or --input",
-                 quoted(model.source_name),
-                 describe(model.main(), static_cast<NodeId>(loop - nodes.begin())));
+  return fail_as(
+      ErrorKind::unsupported,
+      "{}: node {} (Loop): its turns are counted when the model runs, and such a loop cannot be "
+      "written as ONNX; "
+      "convert to a module, or fix what says how many there are with --dim or --input",
+      quoted(model.source_name),
+      loop->name.empty() ? std::to_string(loop - nodes.begin()) : quoted(loop->name));
 }
 
 }  // namespace
