@@ -22,6 +22,16 @@ using namespace allocate;
 
 constexpr std::string_view kUniform[] = {"float16", "8bit", "4bit", "3bit", "2bit"};
 
+// Whether the free matrices were asked for at that width.
+bool is_of_width(const WeightPlan& plan, int bits) {
+  for (std::size_t i = 0; i < plan.uses.size(); ++i) {
+    if (!is_matrix(plan.uses[i].kind) || plan.named[i]) continue;
+    const auto* affine = std::get_if<AffineEncoding>(&plan.as_asked[i].encoding);
+    if (affine != nullptr && affine->bits == bits) return true;
+  }
+  return false;
+}
+
 class Choosing {
  public:
   Choosing(const Model& model, const WidthSurroundings& around)
@@ -99,6 +109,23 @@ class Choosing {
     return plans;
   }
 
+  // One of them as its precision is stored: with those weights wider that lose most, where that is
+  // better (choose_wider()). nullopt where nothing changes.
+  Expected<std::optional<WeightPlan>> widened(const WeightPlan& uniform) const {
+    std::optional<WeightPlan> plan;
+    const auto narrowest = [&](std::string_view name) {
+      const auto precision = precision_from_name(name);
+      return precision && bits_of(*precision) <= 4 && is_of_width(uniform, bits_of(*precision));
+    };
+    const auto name = std::ranges::find_if(kUniform, narrowest);
+    if (name == std::end(kUniform)) return plan;
+    plan = uniform;
+    SUBBYTE_TRY(const auto report, widen_measured(model_, *plan, *precision_from_name(*name),
+                                                  *around_.samples, options_));
+    if (!report.changed) plan.reset();
+    return plan;
+  }
+
   // The loss of each of these weights alone; nothing where there is too much to run.
   Expected<std::vector<double>> each(std::span<const StoredWeight> questions) {
     const std::span<const Sample> all(around_.samples->tuning);
@@ -127,10 +154,14 @@ class Choosing {
 // calibration may choose between two the next.
 Expected<std::vector<WeightPlan>> best_of(Choosing& choosing, std::vector<WeightPlan> plans,
                                           std::int64_t bytes, const WidthSurroundings& around) {
+  const bool two = around.samples != nullptr && may_calibrate_two(plans.front(), around.effort);
   SUBBYTE_TRY(auto uniform, choosing.uniform_plans(plans.front(), bytes, 2));
+  if (two && !uniform.empty()) {
+    SUBBYTE_TRY(auto widened, choosing.widened(uniform.front()));
+    if (widened) plans.push_back(std::move(*widened));
+  }
   std::ranges::move(uniform, std::back_inserter(plans));
   SUBBYTE_TRY(const auto order, choosing.ranked(plans));
-  const bool two = around.samples != nullptr && may_calibrate_two(plans.front(), around.effort);
   std::vector<WeightPlan> best;
   for (const std::size_t i : order) {
     WeightPlan& plan = plans[i];
