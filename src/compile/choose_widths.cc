@@ -32,6 +32,10 @@ bool is_of_width(const WeightPlan& plan, int bits) {
   return false;
 }
 
+// Whether a plan keeps to the bytes that are asked.
+using Fits = std::function<Expected<bool>(const WeightPlan&)>;
+Expected<bool> any_fits(const WeightPlan&) { return true; }
+
 class Choosing {
  public:
   Choosing(const Model& model, const WidthSurroundings& around)
@@ -90,9 +94,9 @@ class Choosing {
     return options;
   }
 
-  // `plan` with one width for all matrices that no rule names: the widest that take at most
-  // `bytes`, as many as `most`.
-  Expected<std::vector<WeightPlan>> uniform_plans(const WeightPlan& plan, std::int64_t bytes,
+  // `plan` with one width for all matrices that no rule names: the widest that fit, as many as
+  // `most`.
+  Expected<std::vector<WeightPlan>> uniform_plans(const WeightPlan& plan, const Fits& fits,
                                                   std::size_t most) const {
     std::vector<WeightPlan> plans;
     for (const std::string_view name : kUniform) {
@@ -103,7 +107,8 @@ class Choosing {
           store_as(model_, uniform, i, same.assignments[i]);
           uniform.as_asked[i] = same.as_asked[i];
         }
-      if (stored_bytes(uniform) <= bytes) plans.push_back(std::move(uniform));
+      SUBBYTE_TRY(const bool does, fits(uniform));
+      if (does) plans.push_back(std::move(uniform));
       if (plans.size() == most) break;
     }
     return plans;
@@ -150,15 +155,18 @@ class Choosing {
   MeasureOptions options_;
 };
 
-// The best of these and of those with one width for all in as many bytes, and of models of which
+// The best of these and of those with one width for all that fit, and of models of which
 // calibration may choose between two the next.
 Expected<std::vector<WeightPlan>> best_of(Choosing& choosing, std::vector<WeightPlan> plans,
-                                          std::int64_t bytes, const WidthSurroundings& around) {
+                                          const Fits& fits, const WidthSurroundings& around) {
   const bool two = around.samples != nullptr && may_calibrate_two(plans.front(), around.effort);
-  SUBBYTE_TRY(auto uniform, choosing.uniform_plans(plans.front(), bytes, 2));
+  SUBBYTE_TRY(auto uniform, choosing.uniform_plans(plans.front(), fits, 2));
   if (two && !uniform.empty()) {
     SUBBYTE_TRY(auto widened, choosing.widened(uniform.front()));
-    if (widened) plans.push_back(std::move(*widened));
+    if (widened) {
+      SUBBYTE_TRY(const bool does, fits(*widened));
+      if (does) plans.push_back(std::move(*widened));
+    }
   }
   std::ranges::move(uniform, std::back_inserter(plans));
   SUBBYTE_TRY(const auto order, choosing.ranked(plans));
@@ -350,7 +358,10 @@ Expected<std::vector<WeightPlan>> choose_mixed(const Model& model, WeightPlan pl
   auto mixed = plan_within(model, plans[0], mix, bytes);
   if (!mixed) return plans;
   plans.insert(plans.begin(), std::move(*mixed));
-  return best_of(choosing, std::move(plans), bytes, around);
+  const auto fits = [bytes](const WeightPlan& one) -> Expected<bool> {
+    return stored_bytes(one) <= bytes;
+  };
+  return best_of(choosing, std::move(plans), fits, around);
 }
 
 Expected<std::vector<WeightPlan>> choose_wider(const Model& model, WeightPlan plan,
@@ -390,16 +401,12 @@ Expected<std::vector<WeightPlan>> choose_for_size(const Model& model, const Weig
         "most {}; ask for something in between",
         goal_text(goal), quoted(model.source_name), size_text(least), size_text(most));
   }
-  const std::int64_t reached = stored_bytes(*mixed);
-  SUBBYTE_TRY(auto plans, best_of(choosing, {*mixed}, reached, around));
   // Biases that calibration may make are larger beside weights of one width.
-  std::vector<WeightPlan> fitting;
-  for (WeightPlan& one : plans) {
+  const auto fits = [&](const WeightPlan& one) -> Expected<bool> {
     SUBBYTE_TRY(const StoredTotals taken, totals_of(model, around, one));
-    if (taken.bytes <= bytes) fitting.push_back(std::move(one));
-  }
-  if (fitting.empty()) fitting.push_back(std::move(*mixed));
-  return fitting;
+    return taken.bytes <= bytes;
+  };
+  return best_of(choosing, {std::move(*mixed)}, fits, around);
 }
 
 Expected<std::vector<std::optional<double>>> matrix_losses(const Model& model,
@@ -435,7 +442,7 @@ Expected<TriedPlan> choose_for_loss(const Model& model, const WeightPlan& plan,
   note_unmeasured(choosing, mix, around, "by what rounding loses of the weights alone");
   if (!goal.measure)
     choosing.note(fmt::format("--max-loss: what fits the outputs is '{}'", measure_name(measure)));
-  SUBBYTE_TRY(auto plans, choosing.uniform_plans(plan, INT64_MAX, std::size(kUniform)));
+  SUBBYTE_TRY(auto plans, choosing.uniform_plans(plan, any_fits, std::size(kUniform)));
   std::vector<UniformPlan> uniform;
   for (WeightPlan& one : plans) {
     SUBBYTE_TRY(const double lost, choosing.lost(one, measure));
