@@ -48,6 +48,19 @@ WeightUseKind kind(const std::vector<std::int64_t>& dims, const std::string& nod
 
 const std::string kProduct = "  %h = MatMul(%x, %w)\n";
 
+// As the biases of relative positions are; a table that ids pick from is an embedding.
+TEST(TrainedOperands, WhatIsTakenAtKnownPlacesIsNoEmbedding) {
+  const std::string table = weight("c", {5, 8}) + "  value %at : int64 [4] = {0, 3, 1, 4}\n";
+  const std::string sum = "  %s = Add(%h, %g)\n  %y = MatMul(%s, %w)\n";
+  EXPECT_EQ(use_of_c(table, kProduct + "  %g = Gather(%c, %at) {axis = 0}\n" + sum).kind,
+            WeightUseKind::bias);
+  EXPECT_EQ(
+      use_of_c(table, "  value %ids : int64 [1] = {4}\n" + kProduct +
+                          "  %q = Reshape(%p, %ids)\n  %g = Gather(%c, %q) {axis = 0}\n" + sum)
+          .kind,
+      WeightUseKind::embedding);
+}
+
 TEST(TrainedOperands, BiasesAndScalesOfProducts) {
   EXPECT_EQ(kind({8}, kProduct + "  %y = Add(%h, %c)\n"), WeightUseKind::bias);
   EXPECT_EQ(kind({1, 8}, kProduct + "  %y = Sub(%h, %c)\n"), WeightUseKind::bias);
