@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/sha256.h"
 #include "base/text.h"
 #include "compile/best_calibrated.h"
 #include "compile/check_report.h"
 #include "compile/choose_widths.h"
+#include "compile/module_output.h"
 #include "compile/onnx_output.h"
 #include "compile/precision_file.h"
 #include "compile/remedy.h"
@@ -20,9 +19,6 @@
 #include "compile/width_study.h"
 #include "data/load_samples.h"
 #include "emit/check.h"
-#include "emit/module.h"
-#include "emit/output_files.h"
-#include "emit/weights_file.h"
 #include "graph/branches.h"
 #include "graph/infer.h"
 #include "graph/source_form.h"
@@ -68,8 +64,10 @@ class Compilation {
     facts.source = {base_name_of(source_.path), source_bytes(), std::move(source_sha256_)};
     facts.check = std::move(checked);
     SUBBYTE_TRY(const Plan plan, make_plan(model, weights));
-    SUBBYTE_TRY(CompileResult done,
-                write_as_module(model, plan, std::move(weights), std::move(facts)));
+    SUBBYTE_TRY(
+        CompileResult done,
+        write_module_output(model, plan, std::move(weights), std::move(facts), options_, output_,
+                            observer_, [&](std::string_view stage) { return begin(stage); }));
     done.source_bytes = bytes_before;
     done.study = std::move(study);
     return done;
@@ -397,44 +395,6 @@ class Compilation {
                       quoted(source_name(model.main().values[value])), quoted(step)));
     }
     return plan;
-  }
-
-  Expected<CompileResult> write_as_module(const Model& model, const Plan& plan, WeightPlan weights,
-                                          ManifestFacts facts) {
-    SUBBYTE_CHECK_OK(begin("packing"));
-    NamedWeights weights_files(*output_.sink, output_stem(output_.name));
-    MemorySink memory_sink;
-    WeightsSink& sink =
-        options_.single_file ? static_cast<WeightsSink&>(memory_sink) : weights_files;
-    std::int64_t bytes_done = 0, bytes_in_all = 0;
-    for (const StoredWeight& weight : plan.weights) bytes_in_all += stored_bytes(weight);
-    const auto progress = [&](std::size_t done, std::size_t) {
-      bytes_done += stored_bytes(plan.weights[done - 1]);
-      observer_.progress_bytes("quantizing", bytes_done, bytes_in_all);
-      return !observer_.cancelled();
-    };
-    SUBBYTE_TRY(const PackedWeights packed,
-                write_weights(model, plan, options_.shard_bytes, sink, progress));
-
-    SUBBYTE_CHECK_OK(begin("writing"));
-    TextFiles text;
-    text.module = module_text(model, plan, packed, memory_sink.base64());
-    text.types = typescript_types(model, plan);
-    facts.precision = options_.precision;
-    facts.model_type = options_.model_type.empty() ? weights.model_type : options_.model_type;
-    facts.uses = std::move(weights.uses);
-    facts.assignments = std::move(weights.assignments);
-    facts.module = {output_.name, static_cast<std::int64_t>(text.module.size()),
-                    sha256(std::as_bytes(std::span(text.module)))};
-    const auto manifest = manifest_json(model, plan, packed, facts);
-    text.manifest = manifest.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
-    SUBBYTE_CHECK_OK(not_cancelled());
-    SUBBYTE_CHECK_OK(write_module_files(*output_.sink, output_.name, text, weights_files.take()));
-    const auto& totals = manifest["totals"];
-    return CompileResult{.bytes = totals["bytes"].get<std::int64_t>(),
-                         .parameters = totals["parameters"].get<std::int64_t>(),
-                         .bits_per_weight = totals["bits_per_weight"].get<double>(),
-                         .check = std::move(facts.check)};
   }
 
   Expected<void> begin(std::string_view stage) {
