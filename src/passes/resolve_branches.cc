@@ -9,13 +9,45 @@
 namespace subbyte {
 namespace {
 
+// As exporters write squeeze(axis): If(size == 1, Squeeze(x), x). What comes after it has one rank
+// only, so that the Squeeze stands there always, and a run in which the size is another is an
+// error. kNone where a Merge is something else.
+ValueId squeezed_side(Model& model, const Node& node, Expr condition) {
+  const Graph& graph = model.main();
+  const auto behind_identities = [&](ValueId v) {
+    for (NodeId n = graph.values[v].producer; n != kNone && graph.nodes[n].op == Op::Identity;
+         n = graph.values[v].producer)
+      v = graph.nodes[n].inputs[0];
+    return v;
+  };
+  for (const std::size_t side : {std::size_t{1}, std::size_t{2}}) {
+    const ValueId squeezed = behind_identities(node.inputs[side]);
+    const ValueId whole = behind_identities(node.inputs[3 - side]);
+    const NodeId producer = graph.values[squeezed].producer;
+    const auto& shape = graph.values[whole].shape;
+    if (producer == kNone || !shape) continue;
+    const Node& squeeze = graph.nodes[producer];
+    if (squeeze.op != Op::Squeeze || !squeeze.has_input(1)) continue;
+    if (behind_identities(squeeze.inputs[0]) != whole) continue;
+    const Tensor* axes = graph.constant(squeeze.inputs[1]);
+    const auto axis = axes == nullptr ? std::nullopt : integer_values(*axes);
+    const auto rank = static_cast<std::int64_t>(shape->size());
+    if (!axis || axis->size() != 1 || axis->front() < -rank || axis->front() >= rank) continue;
+    const std::int64_t at = axis->front() + (axis->front() < 0 ? rank : 0);
+    const Expr is_one =
+        model.exprs.equal((*shape)[static_cast<std::size_t>(at)], model.exprs.constant(1));
+    if (branch_taken(model.exprs, condition, side == 1) == is_one) return squeezed;
+  }
+  return kNone;
+}
+
 // The value that a Merge gives whatever a run does; kNone where a run decides.
-ValueId settled_side(const Model& model, const Node& node) {
+ValueId settled_side(Model& model, const Node& node) {
   if (node.op != Op::Merge) return kNone;
   if (node.inputs[1] == node.inputs[2]) return node.inputs[1];
   const auto& condition = model.main().values[node.inputs[0]].content;
   const auto known = condition ? model.exprs.value(condition->front()) : std::nullopt;
-  if (!known) return kNone;
+  if (!known) return condition ? squeezed_side(model, node, condition->front()) : kNone;
   return node.inputs[*known != 0 ? 1 : 2];
 }
 

@@ -155,6 +155,30 @@ Expected<bool> spell_qlinear_matmul(Speller& s) {
   return true;
 }
 
+// (A B + C) * (alpha * left * right), C being int32; as codes where there is a scale of the result.
+Expected<bool> spell_qgemm(Speller& s) {
+  const Node& node = s.node();
+  SUBBYTE_CHECK_OK(require_inputs(node, {0, 1, 2, 3, 4, 5}));
+  const auto matrix = [&](std::string_view what, std::size_t i, std::string_view turned) {
+    if (node.int_or(turned, 0) == 0) return node.inputs[i];
+    return s.transpose(what, node.inputs[i], {1, 0});
+  };
+  ValueId sums =
+      s.add(Op::MatMulInteger, "products",
+            {matrix("a", 0, "transA"), matrix("b", 3, "transB"), node.inputs[2], node.inputs[5]});
+  if (node.has_input(6)) sums = s.add(Op::Add, "with_bias", {sums, node.inputs[6]});
+  SUBBYTE_TRY(ValueId left, along(s, "a_scale", node.inputs[1], 0, 0));
+  SUBBYTE_TRY(const ValueId right, along(s, "b_scale", node.inputs[4], 1, 0));
+  if (const float alpha = node.float_or("alpha", 1); alpha != 1)
+    left = s.add(Op::Mul, "scaled_a", {left, number(s, "alpha", static_cast<double>(alpha))});
+  if (node.has_input(7)) {
+    finish_requantized(s, sums, left, right, 7);
+  } else {
+    s.finish(Op::Mul, {as_float(s, "sums", sums), s.add(Op::Mul, "scales", {left, right})});
+  }
+  return true;
+}
+
 // (sums * (left * right)) + bias
 void finish_scaled(Speller& s, ValueId sums, ValueId left, ValueId right, ValueId bias) {
   const ValueId scales = s.add(Op::Mul, "scales", {left, right});
@@ -204,6 +228,8 @@ Expected<bool> unpack(Speller& s) {
       return spell_matmul_to_float(s);
     case Op::MatMulNBits:
       return unpack_matmul_nbits(s);
+    case Op::QGemm:
+      return spell_qgemm(s);
     case Op::QLinearAdd:
       return spell_binary(s, Op::Add);
     case Op::QLinearAveragePool:

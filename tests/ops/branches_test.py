@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from harness import SUBBYTE
+from harness import SUBBYTE, run_sessions
 from onnx_cases import Case
 from run_cases import run_cases
 
@@ -103,7 +103,15 @@ def cases() -> list[Case]:
     outside = model([choose("c", ["y"], body(["same"], node("Identity", ["x"], "same")), body(["k"], constants={"k": np.ones((2, 4), np.float32)}))],
                     {"x": (FLOAT, [2, 4]), "c": (BOOL, [])}, {"y": (FLOAT, [2, 4])})  # fmt: skip
     made.append(case("passed_on", outside, {"x": x(2, 4), "c": flag(True)}, {"x": x(2, 4), "c": flag(False)}))
+    made.append(case("squeezed", squeezed("Equal"), {"x": x(3, 5, 1)}, {"x": x(1, 2, 1)}))
     return made
+
+
+def squeezed(comparison: str) -> onnx.ModelProto:
+    """As exporters write x.squeeze(-1), of a size that is open; with another comparison it is none."""
+    nodes = [node("Shape", ["x"], "dims"), node("Gather", ["dims", "last"], "size"), node(comparison, ["size", "one"], "c"),
+             choose("c", ["m"], body(["t"], node("Squeeze", ["x", "last"], "t")), body(["e"], node("Identity", ["x"], "e"))), node("Softmax", ["m"], "y", axis=1)]  # fmt: skip
+    return model(nodes, {"x": (FLOAT, ["a", "b", "k"])}, {"y": (FLOAT, ["a", "b"])}, {"last": np.array([-1]), "one": np.array([1])})
 
 
 CASES = cases()
@@ -136,6 +144,18 @@ def test_written_as_onnx(one, tmp_path):
         for name, value in wanted.items():
             assert found[name].shape == value.shape
             np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_run_of_another_size_than_is_squeezed_is_an_error(tmp_path):
+    onnx.save(squeezed("Equal"), tmp_path / "m.onnx")
+    command = [SUBBYTE, "convert", tmp_path / "m.onnx", "--precision", "float32", "--no-check", "--output", tmp_path / "m.webgpu.js"]
+    subprocess.run(command, check=True, capture_output=True)
+    (session,) = run_sessions("node", [{"module": tmp_path / "m.webgpu.js", "device": "default", "runs": [{"x": x(2, 3, 2)}]}])
+    assert session["runs"][0]["error"]["code"] == "bad-shape"
+    # Where something else decides, nothing is assumed.
+    onnx.save(squeezed("Less"), tmp_path / "m.onnx")
+    refused = subprocess.run([*command, "--force"], capture_output=True, text=True)
+    assert refused.returncode == 1 and "(If): one branch gives its output 'm' 2 dimensions and the other 3" in refused.stderr
 
 
 @pytest.mark.parametrize("use", [True, False])

@@ -222,6 +222,19 @@ def dynamic_product(name, operator):
     return model_of(name, [node], inputs, {"y": TensorProto.FLOAT}, constants), inputs
 
 
+def gemm(name, to_codes, **attributes):
+    """Both matrices as they are, or turned; a bias of int32; a scale for each column of the weights."""
+    rng = random(name)
+    b = rng.integers(-128, 128, (9, 40) if attributes.get("transB") else (40, 9)).astype(np.int8)
+    inputs = {"a": rng.integers(0, 256, (40, 5) if attributes.get("transA") else (5, 40)).astype(np.uint8)}
+    constants = {"as": np.float32(0.02), "az": np.array(100, np.uint8), "b": b, "bs": (rng.random(9) / 64 + 0.01).astype(np.float32),
+                 "bz": np.zeros(9, np.int8), "c": rng.integers(-4000, 4000, 9).astype(np.int32)}  # fmt: skip
+    if to_codes:
+        constants |= {"ys": np.float32(0.5), "yz": np.array(120, np.uint8)}
+    node = helper.make_node("QGemm", [*inputs, *constants], ["y"], domain=MICROSOFT, **attributes)
+    return model_of(name, [node], inputs, {"y": TensorProto.UINT8 if to_codes else TensorProto.FLOAT}, constants), inputs
+
+
 def dynamic_quantization(name, low, high):
     x = (random(name).random((3, 7)) * (high - low) + low).astype(np.float32)
     outputs = {"y": TensorProto.UINT8, "s": TensorProto.FLOAT, "z": TensorProto.UINT8}
@@ -268,6 +281,7 @@ COMPUTED = {
     "product_computed_long": (integer_product, 300, False, False, True),
     "convolution": (integer_convolution, 4), "convolution_long": (integer_convolution, 120), "convolution_groups": (integer_convolution, 4, 2),
     "dynamic_matmul": (dynamic_product, "DynamicQuantizeMatMul"), "matmul_to_float": (dynamic_product, "MatMulIntegerToFloat"),
+    "gemm": (gemm, False),
     "dynamic": (dynamic_quantization, -2, 3), "dynamic_positive": (dynamic_quantization, 1, 5), "dynamic_negative": (dynamic_quantization, -5, -1),
     "dynamic_zero": (dynamic_quantization, 0, 0),
     "quantize_uint8": (static_quantization, np.uint8), "quantize_int8": (static_quantization, np.int8),
@@ -279,11 +293,14 @@ NEAR = {
     "linear_add": ("QLinearAdd", {}), "linear_mul": ("QLinearMul", {}), "linear_sigmoid": ("QLinearSigmoid", {}),
     "linear_leaky": ("QLinearLeakyRelu", {"alpha": 0.1}), "linear_concat": ("QLinearConcat", {"axis": 1}),
     "linear_softmax": ("QLinearSoftmax", {"axis": -1, "opset": 13}), "linear_mean": ("QLinearGlobalAveragePool", {}),
+    "linear_gemm": ("QGemm", {"transA": 1, "transB": 1, "alpha": 0.5}),
     "linear_pool": ("QLinearAveragePool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
 }  # fmt: skip
 
 
 def make(name):
+    if name == "linear_gemm":
+        return gemm(name, True, **NEAR[name][1])
     if name in NEAR:
         return linear(name, NEAR[name][0], **NEAR[name][1])
     if name in COMPUTED:
