@@ -48,6 +48,20 @@ TEST_F(CommandTest, SetsWhatTheTableSays) {
   EXPECT_EQ(line_.helped, "list");
   ASSERT_TRUE(parse({"convert", "--", "-odd.onnx"}));
   EXPECT_THAT(line_.convert.sources, ElementsAre("-odd.onnx"));
+  // Words that begin as options do stand for themselves after "--", and "-" alone and numbers
+  // always.
+  ASSERT_TRUE(parse({"convert", "a.onnx", "--", "-x", "--force"}));
+  EXPECT_THAT(line_.convert.sources, ElementsAre("a.onnx", "-x", "--force"));
+  EXPECT_FALSE(line_.convert.force);
+  ASSERT_TRUE(parse({"convert", "-vp=4bit", "a.onnx", "-o", "-", "--dim", "-1"}));
+  EXPECT_TRUE(line_.log.verbose);
+  EXPECT_EQ(line_.convert.precision, "4bit");
+  EXPECT_EQ(line_.convert.output, "-");
+  EXPECT_THAT(line_.convert.dims, ElementsAre("-1"));
+  // A value may be called as a verb or begin with a bracket.
+  ASSERT_TRUE(parse({"convert", "list", "--output", "inspect", "--dim", "[a,b]"}));
+  EXPECT_EQ(line_.convert.output, "inspect");
+  EXPECT_THAT(line_.convert.dims, ElementsAre("[a,b]"));
 }
 
 TEST_F(CommandTest, OtherWordsForPrecisions) {
@@ -76,8 +90,16 @@ TEST_F(CommandTest, Errors) {
             "FILE and --source exclude each other; leave one of the two out");
   EXPECT_EQ(error({"inspect", "a.onnx", "b.onnx"}),
             "'b.onnx' is one too many: inspect takes one FILE; see subbyte inspect --help");
-  EXPECT_EQ(error({"convert", "a.onnx", "--", "-x"}),
+  EXPECT_EQ(error({"convert", "a.onnx", "-x=3"}),
             "'-x' is not an option of convert (did you mean -p?); see subbyte convert --help");
+  EXPECT_EQ(error({"convert", "a.onnx", "-vx"}),
+            "'-x' is not an option of convert (did you mean -p?); see subbyte convert --help");
+  EXPECT_EQ(error({"convert", "a.onnx", "-v=1"}),
+            "--verbose takes no value; see subbyte convert --help");
+  EXPECT_EQ(error({"convert", "a.onnx", "-o", "--force"}),
+            "--output needs a value: the name of a file; see subbyte convert --help");
+  EXPECT_EQ(error({"convert", "a.onnx", "--output="}),
+            "--output: the name is empty; name a file; see subbyte convert --help");
   EXPECT_EQ(error({"convert", "a.onnx", "--precision", "9bit"}),
             "--precision: '9bit' is not one of float32, float16, int8, 8bit, 4bit, 3bit, 2bit, "
             "mixed; did you mean 8bit?; see subbyte convert --help");
@@ -88,6 +110,7 @@ TEST_F(CommandTest, Errors) {
 
 TEST_F(CommandTest, HelpAndVersionAskForNothingElse) {
   EXPECT_TRUE(parse({"convert", "--help"})->help);
+  EXPECT_TRUE(parse({"convert", "--nothing", "--precision", "-h"})->help);
   EXPECT_TRUE(parse({"--help"})->help);
   EXPECT_EQ(parse({"-h"})->verb, nullptr);
   EXPECT_TRUE(parse({"-V"})->version);

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <map>
 
 #include "base/text.h"
+#include "cli/cut_arguments.h"
 #include "emit/version.h"
 
 namespace subbyte {
@@ -41,27 +40,6 @@ tl::unexpected<Error> wrong(fmt::format_string<Args...> text, Args&&... args) {
 // "see subbyte convert --help": where more is told.
 std::string see(const VerbRow& verb) { return fmt::format("see subbyte {} --help", verb.name); }
 
-// One verb's options as CLI11 reads them: it cuts arguments into options and values and knows the
-// spellings; what values may be is checked here.
-struct Reader {
-  CLI::App* app = nullptr;
-  std::vector<CLI::Option*> options;  // one for each row
-};
-
-Reader declare(CLI::App& program, const VerbRow& verb) {
-  Reader reader{program.add_subcommand(verb.name), {}};
-  for (const OptionRow& row : verb.options) {
-    if (row.takes == Takes::nothing) {
-      reader.options.push_back(reader.app->add_flag(row.names)->disable_flag_override());
-      continue;
-    }
-    // One value each, so that a file may follow; -1 is any number.
-    const int values = row.is_positional() && row.is_list() ? -1 : 1;
-    reader.options.push_back(reader.app->add_option(row.names)->expected(values)->take_all());
-  }
-  return reader;
-}
-
 Error unknown_verb(const std::vector<VerbRow>& verbs, const std::string& name) {
   const auto names = names_of(verbs);
   const std::string there_are = fmt::format("there are {}", fmt::join(names, ", "));
@@ -91,17 +69,11 @@ Error unknown_option(const VerbRow& verb, const std::string& name) {
       .value();
 }
 
-// What CLI11 could not place: an option, or a value too many.
-Error misplaced(const VerbRow& verb, const std::vector<std::string>& rest) {
-  for (const std::string& word : rest) {
-    if (word.starts_with("-") && word.size() > 1)
-      return unknown_option(verb, word.substr(0, word.find('=')));
-  }
+Error one_too_many(const VerbRow& verb, const std::string& word) {
   std::string takes = "no value without an option";
   for (const OptionRow& row : verb.options)
     if (row.is_positional()) takes = fmt::format("one {}", row.names);
-  return wrong("{} is one too many: {} takes {}; {}", quoted(rest.empty() ? "" : rest.back()),
-               verb.name, takes, see(verb))
+  return wrong("{} is one too many: {} takes {}; {}", quoted(word), verb.name, takes, see(verb))
       .value();
 }
 
@@ -110,33 +82,27 @@ std::string allowed(const OptionRow& row) {
   return row.takes == Takes::file ? "the name of a file" : row.value;
 }
 
-// An option without its value, or a flag with one: CLI11's text begins with the option's name.
-Error ill_formed(const VerbRow& verb, const std::string& text) {
-  for (const OptionRow& row : verb.options) {
-    for (const std::string& name : row.all_names()) {
-      // Of a flag it says the name without its dashes.
-      const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
-      if (!text.starts_with(name + ":") && !text.starts_with(bare + " ")) continue;
-      if (row.takes == Takes::nothing)
-        return wrong("{} takes no value; {}", row.name(), see(verb)).value();
-      return wrong("{} needs a value: {}; {}", row.name(), allowed(row), see(verb)).value();
-    }
-  }
-  return wrong("{}; {}", text, see(verb)).value();
+// An option without its value, or a flag with one.
+Error ill_formed(const VerbRow& verb, const OptionRow& row) {
+  if (row.takes == Takes::nothing)
+    return wrong("{} takes no value; {}", row.name(), see(verb)).value();
+  return wrong("{} needs a value: {}; {}", row.name(), allowed(row), see(verb)).value();
 }
 
-// Of a command that begins with an option: those there are take nothing, and stand alone.
-Error wrong_without_verb(const std::string& first, std::span<const char* const> arguments) {
-  constexpr std::string_view kAlone[] = {"-V", "--version", "-h", "--help"};
+// A command that begins with an option: those there are take nothing, and stand alone.
+Expected<Command> parse_without_verb(std::span<const char* const> arguments) {
+  const std::string first = arguments[1];
   const std::string name = first.substr(0, first.find('='));
-  if (!has(kAlone, name)) {
-    return wrong("{} is not an option of subbyte; see subbyte --help", quoted(name)).value();
-  }
-  if (name != first || arguments.size() < 3)
-    return wrong("{} takes no value; see subbyte --help", name).value();
-  return wrong("{} is one too many: {} stands alone; see subbyte --help", quoted(arguments[2]),
-               name)
-      .value();
+  Command command;
+  command.help = name == "-h" || name == "--help";
+  command.version = name == "-V" || name == "--version";
+  if (!command.help && !command.version)
+    return wrong("{} is not an option of subbyte; see subbyte --help", quoted(name));
+  if (name != first) return wrong("{} takes no value; see subbyte --help", name);
+  if (arguments.size() > 2)
+    return wrong("{} is one too many: {} stands alone; see subbyte --help", quoted(arguments[2]),
+                 name);
+  return command;
 }
 
 Expected<std::string> checked_value(const VerbRow& verb, const OptionRow& row,
@@ -178,10 +144,13 @@ Expected<void> set(const VerbRow& verb, const OptionRow& row,
   return {};
 }
 
-Expected<void> read_options(const VerbRow& verb, const Reader& reader) {
+Expected<void> read_options(const VerbRow& verb, const CutArguments& cut) {
+  if (cut.ill_formed) return tl::unexpected(ill_formed(verb, verb.options[*cut.ill_formed]));
+  if (!cut.unknown.empty()) return tl::unexpected(unknown_option(verb, cut.unknown.front()));
+  if (!cut.extra.empty()) return tl::unexpected(one_too_many(verb, cut.extra.back()));
   std::vector<std::string> given;
   for (std::size_t i = 0; i < verb.options.size(); ++i) {
-    if (reader.options[i]->count() > 0) given.push_back(verb.options[i].name());
+    if (!cut.values[i].empty()) given.push_back(verb.options[i].name());
   }
   for (const auto& [one, other] : verb.exclusive) {
     if (has(given, one) && has(given, other))
@@ -193,8 +162,8 @@ Expected<void> read_options(const VerbRow& verb, const Reader& reader) {
       return wrong("{}", need.message);
   }
   for (std::size_t i = 0; i < verb.options.size(); ++i) {
-    if (reader.options[i]->count() == 0) continue;
-    SUBBYTE_CHECK_OK(set(verb, verb.options[i], reader.options[i]->results()));
+    if (cut.values[i].empty()) continue;
+    SUBBYTE_CHECK_OK(set(verb, verb.options[i], cut.values[i]));
   }
   return {};
 }
@@ -215,38 +184,12 @@ Expected<Command> parse_command(std::span<const char* const> arguments,
                  fmt::join(names_of(verbs), ", "));
   }
   const std::string first = arguments[1];
-  CLI::App program;
-  program.require_subcommand(0, 1);
-  const CLI::Option* const version = program.add_flag("-V,--version")->disable_flag_override();
-  std::map<const CLI::App*, std::pair<const VerbRow*, Reader>> readers;
-  for (const VerbRow& verb : verbs) {
-    const Reader reader = declare(program, verb);
-    readers[reader.app] = {&verb, reader};
-  }
+  if (first.starts_with("-")) return parse_without_verb(arguments);
   Command command;
-  if (!first.starts_with("-")) {
-    SUBBYTE_TRY(command.verb, find_verb_named(verbs, first));
-  }
-  try {
-    program.parse(static_cast<int>(arguments.size()), arguments.data());
-  } catch (const CLI::CallForHelp&) {
-    command.help = true;
-    return command;
-  } catch (const CLI::ParseError& error) {
-    if (command.verb == nullptr) return tl::unexpected(wrong_without_verb(first, arguments));
-    if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr)
-      return tl::unexpected(ill_formed(*command.verb, error.what()));
-    // What stands after "--" is left to the program, not to the verb.
-    const auto of_verb = program.get_subcommand(first)->remaining();
-    return tl::unexpected(
-        misplaced(*command.verb, of_verb.empty() ? program.remaining() : of_verb));
-  }
-  command.version = version->count() > 0;
-  if (command.version) return command;
-  if (command.verb == nullptr) {
-    return wrong("{} needs a verb after it; see subbyte --help", quoted(first));
-  }
-  SUBBYTE_CHECK_OK(read_options(*command.verb, readers.at(program.get_subcommand(first)).second));
+  SUBBYTE_TRY(command.verb, find_verb_named(verbs, first));
+  const CutArguments cut = cut_arguments(arguments.subspan(2), *command.verb);
+  command.help = cut.help;
+  if (!command.help) SUBBYTE_CHECK_OK(read_options(*command.verb, cut));
   return command;
 }
 

@@ -1,7 +1,6 @@
 #include "compile/describe_module.h"
 
 #include <algorithm>
-#include <sstream>
 #include <stdexcept>
 
 #include "base/text.h"
@@ -63,10 +62,10 @@ Expected<RunFacts> run_facts(std::string_view module,
   constexpr std::string_view kBefore = "const plan = ";
   const std::size_t at = module.find(kBefore);
   if (at == std::string_view::npos) return fail("it holds no plan; convert the model again");
-  // Reads one value and leaves what follows.
-  std::istringstream rest{std::string(module.substr(at + kBefore.size()))};
-  Json plan;
-  rest >> plan;
+  // A line of its own (emit/module.cc).
+  std::string_view text = module.substr(at + kBefore.size());
+  text = text.substr(0, text.find(";\n"));
+  const Json plan = Json::parse(text);
   SUBBYTE_TRY(const PlanSizes sizes, PlanSizes::evaluate(plan, dims));
   RunFacts facts{sizes.sizes(), 0, peak_bytes(plan, sizes)};
   const Json& steps = plan.at("steps");

@@ -2,34 +2,66 @@
 
 #include <algorithm>
 #include <optional>
-#include <regex>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace subbyte {
 namespace {
 
-bool matches(const std::string& text, const char* pattern) {
-  return std::regex_search(text, std::regex(pattern, std::regex::icase));
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+// What stands between the dots, slashes and underscores of a name.
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == '.' || c == '/' || c == '_') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+bool contains_any(const std::string& text, std::span<const std::string_view> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return text.find(word) != std::string::npos; });
 }
 
 // The number of a repeated block in a name: encoder.layer.3.attention, h.11.mlp, blocks_2.
 std::optional<int> layer_of(const std::string& text) {
-  static const char* const kPattern =
-      "(?:^|[./_])(?:layers?|h|blocks?|encoder|decoder)[./_]([0-9]{1,4})(?:[./_]|$)";
-  std::smatch match;
-  if (!std::regex_search(text, match, std::regex(kPattern))) return std::nullopt;
-  return std::stoi(match[1].str());
+  constexpr std::string_view kBlocks[] = {"layer",  "layers",  "h",      "block",
+                                          "blocks", "encoder", "decoder"};
+  const std::vector<std::string> parts = parts_of(text);
+  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+    const std::string& number = parts[i + 1];
+    if (std::find(std::begin(kBlocks), std::end(kBlocks), parts[i]) != std::end(kBlocks) &&
+        !number.empty() && number.size() <= 4 &&
+        number.find_first_not_of("0123456789") == std::string::npos)
+      return std::stoi(number);
+  }
+  return std::nullopt;
 }
 
-Component component_of(const std::string& text, Component otherwise) {
-  if (matches(text, "attention|attn|query|key|value|[qkv]_proj|qkv")) return Component::attention;
-  if (matches(text,
-              "mlp|ffn|feed_?forward|intermediate|fc[12]|up_proj|down_proj|gate_proj|output[./"
-              "]dense")) {
-    return Component::feed_forward;
-  }
-  if (matches(text, "lm_head|classifier|pooler|(^|[./_])head([./_]|$)")) return Component::head;
-  return otherwise;
+Component component_of(const std::string& name, Component otherwise) {
+  constexpr std::string_view kAttention[] = {"attention", "attn",   "query",  "key", "value",
+                                             "q_proj",    "k_proj", "v_proj", "qkv"};
+  constexpr std::string_view kFeedForward[] = {
+      "mlp", "ffn",     "feedforward", "feed_forward", "intermediate", "fc1",
+      "fc2", "up_proj", "down_proj",   "gate_proj",    "output.dense", "output/dense"};
+  constexpr std::string_view kHead[] = {"lm_head", "classifier", "pooler"};
+  const std::string text = lower(name);
+  if (contains_any(text, kAttention)) return Component::attention;
+  if (contains_any(text, kFeedForward)) return Component::feed_forward;
+  const std::vector<std::string> parts = parts_of(text);
+  const bool has_head = std::find(parts.begin(), parts.end(), "head") != parts.end();
+  return has_head || contains_any(text, kHead) ? Component::head : otherwise;
 }
 
 // Names are hostile: what a pattern sees of one is bounded.

@@ -37,7 +37,7 @@ collect_licences() {
   local folder=$1 package
   rm -rf "$folder"
   mkdir -p "$folder"
-  for package in libfmt-dev nlohmann-json3-dev libcli11-dev libexpected-dev libprotozero-dev libhwy-dev libssl-dev libzip-dev \
+  for package in libfmt-dev nlohmann-json3-dev libexpected-dev libprotozero-dev libhwy-dev libssl-dev libzip-dev \
     libpng-dev libturbojpeg0-dev zlib1g-dev libstdc++-12-dev; do
     cp "/usr/share/doc/$package/copyright" "$folder/$package.txt"
   done
