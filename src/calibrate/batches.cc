@@ -82,6 +82,14 @@ std::int64_t activation_bytes_before(const Model& model, const Sample& sample, N
   return most_bytes(model, sample, end, wants_outputs);
 }
 
+std::int64_t kept_bytes(const Model& model, const Sample& sample) {
+  const std::vector<std::int64_t> symbols = symbol_values(model, sample);
+  std::int64_t bytes = 0;
+  for (const Value& value : model.main().values)
+    bytes = saturating_add(bytes, bytes_of(model, value, symbols));
+  return bytes;
+}
+
 std::vector<std::size_t> batch_ends(const Model& model, std::span<const Sample> samples,
                                     std::int64_t memory) {
   std::vector<std::size_t> ends;

@@ -30,7 +30,9 @@ class Batch {
         guards_(graph_),
         loops_(find_loops(graph_)),
         constants_(graph_, options.replace),
-        live_(graph_.values.size()) {}
+        live_(graph_.values.size()) {
+    if (options.keeps_values) std::ranges::fill(last_, graph_.nodes.size());
+  }
 
   void start() {
     for (std::size_t i = 0; i < graph_.inputs.size(); ++i)
@@ -52,6 +54,14 @@ class Batch {
 
   NodeId next() const { return next_; }
   std::span<Tensor> value(ValueId value) { return live_[value]; }
+  Expected<const Tensor*> input(NodeId n, std::size_t i, std::size_t sample) {
+    const Node& node = graph_.nodes[n];
+    const ValueId value = i < node.inputs.size() ? node.inputs[i] : kNone;
+    if (value == kNone) return nullptr;
+    if (live_[value].empty()) return constants_.find(value, reads_any_dtype(node, i));
+    const Tensor* const given = &live_[value][sample];
+    return is_absent(given) ? nullptr : given;
+  }
 
   Expected<void> step() {
     if (options_.cancelled && options_.cancelled())
@@ -338,6 +348,9 @@ Execution Execution::fork(ExecuteOptions options) const {
 NodeId Execution::next() const { return state_->batch.next(); }
 Expected<void> Execution::step() { return state_->batch.step(); }
 std::span<Tensor> Execution::value(ValueId value) { return state_->batch.value(value); }
+Expected<const Tensor*> Execution::input(NodeId node, std::size_t i, std::size_t sample) {
+  return state_->batch.input(node, i, sample);
+}
 Expected<std::vector<std::vector<Tensor>>> Execution::outputs() { return state_->batch.outputs(); }
 
 Expected<std::vector<std::vector<Tensor>>> execute(const Model& model,

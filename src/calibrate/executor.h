@@ -24,6 +24,8 @@ struct ExecuteOptions {
   std::int64_t memory = std::int64_t{2} << 30;
   // Of an Execution that nobody asks for its outputs: they are kept no longer than other values.
   bool wants_outputs = true;
+  // Of an Execution: no value is freed, so that gradients find what each node read and gave.
+  bool keeps_values = false;
   // Asked before each node; true ends the run with an error of that kind.
   std::function<bool()> cancelled{};
   // Sees the inputs of each node on each sample before it is computed, nullptr where one is absent,
@@ -71,6 +73,9 @@ class Execution {
   // A value on each sample: empty unless a node that was computed gave it and one that is to come
   // reads it. What is written there is what those read, of the same dtype and shape.
   std::span<Tensor> value(ValueId value);
+  // With keeps_values: what a node that was computed read as its input `i` on a sample, a constant
+  // as it was replaced; nullptr where it is absent.
+  Expected<const Tensor*> input(NodeId node, std::size_t i, std::size_t sample);
   // Of each sample, after the last node.
   Expected<std::vector<std::vector<Tensor>>> outputs();
 
