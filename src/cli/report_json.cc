@@ -40,6 +40,13 @@ Json calibration_json(const FitReport& report) {
     json["biases"] = number_json(report.biases);
     json["codes_and_biases"] = number_json(report.codes_and_biases);
   }
+  if (report.tuning && report.tuning->skipped.empty()) {
+    json["tuning"] = {{"before", number_json(report.tuning->before)},
+                      {"after", number_json(report.tuning->after)},
+                      {"steps", report.tuning->steps}};
+  } else if (report.tuning) {
+    json["tuning"] = {{"skipped", report.tuning->skipped}};
+  }
   return json;
 }
 

@@ -89,6 +89,14 @@ std::string calibration_text(const FitReport& report) {
                                                        : kept_name(report.kept));
 }
 
+std::string tuning_text(const TuningReport& report) {
+  if (!report.skipped.empty()) return fmt::format("not tuned end to end: {}", report.skipped);
+  return fmt::format(
+      "tuning end to end: error of the outputs on held-out inputs {:.4g} % before, {:.4g} % after "
+      "{} steps",
+      report.before * 100, report.after * 100, report.steps);
+}
+
 std::string check_text(const Check& check) {
   if (!check.skipped.empty()) return fmt::format("accuracy was not checked: {}", check.skipped);
   const OutputCheck* const worst = worst_output(check);

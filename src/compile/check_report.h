@@ -22,6 +22,7 @@ std::string loss_text(const OutputCheck& output);
 // All figures of an output, and the errors that decided what calibration kept.
 std::string loss_detail(const OutputCheck& output);
 std::string calibration_text(const FitReport& report);
+std::string tuning_text(const TuningReport& report);
 // "codes_and_biases".
 std::string kept_name(FitReport::Kept kept);
 

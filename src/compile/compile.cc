@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "compile/best_calibrated.h"
+#include "compile/calibrate_weights.h"
 #include "compile/check_report.h"
 #include "compile/choose_widths.h"
 #include "compile/module_output.h"
@@ -26,7 +27,6 @@
 #include "passes/passes.h"
 #include "plan/lower.h"
 #include "plan/weight_code.h"
-#include "quantize/fit/fit_weights.h"
 #include "quantize/weight_plan.h"
 #include "samples/input_statistics.h"
 
@@ -100,6 +100,9 @@ class Compilation {
     SUBBYTE_TRY(const auto samples, calibration_samples(model, asked));
     SUBBYTE_TRY(BestPlan decided, decide_widths(model, asked, samples, true));
     model = std::move(decided.calibrated.model);
+    if (given_ && fit_ && fit_->skipped.empty() && *options_.calibration != Effort::fast) {
+      SUBBYTE_CHECK_OK(tune(model, decided.calibrated.plan, *samples));
+    }
     return std::move(decided.calibrated.plan);
   }
 
@@ -309,20 +312,20 @@ class Compilation {
 
   Expected<FitReport> calibrate(Model& model, WeightPlan& weights, const SampleSet& samples) {
     SUBBYTE_CHECK_OK(begin("calibrating"));
-    FitOptions options{.effort = *options_.calibration, .on_data = given_.has_value()};
-    options.cancelled = [&] { return observer_.cancelled(); };
-    options.progress = [&](std::size_t done, std::size_t count) {
-      observer_.progress("calibrating", done, count);
-    };
-    auto report = fit_weights(model, weights, samples, options);
+    auto report = calibrate_weights(model, weights, samples, *options_.calibration,
+                                    given_.has_value(), observer_);
     SUBBYTE_CHECK_OK(not_cancelled());
-    if (!report) return within("calibration", std::move(report.error()));
-    if (!report->skipped.empty()) {
-      without_calibration(report->skipped);
-    } else {
-      detail([&] { return calibration_text(*report); });
-    }
-    return std::move(*report);
+    if (report && !report->skipped.empty()) without_calibration(report->skipped);
+    return report;
+  }
+
+  Expected<void> tune(const Model& model, WeightPlan& weights, const SampleSet& samples) {
+    SUBBYTE_CHECK_OK(begin("tuning"));
+    auto report = tune_calibrated(model, weights, samples, *options_.calibration, observer_);
+    SUBBYTE_CHECK_OK(not_cancelled());
+    if (!report) return tl::unexpected(std::move(report.error()));
+    fit_->tuning = std::move(*report);
+    return {};
   }
 
   // What the widths that were chosen cost beside others, where a report is to tell.

@@ -37,12 +37,19 @@ function steps(calibration) {
   return drawing(380, all.length * 38, 'error of the outputs by step of calibration', ...shapes);
 }
 
+/** What tuning on the user's samples made of what calibration kept. */
+function tuned({ tuning }) {
+  if (!tuning) return '';
+  if (tuning.skipped) return ` It was not tuned end to end: ${tuning.skipped}.`;
+  return ` Tuned end to end in ${tuning.steps} steps, it went from ${percent(tuning.before)} to ${percent(tuning.after)}.`;
+}
+
 function calibrated({ calibration, not_calibrated }) {
   if (calibration)
     section(
       'What calibration bought',
       'The mean relative error of the outputs, on samples that it did not see. What leaves least, and more on no kind of ' +
-        'samples, is kept.',
+        `samples, is kept.${tuned(calibration)}`,
       steps(calibration),
     );
   else if (not_calibrated) section('Calibration', `It did not run: ${not_calibrated}.`);

@@ -32,6 +32,14 @@ struct FitOptions {
   std::function<void(std::size_t done, std::size_t count)> progress{};
 };
 
+// What tuning end to end bought (quantize/tune).
+struct TuningReport {
+  std::string skipped{};  // why there was none; "" where there was
+  std::size_t steps = 0;
+  // The same error of the outputs on the held-out samples, before and as it is kept.
+  double before = 0, after = 0;
+};
+
 struct FitReport {
   std::string skipped{};  // why nothing was done; "" where it was
   // Mean relative L2 error of the outputs on the held-out samples: with weights rounded as they
@@ -43,6 +51,7 @@ struct FitReport {
   // What leaves least of the errors of rounding, and makes no kind of samples lose (decision.h).
   enum class Kept : std::uint8_t { nothing, biases, codes, codes_and_biases } kept = Kept::nothing;
   std::size_t kept_index = 0;  // of by_sample
+  std::optional<TuningReport> tuning{};
 };
 
 // Which samples that effort is worth, made ones (samples/made_samples.h) or the user's; nullopt

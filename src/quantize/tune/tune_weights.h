@@ -1,0 +1,27 @@
+// Tunes what is stored end to end: scales, zero points, norms and biases, and at 3 and 2 bits the
+// codes themselves, by gradients of what the outputs lose against the float model's. After
+// Chen et al., "EfficientQAT" (2024), whose second phase tunes scales so; with the codes in it, as
+// in the first. docs/quantization.md says what it buys.
+#pragma once
+
+#include "quantize/fit/fit_weights.h"
+
+namespace subbyte {
+
+struct TuneOptions {
+  Effort effort = Effort::good;
+  unsigned threads = 0;  // 0: as many as the machine has cores
+  // Asked before each node; true ends the work with an error of that kind.
+  std::function<bool()> cancelled{};
+  // `done` of `count` steps.
+  std::function<void(std::size_t done, std::size_t count)> progress{};
+};
+
+// After fit_weights(), from what `plan` stores. What is found is stored there (ChosenNumbers) where
+// the outputs on the held-out samples get better, and on no kind of them worse; steps, and which of
+// them is kept, depend neither on threads nor on the machine. Nothing, and why, where the gradient
+// of a node on the way is not known, or where a step takes more memory or work than is allowed.
+Expected<TuningReport> tune_weights(const Model& model, WeightPlan& plan, const SampleSet& samples,
+                                    const TuneOptions& options = {});
+
+}  // namespace subbyte

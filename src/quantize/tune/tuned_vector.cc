@@ -1,0 +1,51 @@
+#include "quantize/tune/tuned_vector.h"
+
+#include <algorithm>
+
+#include "quantize/codec.h"
+#include "quantize/half.h"
+
+namespace subbyte::tune {
+
+TunedVector::TunedVector(const StoredWeight& stored, const Tensor& start, float unit)
+    : encoding_(stored.encoding),
+      rows_(stored.rows),
+      k_(stored.k),
+      layout_(source_layout(stored.order, start.dims)),
+      unit_(unit),
+      exact_(static_cast<std::size_t>(start.elements())),
+      averages_(exact_.size()),
+      numbers_(std::make_shared<std::vector<float>>(exact_.size())) {
+  read_floats(start, 0, start.elements(), exact_.data());
+  round();
+  tensor_ = Tensor{.dtype = DType::float32,
+                   .dims = start.dims,
+                   .data = std::as_bytes(std::span<const float>(*numbers_)),
+                   .owner = numbers_};
+}
+
+void TunedVector::round() {
+  for (std::size_t i = 0; i < exact_.size(); ++i) {
+    (*numbers_)[i] =
+        value_bits(encoding_) == 16
+            ? half_to_float(float_to_half(std::clamp(exact_[i], -kLargestHalf, kLargestHalf)))
+            : exact_[i];
+  }
+}
+
+void TunedVector::step(const float* gradient, const Rates& rates, const Correction& correction) {
+  for (std::size_t i = 0; i < exact_.size(); ++i)
+    exact_[i] -= rates.number * unit_ * adam_step(gradient[i], correction, averages_[i]);
+  round();
+}
+
+PackedMatrix TunedVector::packed() const {
+  std::vector<float> matrix;
+  matrix.reserve(exact_.size());
+  for (const std::int64_t row : layout_.rows)
+    for (const std::int64_t column : layout_.columns)
+      matrix.push_back((*numbers_)[static_cast<std::size_t>(row + column)]);
+  return pack(matrix, rows_, k_, encoding_, {.threads = 1});
+}
+
+}  // namespace subbyte::tune
