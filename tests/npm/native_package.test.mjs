@@ -56,7 +56,7 @@ test('the program converts with nothing of this machine on its way', { skip }, (
   );
   assert.equal(status, 0, stderr);
   assert.match(stdout, /^'m\.webgpu\.js': .* bits a weight/);
-  assert.ok(fs.existsSync(path.join(folder, 'm.webgpu.bin')));
+  assert.ok(fs.existsSync(path.join(folder, 'm.webgpu.json')));
 });
 
 test('the package says where it runs, and whose licences are in it', { skip }, () => {
