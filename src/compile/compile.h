@@ -73,7 +73,7 @@ class Observer {
  public:
   virtual ~Observer() = default;
   // A step of the conversion begins: "reading", "passes", "weights", "measuring", "calibrating",
-  // "checking", "fusion", "lowering", "packing", "writing".
+  // "tuning", "checking", "fusion", "lowering", "packing", "writing".
   virtual void stage(std::string_view) {}
   // `done` of `count` pieces of the stage, from 1.
   virtual void progress(std::string_view, std::size_t /*done*/, std::size_t /*count*/) {}
