@@ -128,6 +128,10 @@ class Tuning {
       report.skipped = way.error().message;
       return report;
     }
+    if (bytes_of_tuned(*way, false) > kMemoryOfTuned) {
+      report.skipped = "its weights take more memory than tuning may";
+      return report;
+    }
     SUBBYTE_CHECK_OK(begin(*way, all));
     if (matrices_.empty()) {
       report.skipped = "nothing that the outputs depend on is narrow";
@@ -149,6 +153,15 @@ class Tuning {
     const auto* const affine = std::get_if<AffineEncoding>(&stored.encoding);
     return affine != nullptr && affine->scale_bits == 16 &&
            !std::holds_alternative<CodesOfGrid>(stored.source);
+  }
+
+  std::int64_t bytes_of_tuned(const calibrate::Backward& way, bool codes) const {
+    std::int64_t bytes = 0;
+    for (const ValueId v : way.constants()) {
+      const StoredWeight& stored = plan_.stored.at(v);
+      if (is_matrix_of_codes(stored)) bytes += TunedMatrix::bytes_for(stored.rows, stored.k, codes);
+    }
+    return bytes;
   }
 
   // Narrow matrices, and trained numbers beside them.
@@ -188,12 +201,7 @@ class Tuning {
   Expected<void> begin(const calibrate::Backward& way, std::span<const Sample> samples) {
     SUBBYTE_TRY(auto run, Execution::begin(model_, samples.first(1), keeping(nullptr)));
     while (run.next() < graph_.nodes.size()) SUBBYTE_CHECK_OK(run.step());
-    std::int64_t narrow = 0;
-    for (const ValueId v : way.constants()) {
-      const StoredWeight& stored = plan_.stored.at(v);
-      if (is_matrix_of_codes(stored)) narrow += TunedMatrix::bytes_for(stored.rows, stored.k, true);
-    }
-    const bool codes_too = narrow <= kMemoryOfTuned;
+    const bool codes_too = bytes_of_tuned(way, true) <= kMemoryOfTuned;
     for (const WeightUse& use : plan_.uses) {
       const ValueId v = use.value;
       const StoredWeight& stored = plan_.stored.at(v);
