@@ -1,5 +1,5 @@
-// The library fmt, compiled once: Debian's package has its source as a header. Nothing is formatted by a locale here, whose
-// facets are a good part of the C++ library.
+// The library fmt, compiled once: Debian's package has its source as a header. Nothing is formatted
+// by a locale here, whose facets are a good part of the C++ library.
 #define FMT_STATIC_THOUSANDS_SEPARATOR ','
 #include <fmt/format-inl.h>
 
