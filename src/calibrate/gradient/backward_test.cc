@@ -101,7 +101,7 @@ TEST(Backward, SumsOverReadersAndSamples) {
         const float moved = calibrate::floats(constant)[e] + (side == 0 ? -kStep : kStep);
         std::memcpy(bytes.data() + 4 * e, &moved, 4);
         ExecuteOptions options;
-        options.replace = [&](ValueId value) -> Expected<std::optional<Tensor>> {
+        options.replace = [&, v = v](ValueId value) -> Expected<std::optional<Tensor>> {
           if (value != v) return std::nullopt;
           return make_tensor(DType::float32, constant.dims, bytes);
         };
