@@ -9,6 +9,7 @@ export const stages = {
   'reading weights': 'Looking at the weights',
   measuring: 'Measuring what each width costs',
   calibrating: 'Calibrating',
+  tuning: 'Tuning to your data',
   checking: 'Comparing with the model',
   fusion: 'Joining steps',
   lowering: 'Choosing kernels',

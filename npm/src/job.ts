@@ -23,6 +23,7 @@ export const stages = [
   'reading weights',
   'measuring',
   'calibrating',
+  'tuning',
   'checking',
   'fusion',
   'lowering',
