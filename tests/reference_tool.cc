@@ -29,16 +29,23 @@ std::vector<std::int64_t> bind_symbols(const Model& model, const std::vector<Ten
   return values;
 }
 
-// A dimension that is what the run counts says it, where it is met first.
+// Expressions that are what the run counts or computes say it, where they are met first.
+void bind_numbers(const Model& model, const std::vector<Expr>& exprs,
+                  const std::vector<std::int64_t>& numbers, std::vector<std::int64_t>& symbols) {
+  if (exprs.size() != numbers.size()) return;
+  for (std::size_t i = 0; i < exprs.size(); ++i) {
+    if (model.exprs.kind(exprs[i]) != ExprKind::symbol) continue;
+    std::int64_t& known = symbols[static_cast<std::size_t>(model.exprs.payload(exprs[i]))];
+    if (known == kNotCounted) known = numbers[i];
+  }
+}
+
 void bind_counts(const Model& model, const Value& value, const Tensor& tensor,
                  std::vector<std::int64_t>& symbols) {
-  if (!value.shape || value.shape->size() != tensor.dims.size()) return;
-  for (std::size_t axis = 0; axis < tensor.dims.size(); ++axis) {
-    const Expr dim = (*value.shape)[axis];
-    if (model.exprs.kind(dim) != ExprKind::symbol) continue;
-    std::int64_t& known = symbols[static_cast<std::size_t>(model.exprs.payload(dim))];
-    if (known == kNotCounted) known = tensor.dims[axis];
-  }
+  if (value.shape) bind_numbers(model, *value.shape, tensor.dims, symbols);
+  if (!value.content) return;
+  if (const auto numbers = integer_values(tensor))
+    bind_numbers(model, *value.content, *numbers, symbols);
 }
 
 // Shape inference against what was computed: dtype, shape and content of one value.
