@@ -33,9 +33,10 @@ function endBy(signal: NodeJS.Signals): void {
  */
 function runNative(program: string, args: string[]): Promise<number | undefined> {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: 'inherit' });
+    // Listened for before it starts: one that comes while it does would end Node alone.
     const pass = (signal: NodeJS.Signals) => child.kill(signal);
     for (const signal of signals) process.on(signal, pass);
+    const child = spawn(program, args, { stdio: 'inherit' });
     child.on('error', () => {
       for (const signal of signals) process.off(signal, pass);
       resolve(undefined);
