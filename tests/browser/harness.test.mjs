@@ -54,6 +54,7 @@ for (const target of ['node', 'chromium']) {
       assert.deepEqual(first.inputs, [{ name: 'x', dtype: 'float32', dims: ['n'] }]);
       assert.deepEqual(first.loading, {
         created: 2,
+        memory: 0,
         submits: 0,
         dispatches: 0,
         passes: 0,
@@ -65,6 +66,7 @@ for (const target of ['node', 'chromium']) {
       assert.equal(base64, floats(2, 4, 6).base64);
       assert.deepEqual(first.runs[0].counts, {
         created: 3,
+        memory: 3,
         submits: 1,
         dispatches: 1,
         passes: 1,

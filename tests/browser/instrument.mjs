@@ -1,8 +1,9 @@
 // Counts what a module asks of a GPUDevice, and keeps the shaders that it was given. Works in a page and in Node.
 
+const memory = ['createBuffer', 'createBindGroup'];
+// Pipelines are also made behind the runs, of what no run has asked for yet.
 const creations = [
-  'createBuffer',
-  'createBindGroup',
+  ...memory,
   'createBindGroupLayout',
   'createPipelineLayout',
   'createShaderModule',
@@ -12,13 +13,22 @@ const creations = [
 
 /** Puts counters before the methods of `device`. Returns the live counts; `take()` reads and resets them. */
 export function instrument(device) {
-  const counts = { created: 0, submits: 0, dispatches: 0, passes: 0, writes: 0, copies: 0 };
+  const counts = {
+    created: 0,
+    memory: 0,
+    submits: 0,
+    dispatches: 0,
+    passes: 0,
+    writes: 0,
+    copies: 0,
+  };
   const shaders = new Set();
   const errors = [];
 
   for (const name of creations) {
     wrap(device, name, (call, argument) => {
       counts.created++;
+      if (memory.includes(name)) counts.memory++;
       if (name === 'createShaderModule') shaders.add(argument.code);
       return call();
     });

@@ -126,7 +126,7 @@ def test_outputs_and_counts(target, name, device, precision, ran, expected):
         assert 1 <= counts["submits"] <= 4, f"{about}: {counts}"
         assert 1 <= counts["dispatches"] <= by_name[name].most_dispatches, f"{about}: {counts}"
         if index in seen:
-            assert counts["created"] == 0, f"{about}: sizes seen before, and yet {counts}"
+            assert counts["memory"] == 0, f"{about}: sizes seen before, and yet {counts}"
         seen.add(index)
 
 
