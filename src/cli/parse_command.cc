@@ -24,6 +24,7 @@ bool has(const List& list, std::string_view word) {
 
 std::vector<std::string> names_of(const std::vector<VerbRow>& verbs) {
   std::vector<std::string> names;
+  names.reserve(verbs.size());
   for (const VerbRow& verb : verbs) names.push_back(verb.name);
   return names;
 }

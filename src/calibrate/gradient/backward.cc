@@ -47,7 +47,7 @@ class Lost {
 
 }  // namespace
 
-Expected<Backward> Backward::find(const Model& model, std::set<ValueId> constants,
+Expected<Backward> Backward::find(const Model& model, const std::set<ValueId>& constants,
                                   const std::vector<bool>& outputs) {
   Backward found(model);
   const Graph& graph = found.graph_;

@@ -18,7 +18,7 @@ class Backward {
  public:
   // How a loss over some outputs (by their index) depends on constants of the main graph. A node on
   // the way whose gradient is not known is an error that names it.
-  static Expected<Backward> find(const Model& model, std::set<ValueId> constants,
+  static Expected<Backward> find(const Model& model, const std::set<ValueId>& constants,
                                  const std::vector<bool>& outputs);
 
   // Those of the constants that the loss depends on.

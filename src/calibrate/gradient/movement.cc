@@ -18,10 +18,9 @@ bool is_moved(Op op, std::size_t input) {
       return true;
     case Op::Where:
       return input == 1 || input == 2;
+    case Op::Pad:
     case Op::ScatterElements:
     case Op::ScatterND:
-      return input == 0 || input == 2;
-    case Op::Pad:
       return input == 0 || input == 2;
     default:
       return input == 0;
