@@ -60,7 +60,7 @@ Expected<bool> spell_binary(Speller& s, Op op) {
   return true;
 }
 
-Expected<bool> spell_unary(Speller& s, Op op, std::vector<std::string_view> kept) {
+Expected<bool> spell_unary(Speller& s, Op op, const std::vector<std::string_view>& kept) {
   const Node& node = s.node();
   SUBBYTE_CHECK_OK(require_inputs(node, {0, 1, 3}));
   if (node.int_or("channels_last", 0) != 0)

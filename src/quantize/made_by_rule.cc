@@ -240,7 +240,8 @@ bool are_symmetrical_by_rule(const Planes& found, double unit) {
   if (std::ranges::all_of(planes,
                           [&](const auto& plane) { return has_whole_ratios(plane, tolerance); }))
     return true;
-  const double pairs = static_cast<double>(found.size / 2) * static_cast<double>(planes.size());
+  const std::int64_t pairs_each = found.size / 2;
+  const double pairs = static_cast<double>(pairs_each) * static_cast<double>(planes.size());
   const int bits = std::ilogb(1 / (2 * tolerance));
   if (pairs * bits < kLeastEvidence) return false;
   return found.size >= kLong ||

@@ -349,6 +349,7 @@ class Tuning {
     for (std::size_t step = 1; step <= steps; ++step) {
       const std::vector<std::size_t> chosen = shuffle.next(together_, random);
       std::vector<Sample> now;
+      now.reserve(chosen.size());
       for (const std::size_t i : chosen)
         now.push_back(now.size() % 2 == 1 ? variation.of(all[i], kDrawnAnew, random) : all[i]);
       for (auto& [v, lost] : lost_) std::ranges::fill(lost, 0.0f);
