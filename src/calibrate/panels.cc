@@ -109,4 +109,16 @@ void multiply(std::span<const MadeProduct> products, Machine& machine) {
   multiply_all(products, machine);
 }
 
+std::int64_t matrix_offset(const Dims& dims, const Dims& batch, std::int64_t index) {
+  std::int64_t offset = 0, stride = dims[dims.size() - 1] * dims[dims.size() - 2];
+  const std::size_t missing = batch.size() + 2 - dims.size();
+  for (std::size_t i = batch.size(); i-- > missing;) {
+    const std::int64_t dim = dims[i - missing];
+    if (dim != 1) offset += index % batch[i] * stride;
+    stride *= dim;
+    index /= batch[i];
+  }
+  return offset;
+}
+
 }  // namespace subbyte::calibrate

@@ -27,6 +27,10 @@ struct Product {
 
 void multiply(std::span<const Product> products, Machine& machine);
 
+// The element at which matrix `index` of a batch of shape `batch` begins in a tensor of shape
+// `dims`, of two axes or more, whose batch broadcasts to that.
+std::int64_t matrix_offset(const Dims& dims, const Dims& batch, std::int64_t index);
+
 // The same where a right operand is not in memory but made, panel by panel: fill(columns [first,
 // first + count), panel) writes all that panel_width(count) columns take.
 struct MadeProduct {

@@ -32,19 +32,6 @@ class Products {
 
 Dims batch_of(const Dims& dims) { return Dims(dims.begin(), dims.end() - 2); }
 
-// The element at which matrix `index` of the broadcast batch begins in a tensor of shape `dims`.
-std::int64_t matrix_offset(const Dims& dims, const Dims& batch, std::int64_t index) {
-  std::int64_t offset = 0, stride = dims[dims.size() - 1] * dims[dims.size() - 2];
-  const std::size_t missing = batch.size() + 2 - dims.size();
-  for (std::size_t i = batch.size(); i-- > missing;) {
-    const std::int64_t dim = dims[i - missing];
-    if (dim != 1) offset += index % batch[i] * stride;
-    stride *= dim;
-    index /= batch[i];
-  }
-  return offset;
-}
-
 bool all_float32(const Call& call) {
   for (std::size_t i = 0; i < call.inputs.size(); ++i)
     if (call.has(i) && !is_float32(call.input(i))) return false;

@@ -27,18 +27,6 @@ struct Matrices {
   std::vector<std::int64_t> a{}, b{}, y{};  // where each product's matrices begin
 };
 
-std::int64_t offset_in(const Dims& dims, const Dims& batch, std::int64_t index) {
-  std::int64_t offset = 0, stride = dims[dims.size() - 1] * dims[dims.size() - 2];
-  const std::size_t missing = batch.size() + 2 - dims.size();
-  for (std::size_t i = batch.size(); i-- > missing;) {
-    const std::int64_t dim = dims[i - missing];
-    if (dim != 1) offset += index % batch[i] * stride;
-    stride *= dim;
-    index /= batch[i];
-  }
-  return offset;
-}
-
 // One right matrix makes one product of all rows.
 Matrices matrices_of(const GradientCall& call) {
   Dims a = call.input(0).dims, b = call.input(1).dims, y = call.outputs[0]->dims;
@@ -57,8 +45,8 @@ Matrices matrices_of(const GradientCall& call) {
   if (call.input(0).dims.size() > 1) batch.pop_back();
   if (call.input(1).dims.size() > 1) batch.pop_back();
   for (std::int64_t i = 0; i < in_all; ++i) {
-    found.a.push_back(offset_in(a, batch, i));
-    found.b.push_back(offset_in(b, batch, i));
+    found.a.push_back(matrix_offset(a, batch, i));
+    found.b.push_back(matrix_offset(b, batch, i));
     found.y.push_back(i * found.m * found.n);
   }
   return found;
