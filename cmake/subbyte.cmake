@@ -4,7 +4,7 @@ add_library(subbyte_options INTERFACE)
 if(SUBBYTE_WASM)
   # Code that the native build has warned of; what differs is that a size has 32 bits.
   # Nothing of an exception is needed on its way to who catches it: the run of the program ends there, its host takes the memory
-  # back and closes files. What would free and close on the way is a fifth of the code.
+  # back and closes files. What would free and close on the way is a tenth of the code.
   target_compile_options(subbyte_options INTERFACE -Wno-everything -Wshorten-64-to-32
     $<$<NOT:$<BOOL:$<TARGET_PROPERTY:SUBBYTE_CATCHES>>>:-fignore-exceptions>)
 else()

@@ -22,9 +22,8 @@ struct CutArguments {
 };
 
 // `words` are what follows the verb: "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", "-qv"
-// for
-// "-q -v", and "--" before words that stand for themselves whatever they begin with. A word that
-// begins with a dash is no value, but for "-" alone and numbers below 0.
+// for "-q -v", and "--" before words that stand for themselves whatever they begin with. A word
+// that begins with a dash is no value, but for "-" alone and numbers below 0.
 CutArguments cut_arguments(std::span<const char* const> words, const VerbRow& verb);
 
 }  // namespace subbyte
