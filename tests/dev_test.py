@@ -33,3 +33,28 @@ def test_all_verbs_are_there():
     assert {"setup", "build", "test", "golden", "browser", "bench", "fuzz", "fmt", "check", "demo"} <= set(VERBS)
     done = dev("nonsense", "--help")
     assert done.returncode == 2 and "there is no verb 'nonsense'" in done.stderr
+
+
+def packages(*sections) -> list:
+    script = 'die() { echo "$*" >&2; exit 1; }; source tools/dev/setup.sh; cache= models= apt_packages "$@"'
+    done = subprocess.run(["bash", "-c", script, "-", *sections], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_verbs_install_only_the_debian_packages_that_they_need():
+    file = (ROOT / "tools/dev/apt-packages.txt").read_text()
+    sections = re.findall(r"^\[(\w+)\]$", file, re.MULTILINE)
+    every = [line for line in file.splitlines() if line and not line.startswith(("#", "["))]
+    assert packages(*sections) == every and len(set(every)) == len(every)
+    # ./dev setup, which ./dev test begins with, brings all.
+    setup = (ROOT / "tools/dev/setup.sh").read_text()
+    assert f"  setup_apt {' '.join(sections)}\n" in setup
+    demo = set(packages("build", "models", "browser"))
+    assert {"g++", "cmake", "chromium", "unzip"} <= demo
+    assert not {"clang-tidy-14", "libgtest-dev", "libbenchmark-dev", "zsh"} & demo
+    assert "chromium" not in packages("build")
+    # The sections that verbs name are there.
+    for script in sorted((ROOT / "tools/dev").glob("*.sh")):
+        for named in re.findall(r"^ *(?:timed .* )?(?:setup_for_build|setup_apt)((?: [a-z]+)*)$", script.read_text(), re.M):
+            assert set(named.split()) <= set(sections), script.name

@@ -4,7 +4,7 @@ load build
 
 verb_bench() {
   local what=${1:-} program count=0
-  setup_for_build
+  setup_for_build test bench models
   if [[ $what == sizes || $what == choices || $what == recognition ]]; then
     setup_models
     configure release "$build"

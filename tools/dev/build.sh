@@ -7,8 +7,18 @@ export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}
 
 verb_build() {
   setup_for_build
+  if [[ $# -gt 0 ]]; then
+    configure release "$build"
+    compile "$build" "$@"
+  else
+    build_program
+  fi
+}
+
+# The program with the runtime and the kernels in it: tests take most of a whole build.
+build_program() {
   configure release "$build"
-  compile "$build" "$@"
+  compile "$build" subbyte
 }
 
 # configure PRESET FOLDER [CMAKE ARGUMENTS]
@@ -20,6 +30,9 @@ configure() {
   cmake --preset "$preset" -B "$folder" "$@" >"$folder/configure.log" 2>&1 ||
     { cat "$folder/configure.log" >&2; die "cmake could not configure $folder"; }
 }
+
+# What is done of all there is, and for how long, where the builder redraws its line.
+export NINJA_STATUS=${NINJA_STATUS:-"[%f of %t, %e s] "}
 
 # compile FOLDER [TARGETS]
 compile() {

@@ -8,7 +8,7 @@ readonly most_tidied=12
 
 verb_check() {
   local failed=() step
-  setup_for_build
+  setup_for_build test check
   configure release "$build"
   compile "$build"
   for step in formatted types lengths functions tables; do run_step "$step"; done

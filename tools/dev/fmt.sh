@@ -5,7 +5,7 @@ load setup
 readonly prettier_files=('*.ts' '*.mjs' '*.js' '*.css' '*.html')
 
 verb_fmt() {
-  setup_apt
+  setup_apt build check
   setup_python
   setup_node
   setup_npm

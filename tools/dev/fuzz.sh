@@ -5,7 +5,7 @@ load build
 verb_fuzz() {
   local seconds=${1:-60} folder=$build/fuzz target name count=0
   [[ $seconds =~ ^[0-9]+$ ]] || die "fuzz takes a number of seconds, not '$seconds'"
-  setup_for_build
+  setup_for_build check
   configure release "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang-14 \
     -DCMAKE_CXX_COMPILER=clang++-14 -DSUBBYTE_FUZZERS=ON -DSUBBYTE_TESTS=OFF -DSUBBYTE_SANITIZE=address,undefined
   compile "$folder" fuzzers

@@ -3,7 +3,7 @@
 load build
 
 verb_golden() {
-  setup_for_build
+  setup_for_build test
   configure release "$build"
   compile "$build"
   # One at a time: tests that write the same file must not race.

@@ -8,7 +8,7 @@ readonly oldest_node=20
 readonly oldest_cargo=1.87
 
 verb_setup() {
-  setup_apt
+  setup_apt build models browser test bench check
   setup_python
   setup_node
   setup_npm
@@ -16,21 +16,31 @@ verb_setup() {
   setup_models
 }
 
-# What compiling needs, and no more.
+# setup_for_build [SECTIONS]: what compiling the program needs, and the Debian packages of these sections besides.
 setup_for_build() {
-  setup_apt
+  setup_apt build "$@"
   setup_python
   setup_node
   setup_npm
 }
 
+# setup_apt SECTIONS: the Debian packages of these sections of apt-packages.txt.
 setup_apt() {
-  local package missing=()
-  while read -r package; do
-    [[ -z $package || $package == \#* ]] && continue
+  local package wanted missing=()
+  wanted=$(apt_packages "$@")
+  for package in $wanted; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-  done <tools/dev/apt-packages.txt
+  done
   apt_install "${missing[@]}"
+}
+
+# apt_packages SECTIONS: their names, one a line.
+apt_packages() {
+  local section
+  for section in "$@"; do
+    grep -qFx "[$section]" tools/dev/apt-packages.txt || die "tools/dev/apt-packages.txt has no section [$section]"
+    awk -v wanted="[$section]" '/^\[/ { inside = $0 == wanted; next } inside && NF && !/^#/' tools/dev/apt-packages.txt
+  done
 }
 
 apt_install() {
