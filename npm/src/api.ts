@@ -1,4 +1,5 @@
 // convert and inspect, whatever runs the program.
+import { checkConvertOptions, checkInspectOptions, checkSource } from './given.js';
 import { type Job, memoryFolder, type Outcome, type Progress } from './job.js';
 import {
   type ConvertOptions,
@@ -42,8 +43,8 @@ export interface Sliced {
   slice(start: number, end: number): Promise<ArrayBuffer | ArrayBufferView>;
 }
 
-/** A model's bytes; in Node also its path. */
-export type ModelSource = string | Blob | ArrayBuffer | ArrayBufferView | Sliced;
+/** A model's bytes; in Node also its path or its file: URL. */
+export type ModelSource = string | URL | Blob | ArrayBuffer | ArrayBufferView | Sliced;
 
 export interface RunOptions {
   /** Hears what is being done. */
@@ -104,13 +105,15 @@ export interface Engine {
   run(job: Omit<Job, 'module' | 'environment'>, options: RunOptions): Promise<Outcome>;
   /** Where a path names a file: how the program calls it. */
   path?(path: string): string;
+  /** The path that a URL stands for; throws where it is none of a file. */
+  pathOfUrl?(url: URL): string;
   /** Where the options name none. */
   effort?: Effort;
   readJson?(path: string): Promise<Manifest>;
 }
 
 /** Bytes of a model, for the program: a Blob stays where it is. */
-async function contentOf(source: Exclude<ModelSource, string>): Promise<Uint8Array | Blob> {
+async function contentOf(source: Exclude<ModelSource, string | URL>): Promise<Uint8Array | Blob> {
   if (source instanceof Blob) return source;
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
   if (ArrayBuffer.isView(source))
@@ -139,15 +142,14 @@ interface Prepared {
   inputs: Job['inputs'];
 }
 
-async function prepare(
-  engine: Engine,
-  source: ModelSource,
-  options: RunOptions,
-): Promise<Prepared> {
+async function prepare(engine: Engine, given: ModelSource, options: RunOptions): Promise<Prepared> {
+  const source = given instanceof URL ? (engine.pathOfUrl?.(given) ?? given.href) : given;
+  checkSource('the model', source);
   const inputs: Job['inputs'] = [];
   for (const [name, data] of Object.entries(options.data ?? {})) {
     if (baseName(name) !== name || name === '')
       throw new SubbyteError('usage', `data: '${name}' is not the name of a file beside the model`);
+    checkSource(`data: '${name}'`, data);
     inputs.push({ name, content: await contentOf(data) });
   }
   if (typeof source === 'string') {
@@ -251,6 +253,7 @@ async function convertModel(
   source: ModelSource,
   options: ConvertRunOptions,
 ): Promise<ConvertResult> {
+  checkConvertOptions(options);
   const output = outputOf(engine, options);
   const model = await prepare(engine, source, options);
   let args = ['convert', model.path, '--output', output, '--log-level', 'warning'];
@@ -294,6 +297,7 @@ export function inspectWith(
   options: FixedOptions & RunOptions,
 ): Promise<Inspection> {
   return promised(async () => {
+    checkInspectOptions(options);
     const model = await prepare(engine, source, options);
     const args = ['inspect', model.path, ...inspectArguments(options)];
     const outcome = check(await engine.run({ args, inputs: model.inputs }, options));

@@ -12,6 +12,7 @@ import {
   SubbyteError,
 } from './api.js';
 import { browserHost } from './browser_host.js';
+import { Listener } from './listener.js';
 import { type FromWorker, type Job, type Outcome, runJob } from './job.js';
 
 export * from './api.js';
@@ -47,7 +48,12 @@ function runInWorker(job: Job, options: RunOptions): Promise<Outcome> {
     abort = () => reject(aborted(signal!));
     signal?.addEventListener('abort', abort);
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      if ('progress' in data) onProgress?.(data.progress);
+      try {
+        if ('progress' in data) onProgress?.(data.progress);
+      } catch (error) {
+        // Else it would be an error that nobody can catch.
+        reject(error as Error);
+      }
       if ('outcome' in data) resolve(data.outcome);
       if ('failure' in data) reject(new SubbyteError('failed', data.failure));
     };
@@ -74,7 +80,15 @@ async function run(
       content: content instanceof Blob ? new Uint8Array(await content.arrayBuffer()) : content,
     })),
   );
-  return runJob({ ...job, inputs }, browserHost(options.onProgress ?? (() => {})));
+  const listener = new Listener(options.onProgress);
+  try {
+    return runJob(
+      { ...job, inputs },
+      browserHost((progress) => listener.hear(progress)),
+    );
+  } catch (error) {
+    throw listener.reason(error);
+  }
 }
 
 // Who waits for a page would rather have it sooner.

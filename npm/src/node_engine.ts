@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 
 import { type Engine, type Manifest, type RunOptions, SubbyteError } from './api.js';
 import { type FromWorker, type Job, type Outcome, type Progress, runJob } from './job.js';
+import { Listener } from './listener.js';
 import { programPath } from './node_files.js';
 import { type NodeJob, nodeHost, states } from './node_host.js';
 
@@ -53,28 +54,33 @@ export function startWorker(job: NodeJob, onProgress?: (progress: Progress) => v
     resourceLimits: { stackSizeMb: 32 },
   });
   const outcome = new Promise<Outcome>((resolve, reject) => {
+    const listener = new Listener(onProgress);
+    const fail = (error: SubbyteError) => reject(listener.reason(error) as Error);
     worker.on('message', (message: FromWorker) => {
-      if ('progress' in message) onProgress?.(message.progress);
       leftovers.note(message);
-      if ('outcome' in message) resolve(message.outcome);
-      if ('failure' in message) reject(new SubbyteError('failed', message.failure));
+      try {
+        if ('progress' in message) listener.hear(message.progress);
+      } catch {
+        // As a signal would: else it would be an error that nobody can catch.
+        void end();
+      }
+      if ('outcome' in message && !listener.hasThrown) resolve(message.outcome);
+      if ('failure' in message) fail(new SubbyteError('failed', message.failure));
     });
-    worker.on('error', (error) => reject(new SubbyteError('failed', String(error))));
+    worker.on('error', (error) => fail(new SubbyteError('failed', String(error))));
     worker.on('exit', (status) =>
-      reject(new SubbyteError('failed', `the worker ended with status ${status}`)),
+      fail(new SubbyteError('failed', `the worker ended with status ${status}`)),
     );
   });
+  async function end(): Promise<boolean> {
+    const before = Atomics.compareExchange(job.state, 0, states.works, states.ends);
+    if (before === states.commits) return false;
+    await worker.terminate();
+    leftovers.remove();
+    return true;
+  }
   outcome.catch(() => leftovers.remove());
-  return {
-    outcome,
-    async end() {
-      const before = Atomics.compareExchange(job.state, 0, states.works, states.ends);
-      if (before === states.commits) return false;
-      await worker.terminate();
-      leftovers.remove();
-      return true;
-    },
-  };
+  return { outcome, end };
 }
 
 export async function nodeJob(
@@ -109,15 +115,16 @@ function aborted(signal: AbortSignal): SubbyteError {
 
 function runHere(job: NodeJob, onProgress?: (progress: Progress) => void): Outcome {
   const leftovers = new Leftovers();
+  const listener = new Listener(onProgress);
   const host = nodeHost(job, (message) => {
     leftovers.note(message);
-    if ('progress' in message) onProgress?.(message.progress);
+    if ('progress' in message) listener.hear(message.progress);
   });
   try {
     return runJob(job, host);
   } catch (error) {
     leftovers.remove();
-    throw error;
+    throw listener.reason(error);
   }
 }
 
@@ -144,5 +151,12 @@ async function run(
 export const nodeEngine: Engine = {
   run,
   path: (path) => programPath(path),
+  pathOfUrl(url) {
+    if (url.protocol === 'file:') return fileURLToPath(url);
+    throw new SubbyteError(
+      'usage',
+      `'${url.href}': no file of this machine; fetch it, and give its bytes`,
+    );
+  },
   readJson: async (path) => JSON.parse(await fs.promises.readFile(path, 'utf8')) as Manifest,
 };

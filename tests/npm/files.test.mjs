@@ -418,7 +418,12 @@ test('a page converts at effort fast, and forgets its signal', async (context) =
       jobs.push(job);
       const files = ['m.json', 'm.js'].map((name) => ({ name, pieces: [bytes('{}')] }));
       const outcome = { status: 0, stdout: '', stderr: '', files, filesRead: [] };
-      queueMicrotask(() => this.onmessage({ data: { outcome } }));
+      queueMicrotask(() => {
+        this.onmessage({
+          data: { progress: { stage: 'reading', done: 0, count: 0, unit: 'bytes' } },
+        });
+        this.onmessage({ data: { outcome } });
+      });
     }
     terminate() {}
   }
@@ -437,6 +442,11 @@ test('a page converts at effort fast, and forgets its signal', async (context) =
   assert.equal(listening.size, 0);
   const effort = ({ args }) => args[args.indexOf('--effort') + 1];
   assert.deepEqual(jobs.map(effort), ['fast', 'best']);
+  // What its listener throws is how it ends, and not an error of the page.
+  const onProgress = () => {
+    throw new RangeError('mine');
+  };
+  await rejects(convert(new Uint8Array(1), { onProgress }), 'failed', /^mine$/);
 });
 
 test('conversions of two folders of a cache are two', async () => {

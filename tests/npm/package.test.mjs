@@ -273,6 +273,57 @@ test('errors have a code and name what the caller named', { skip }, async () => 
   await rejects(subbyte.convert(classifier, { dims: { no: 1 } }), 'failed', /'no'/);
 });
 
+test(
+  'what is no option, no model or no signal is refused, and a URL of a file is its path',
+  { skip },
+  async () => {
+    const { convert, inspect } = subbyte;
+    const refused = async (promise, message) =>
+      assert.rejects(promise, (error) => {
+        assert.equal(error.code, 'usage', error.stack);
+        assert.match(error.message, message);
+        return error instanceof subbyte.SubbyteError;
+      });
+    await refused(
+      convert(classifier, { precison: '4bit' }),
+      /no option 'precison'; there are .*precision/,
+    );
+    await refused(inspect(classifier, { precision: '4bit' }), /inspect: there is no option/);
+    await refused(convert(classifier, null), /options are an object/);
+    await refused(convert(classifier, { signal: 3 }), /AbortSignal/);
+    await refused(convert(classifier, { onProgress: 'loud' }), /function/);
+    for (const model of [undefined, null, 3, {}, [], { size: 3 }])
+      await refused(convert(model), /the model: this is nothing to read a model from/);
+    await refused(convert(new Uint8Array(1), { data: { 'w.bin': null } }), /data: 'w\.bin'/);
+    await refused(
+      convert(new URL('https://example.org/m.onnx')),
+      /https:\/\/example\.org.*fetch it/,
+    );
+    const { inputs } = await inspect(pathToFileURL(classifier));
+    assert.deepEqual(inputs, (await inspect(classifier)).inputs);
+  },
+);
+
+test('a listener that throws ends the conversion with what it threw', { skip }, async () => {
+  const to = inFolder('thrown');
+  const onProgress = () => {
+    throw new RangeError('mine');
+  };
+  for (const worker of [true, false]) {
+    const promise = subbyte.convert(classifier, {
+      ...quickly,
+      output: to + '/',
+      onProgress,
+      worker,
+    });
+    await assert.rejects(promise, (error) => {
+      assert.deepEqual([error.code, error.message], ['failed', 'mine']);
+      return error.cause instanceof RangeError;
+    });
+  }
+  assert.deepEqual(fs.readdirSync(to), []);
+});
+
 test('an aborted conversion leaves nothing', { skip }, async () => {
   const to = inFolder('aborted');
   const controller = new AbortController();
