@@ -103,6 +103,10 @@ TEST_F(CommandTest, Errors) {
   EXPECT_EQ(error({"convert", "a.onnx", "--precision", "9bit"}),
             "--precision: '9bit' is not one of float32, float16, int8, 8bit, 4bit, 3bit, 2bit, "
             "mixed; did you mean 8bit?; see subbyte convert --help");
+  for (const char* meant : {"4", "INT4", "4BIT"}) {
+    EXPECT_TRUE(error({"convert", "a.onnx", "--precision", meant})
+                    .ends_with("mixed; did you mean 4bit?; see subbyte convert --help"));
+  }
   EXPECT_EQ(error({"--what", "convert"}),
             "'--what' is not an option of subbyte; see subbyte --help");
   EXPECT_EQ(error({"convert", "a.onnx", "--state"}).substr(0, 8), "subbyte ");

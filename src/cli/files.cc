@@ -10,6 +10,7 @@
 #include "cli/verbs.h"
 #include "compile/whole.h"
 #include "emit/module.h"
+#include "import/file_kind.h"
 
 namespace subbyte {
 
@@ -62,14 +63,22 @@ Expected<void> find_models(FileSystem& files, const FileOptions& options) {
     const bool module = !path.ends_with(".onnx");
     const Bytes bytes = (*content)->bytes();
     if (module && !text_of(bytes).starts_with(kModuleMark)) continue;
+    // A file that is only called .onnx is told as what it is, as detect does: a download that went
+    // wrong.
+    const auto other = module ? std::nullopt : recognise_other_file(bytes);
     list.push_back({{"file", valid_utf8(path)},
-                    {"format", module ? "webgpu" : "onnx"},
+                    {"format", std::string(other    ? other->what
+                                           : module ? "webgpu"
+                                                    : "onnx")},
                     {"bytes", bytes.size()}});
   }
   if (options.json) return print_result(list.dump(1) + "\n");
   std::string text;
+  std::size_t widest = 6;
+  for (const auto& entry : list)
+    widest = std::max(widest, entry["format"].get_ref<const std::string&>().size());
   for (const auto& entry : list) {
-    text += fmt::format("{:<8}{:>10}  {}\n", entry["format"].get<std::string>(),
+    text += fmt::format("{:<{}}  {:>10}  {}\n", entry["format"].get<std::string>(), widest,
                         bytes_text(entry["bytes"].get<std::int64_t>()),
                         quoted(entry["file"].get<std::string>()));
   }

@@ -106,13 +106,26 @@ Expected<Command> parse_without_verb(std::span<const char* const> arguments) {
   return command;
 }
 
+// The word that a value was probably meant as, or "": "INT4" and "4" are 4bit.
+std::string meant_word(const OptionRow& row, const std::string& value) {
+  std::string small = value;
+  for (char& c : small)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  for (const auto& [other, word] : row.other_words)
+    if (small == other) return word;
+  std::vector<std::string> begun;
+  for (const std::string& word : row.words)
+    if (!small.empty() && word.starts_with(small)) begun.push_back(word);
+  return begun.size() == 1 ? begun[0] : nearest(small, row.words);
+}
+
 Expected<std::string> checked_value(const VerbRow& verb, const OptionRow& row,
                                     const std::string& value) {
   if (row.takes == Takes::word) {
     for (const auto& [other, word] : row.other_words)
       if (value == other && has(row.words, word)) return word;
     if (has(row.words, value)) return value;
-    const std::string near = nearest(value, row.words);
+    const std::string near = meant_word(row, value);
     return wrong("{}: {} is not one of {}{}; {}", row.name(), quoted(value),
                  fmt::join(row.words, ", "),
                  near.empty() ? "" : fmt::format("; did you mean {}?", near), see(verb));

@@ -54,6 +54,14 @@ Expected<LossGoal> parse_loss(const std::string& text) {
                    quoted(text));
   }
   goal.most = percent ? *most / 100 : *most;
+  // A divergence has no largest value; of the others 1 is all of the output, and "1" was meant as a
+  // hundredth.
+  if (goal.measure && goal.measure != LossMeasure::kl && goal.most >= 1) {
+    return fail_as(ErrorKind::usage,
+                   "--max-loss: {} allows all of an output to be lost; write less than 100%, such "
+                   "as {}=1%",
+                   quoted(text), name);
+  }
   return goal;
 }
 

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "compile/compile.h"
-#include "emit/module.h"
+#include "compile/whole.h"
 #include "import/onnx.h"
 
 namespace subbyte {
@@ -68,8 +68,8 @@ Expected<Source> open_source(FileSystem& files, const std::string& path) {
 
 Expected<Model> read_model(const Source& source, Observer& observer) {
   observer.stage("reading");
-  const std::string_view text = text_of(source.bytes);
-  if (text.starts_with(kModuleMark) || text.starts_with(kTypesMark)) {
+  // A manifest, types and weights as well.
+  if (const auto ours = is_module(*source.files, source.path); !ours || *ours) {
     return fail("{}: subbyte itself wrote this; name the .onnx file that it was made from",
                 quoted(source.path));
   }

@@ -11,6 +11,7 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::string_view kExport = "export the model to ONNX and convert that";
+constexpr std::string_view kOther = "name the .onnx file instead";
 
 struct Signature {
   std::size_t offset;
@@ -37,6 +38,16 @@ constexpr Signature kSignatures[] = {
     {0, "\x1f\x8b"sv, {"a gzip archive", "unpack it"}},
     {0, "7z\xbc\xaf\x27\x1c"sv, {"a 7-Zip archive", "unpack it"}},
     {0, "\x28\xb5\x2f\xfd"sv, {"a Zstandard archive", "unpack it"}},
+    {0, "\xfd\x37zXZ\0"sv, {"an xz archive", "unpack it"}},
+    {257, "ustar"sv, {"a tar archive", "unpack it"}},
+    {0, "\x89PNG\r\n\x1a\n"sv, {"a PNG picture", kOther}},
+    {0, "\xff\xd8\xff"sv, {"a JPEG picture", kOther}},
+    {0, "\x93NUMPY"sv, {"a NumPy array", kOther}},
+    {0,
+     "\x7f"
+     "ELF"sv,
+     {"a program", kOther}},
+    {0, "\0asm"sv, {"a WebAssembly module", kOther}},
 };
 
 std::string lower_case(std::string_view text) {
@@ -88,12 +99,12 @@ std::optional<OtherFile> recognise_other_file(Bytes bytes) {
     return OtherFile{"a web page", "the download went wrong: get the model file itself"};
   }
   if (head.starts_with("{\"") || head.starts_with("{\n") || head.starts_with("{\r")) {
-    return OtherFile{"a JSON file", "name the .onnx file instead"};
+    return OtherFile{"a JSON file", kOther};
   }
   if (head.starts_with("ir_version:")) {
     return OtherFile{"an ONNX model in text form", "save it in the binary form"};
   }
-  if (is_text(text)) return OtherFile{"a text file", "name the .onnx file instead"};
+  if (is_text(text)) return OtherFile{"a text file", kOther};
   return std::nullopt;
 }
 

@@ -25,6 +25,15 @@ TEST(FileKind, RecognisesWhatPeopleHandIn) {
   EXPECT_EQ(kind("\x1c\0\0\0TFL3"s), "a TensorFlow Lite model");
   EXPECT_EQ(kind("\x18\0\0\0ORTM"s), "a model in ONNX Runtime's own format");
   EXPECT_EQ(kind("\x1f\x8b\x08"s), "a gzip archive");
+  EXPECT_EQ(kind("\xfd\x37zXZ\0\0"s), "an xz archive");
+  EXPECT_EQ(kind(std::string(257, '\1') + "ustar"), "a tar archive");
+  EXPECT_EQ(kind("\x89PNG\r\n\x1a\n"s), "a PNG picture");
+  EXPECT_EQ(kind("\xff\xd8\xff\xe0"s), "a JPEG picture");
+  EXPECT_EQ(kind("\x93NUMPY\x01\0"s), "a NumPy array");
+  EXPECT_EQ(kind("\x7f"
+                 "ELF\2\1"s),
+            "a program");
+  EXPECT_EQ(kind("\0asm\1\0\0\0"s), "a WebAssembly module");
   EXPECT_EQ(kind("\n <!DOCTYPE html><title>404"), "a web page");
   EXPECT_EQ(kind("<HTML>"), "a web page");
   EXPECT_EQ(kind("{\"model_type\": \"bert\"}"), "a JSON file");

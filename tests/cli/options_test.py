@@ -1,6 +1,7 @@
 """What is not there yet, and what contradicts itself, is refused: no option is ignored."""
 
 import json
+import pathlib
 
 import numpy as np
 import onnx
@@ -126,6 +127,14 @@ def test_short_options(tmp_path):
             "--max-loss: 'error=-1' is no loss; write a measure, = and a number, such as error=1%, flips=2% or kl=0.05",
         ),
         (
+            "--max-loss error=1",
+            "--max-loss: 'error=1' allows all of an output to be lost; write less than 100%, such as error=1%",
+        ),
+        (
+            "--max-loss flips=250%",
+            "--max-loss: 'flips=250%' allows all of an output to be lost; write less than 100%, such as flips=1%",
+        ),
+        (
             "--max-loss 1% --calibration none",
             "--max-loss: with --calibration none nothing is run that would tell what is lost; leave one of the two out",
         ),
@@ -189,7 +198,7 @@ def test_wrong_words_without_a_verb(arguments, message):
         ),
         *(
             (f"convert {name}", f"'{name}': subbyte itself wrote this; name the .onnx file that it was made from")
-            for name in ("m.webgpu.js", "m.webgpu.d.ts")
+            for name in ("m.webgpu.js", "m.webgpu.d.ts", "m.webgpu.json")
         ),
     ],
 )  # fmt: skip
@@ -204,3 +213,22 @@ def module_folder(tmp_path_factory):
     (folder / "m.onnx").write_bytes(one_product())
     run("convert", "m.onnx", cwd=folder)
     return folder
+
+
+def test_weights_of_a_module_are_no_model(module_folder):
+    (weights,) = module_folder.glob("*.bin")
+    done = run("convert", weights.name, check=False, cwd=module_folder)
+    assert done.returncode == 1
+    assert done.stderr.endswith("subbyte itself wrote this; name the .onnx file that it was made from\n")
+
+
+def test_find_tells_what_is_only_called_a_model(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(one_product())
+    (tmp_path / "page.onnx").write_text("<!doctype html>")
+    (tmp_path / "lfs.onnx").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (tmp_path / "other.js").write_text("export {};\n")
+    found = json.loads(run("find", tmp_path, "--format", "json").stdout)
+    formats = {pathlib.Path(entry["file"]).name: entry["format"] for entry in found}
+    assert formats == {"m.onnx": "onnx", "page.onnx": "a web page", "lfs.onnx": "a Git LFS pointer"}
+    lines = run("find", tmp_path).stdout.splitlines()
+    assert len({line.index("'") for line in lines}) == 1, lines
