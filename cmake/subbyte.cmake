@@ -5,7 +5,8 @@ if(SUBBYTE_WASM)
   # Code that the native build has warned of; what differs is that a size has 32 bits.
   # Nothing of an exception is needed on its way to who catches it: the run of the program ends there, its host takes the memory
   # back and closes files. What would free and close on the way is a tenth of the code.
-  target_compile_options(subbyte_options INTERFACE -Wno-everything -Wshorten-64-to-32
+  # Nothing asks for the type of an object at run time, and there are no threads to guard what a function keeps.
+  target_compile_options(subbyte_options INTERFACE -Wno-everything -Wshorten-64-to-32 -fno-rtti -fno-threadsafe-statics
     $<$<NOT:$<BOOL:$<TARGET_PROPERTY:SUBBYTE_CATCHES>>>:-fignore-exceptions>)
 else()
   target_compile_options(subbyte_options INTERFACE
@@ -60,26 +61,21 @@ endfunction()
 # A test runs about once for each time it is compiled, so it is not worth much optimizing.
 set(subbyte_test_options $<$<CONFIG:Release>:-O1>)
 
-# subbyte_library(NAME SOURCES a.cc ... DEPS subbyte_base ...): a static library of one folder of src/.
+# subbyte_library(NAME SOURCES a.cc ... FAST b.cc ... DEPS subbyte_base ...): a static library of one folder of src/. FAST are
+# those of its sources in which time is spent: WebAssembly is compiled to be small but for them.
 function(subbyte_library name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;FAST;DEPS" ${ARGN})
   if(SUBBYTE_WASM)
     subbyte_set_catching_apart(${name} arg_SOURCES ${arg_DEPS})
+    subbyte_set_fast_apart(${name} arg_SOURCES "${arg_FAST}" ${arg_DEPS})
+  else()
+    list(APPEND arg_SOURCES ${arg_FAST})
   endif()
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC subbyte_options ${arg_DEPS})
   subbyte_precompile(${name} subbyte_headers)
   if(SUBBYTE_WASM)
     subbyte_compile_together(${name} ${arg_SOURCES})
-  endif()
-endfunction()
-
-# subbyte_for_speed(TARGET): where the time goes. The rest of the WebAssembly build is compiled to be small.
-function(subbyte_for_speed target)
-  if(SUBBYTE_WASM)
-    target_compile_options(${target} PRIVATE -O3)
-    # Those that are precompiled are of the other kind.
-    set_target_properties(${target} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
   endif()
 endfunction()
 

@@ -71,6 +71,8 @@ class Disk final : public FileSystem, public Folders {
 
   void remove_abandoned(const std::string& path) override { remove_abandoned_temporaries(path); }
 
+  Folders* folders() override { return this; }
+
   bool exists(const std::string& path) override {
     std::error_code ignored;
     return std::filesystem::exists(path, ignored);
@@ -162,7 +164,7 @@ std::string base_name_of(std::string_view path) {
 }
 
 Expected<std::vector<std::string>> list_folder(FileSystem& files, const std::string& folder) {
-  auto* const folders = dynamic_cast<Folders*>(&files);
+  Folders* const folders = files.folders();
   if (folders == nullptr) return fail("{}: folders cannot be read here", quoted(folder));
   return folders->list(folder);
 }

@@ -75,6 +75,8 @@ struct FileStatus {
 // Whether they are one file: hard links, links and other spellings of a path are.
 bool same_file(const FileStatus& a, const FileStatus& b);
 
+class Folders;
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -88,6 +90,8 @@ class FileSystem {
   virtual Expected<void> remove(const std::string& path) = 0;
   // True when `path`, with links resolved, lies inside `folder`.
   virtual bool is_inside(const std::string& path, const std::string& folder) = 0;
+  // Null where folders cannot be listed.
+  virtual Folders* folders() { return nullptr; }
 };
 
 // The real one.

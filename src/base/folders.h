@@ -10,7 +10,7 @@ namespace subbyte {
 
 class FileSystem;
 
-// What a FileSystem is too that can list folders; apart, since hardly anything asks.
+// What a FileSystem gives that can list folders; apart, since hardly anything asks.
 class Folders {
  public:
   virtual ~Folders() = default;

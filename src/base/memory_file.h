@@ -53,6 +53,8 @@ class MemoryFileSystem final : public FileSystem, public Folders {
     return all;
   }
 
+  Folders* folders() override { return this; }
+
   Expected<std::shared_ptr<const FileContent>> map(const std::string& path) override {
     const std::scoped_lock lock(mutex_);
     const auto found = files_.find(normal(path));
