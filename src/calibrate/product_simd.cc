@@ -21,8 +21,8 @@ using V = hn::Vec<Floats>;
 constexpr std::int64_t kLanes = hn::MaxLanes(Floats());
 
 // Rows of a tile, so that its sums, two vectors each, and what they are made of fit the registers:
-// 32 with AVX-512 and NEON, 16 elsewhere.
-constexpr int kTileRows = kLanes == 16 || HWY_ARCH_ARM_A64 ? 12 : 6;
+// 32 with AVX-512 and NEON, 16 elsewhere, of which an engine of WebAssembly keeps some for itself.
+constexpr int kTileRows = kLanes == 16 || HWY_ARCH_ARM_A64 ? 12 : HWY_ARCH_WASM ? 4 : 6;
 
 template <int kRows, int kVectors>
 HWY_INLINE void store_tile(const V (&sums)[kRows][kVectors], std::int64_t columns, float* c,
