@@ -308,6 +308,28 @@ TEST(Schedule, LongChainsOfViewsAreCut) {
   EXPECT_LE(plan.steps.size(), 8u);
 }
 
+// Each reads what is before it at two places, which would be at 2^40 in the kernel of the last.
+TEST(Schedule, ChainsThatReadAtTwoPlacesAreCut) {
+  for (const char* link : {"  %t{1} = Transpose(%s{0}) {{perm = [1, 0]}}\n"
+                           "  %s{1} = Add(%s{0}, %t{1})\n",
+                           "  %j{1} = Concat(%s{0}, %s{0}) {{axis = 0}}\n"
+                           "  %s{1} = Slice(%j{1}, %one, %five, %none, %one)\n",
+                           "  %p{1} = Pad(%s{0}, %pads)\n"
+                           "  %c{1} = Slice(%p{1}, %none, %four, %none, %one)\n"
+                           "  %s{1} = Add(%s{0}, %c{1})\n"}) {
+    SCOPED_TRACE(link);
+    std::string body = "  input %s0 : float32 [4, 4]\n  value %none : int64 [1] = {0}\n";
+    for (const char* constant : {"one : int64 [1] = {1}", "four : int64 [1] = {4}",
+                                 "five : int64 [1] = {5}", "pads : int64 [4] = {1, 0, 0, 0}"}) {
+      body += fmt::format("  value %{}\n", constant);
+    }
+    for (int i = 0; i < 40; ++i) body += fmt::format(fmt::runtime(link), i, i + 1);
+    const Plan plan = plan_of(body + "  output %s40\n");
+    EXPECT_GE(plan.steps.size(), 4u);
+    EXPECT_LE(plan.steps.size(), 30u);
+  }
+}
+
 TEST(Schedule, ALongConcatThatOneKernelCannotReadIsStored) {
   std::string body = inputs(10), parts;
   for (int i = 0; i < 10; ++i) parts += fmt::format("{}%x{}", i == 0 ? "" : ", ", i);

@@ -36,9 +36,17 @@ ViewStep split_step(Model& model, const Graph& graph, const Node& node, std::siz
                 std::vector<Expr>(in.size(), e.constant(0)),
                 std::vector<Expr>(in.size(), e.constant(1))};
   const std::size_t axis = axis_of(node);
+  // Known sizes by themselves: a Split may have thousands of outputs.
+  std::int64_t known = 0;
   for (std::size_t i = 0; i < output; ++i) {
-    step.starts[axis] = e.add(step.starts[axis], (*graph.values[node.outputs[i]].shape)[axis]);
+    const Expr size = (*graph.values[node.outputs[i]].shape)[axis];
+    if (const auto number = e.value(size)) {
+      known += *number;
+    } else {
+      step.starts[axis] = e.add(step.starts[axis], size);
+    }
   }
+  step.starts[axis] = e.add(step.starts[axis], e.constant(known));
   return step;
 }
 

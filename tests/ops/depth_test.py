@@ -56,6 +56,26 @@ def residual(length: int) -> onnx.ModelProto:
     return model_of("residual", nodes, outputs=[at])
 
 
+def read_at_two_places(length: int) -> onnx.ModelProto:
+    nodes, at = [], "x"
+    for i in range(length // 2):
+        nodes += [helper.make_node("Concat", [at, at], [f"j{i}"], axis=0), helper.make_node("Slice", [f"j{i}", "one", "three", "none"], [f"s{i}"])]
+        at = f"s{i}"
+    return model_of("read_at_two_places", nodes, {"none": np.array([0]), "one": np.array([1]), "three": np.array([3])}, [at])
+
+
+def many_parts(length: int) -> onnx.ModelProto:
+    parts = [f"p{i}" for i in range(length // 2)]
+    joined = [helper.make_node("Sin", [part], [f"s{part}"]) for part in parts]
+    nodes = [
+        helper.make_node("Expand", ["x", "shape"], ["e"]),
+        helper.make_node("Split", ["e"], parts, axis=0, num_outputs=len(parts)),
+        *joined,
+        helper.make_node("Concat", [node.output[0] for node in joined], ["y"], axis=0),
+    ]
+    return model_of("many_parts", nodes, {"shape": np.array([len(parts), 2, 3])})
+
+
 def many_into_one(length: int) -> onnx.ModelProto:
     parts = [f"r{i}" for i in range(length)]
     nodes = [helper.make_node("Relu", ["x"], [part]) for part in parts]
@@ -102,7 +122,7 @@ def expected(name: str) -> np.ndarray:
     return np.maximum(y, 0) if name == "relu" else y
 
 
-@pytest.mark.parametrize("made", [residual, many_into_one, many_outputs], ids=lambda made: made.__name__)
+@pytest.mark.parametrize("made", [residual, read_at_two_places, many_parts, many_into_one, many_outputs], ids=lambda made: made.__name__)
 def test_a_graph_takes_time_as_it_is_large(made, tmp_path):
     quarter = converted(made(5_000), tmp_path)
     assert converted(made(20_000), tmp_path) < 8 * quarter
