@@ -1,7 +1,8 @@
 import { checkTarget, typeName, type Data } from './dtype.js';
 import { SubbyteError, isObject, quoted } from './errors.js';
 import { productOf } from './inputs.js';
-import type { Plan } from './plan.js';
+import { outputLabel } from './outputs.js';
+import type { Plan, PlanOutput } from './plan.js';
 
 /** What is known by name but not part of this version. */
 const PLANNED = ['profile', 'tune', 'session', 'generate'];
@@ -24,12 +25,14 @@ export function checkOptions(call: string, options: unknown, known: readonly str
   }
 }
 
-function checkOutputName(plan: Plan, option: string, name: unknown): void {
-  const names = plan.outputs.map((output) => output.name);
-  if (names.includes(name as string)) return;
+/** The output of that name. */
+function outputNamed(plan: Plan, option: string, name: unknown): PlanOutput {
+  const output = plan.outputs.find((one) => one.name === name);
+  if (output) return output;
+  const names = plan.outputs.map((one) => quoted(one.name)).join(', ');
   throw new SubbyteError(
     'bad-output',
-    `${option}: the model has no output ${quoted(String(name))}: it has ${names.map(quoted).join(', ')}`,
+    `${option}: the model has no output ${quoted(String(name))}: it has ${names}`,
   );
 }
 
@@ -45,7 +48,7 @@ function checkKeep(plan: Plan, keep: unknown): ReadonlySet<string> {
   if (!Array.isArray(keep)) {
     throw new SubbyteError('bad-option', 'run(inputs, { keep }): keep must be an array of names');
   }
-  for (const name of keep as readonly unknown[]) checkOutputName(plan, 'keep', name);
+  for (const name of keep as readonly unknown[]) outputNamed(plan, 'keep', name);
   return new Set(keep);
 }
 
@@ -67,12 +70,11 @@ function checkInto(plan: Plan, into: unknown, keep: ReadonlySet<string>): Map<st
   const arrays = new Map<string, Data>();
   for (const [name, array] of Object.entries(into)) {
     if (array === undefined) continue;
-    checkOutputName(plan, 'into', name);
+    const spec = outputNamed(plan, 'into', name);
     if (keep.has(name)) {
       throw new SubbyteError('bad-option', `output ${quoted(name)} is named by both keep and into`);
     }
-    const { dtype } = plan.outputs.find((output) => output.name === name)!;
-    const data = checkTarget(dtype, array, `into: output ${quoted(name)}`);
+    const data = checkTarget(spec.dtype, array, `into: ${outputLabel(spec)}`);
     for (const [other, taken] of arrays) {
       if (!overlap(taken, data)) continue;
       throw new SubbyteError(

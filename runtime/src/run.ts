@@ -21,7 +21,7 @@ import {
 import { WORD, portWidth, type CountedSymbol, type PlanOutput } from './plan.js';
 import { requestOf, withCounts, type Request } from './request.js';
 import { Outgrown, checkCapacities, isWalked, walk, type Walk } from './segments.js';
-import { checkConstraints, dispatchesOf, tensorBytes, type Sizes } from './sizes.js';
+import { checkConstraints, dispatchesOf, tensorBytes, type Dispatch, type Sizes } from './sizes.js';
 import { slotIn, slotsOf, type Slots } from './slots.js';
 import { prepareRounds } from './states.js';
 import type { GpuTensor } from './tensor.js';
@@ -135,17 +135,18 @@ function submit(
   isLast: boolean,
 ): void {
   const { gpu } = engine.device;
+  const { queue } = gpu;
   const { keptBytes } = request;
   const { allocation, outside } = job;
   const isFirst = !job.isStarted;
   job.isStarted = true;
   if (engine.poison && isFirst) poison(engine, request, job);
   if (allocation.params && allocation.written !== params) {
-    gpu.queue.writeBuffer(allocation.params, 0, params);
+    queue.writeBuffer(allocation.params, 0, params);
     allocation.written = params;
   }
   keptBytes.forEach((bytes, i) => {
-    if (isLast && bytes && bytes.length > 0) gpu.queue.writeBuffer(job.kept[i]!, 0, bytes);
+    if (isLast && bytes && bytes.length > 0) queue.writeBuffer(job.kept[i]!, 0, bytes);
   });
   const pieces = piecesOf(all);
   pieces.forEach((dispatches, piece) => {
@@ -163,7 +164,7 @@ function submit(
       }
       for (const readback of readbacks) encodeReadback(encoder, readback);
     }
-    gpu.queue.submit([encoder.finish()]);
+    queue.submit([encoder.finish()]);
     if (isFirst && piece === 0) for (const { giveBack } of job.uploads) giveBack();
   });
 }
@@ -389,19 +390,19 @@ function refuse(engine: Engine, job: Job, error: unknown): never {
   throw error;
 }
 
-/** The pipelines of dispatches that have not been compiled yet. */
-function missingPipelines({ pipelines }: Engine, { dispatches }: Work): number[] {
-  const used = new Set(dispatches.map(({ pipeline }) => pipeline));
-  return [...used].filter((pipeline) => !pipelines.compiled[pipeline]);
+/** The dispatches whose pipelines have not been compiled yet. */
+function uncompiled({ pipelines: { compiled } }: Engine, { dispatches }: Work): Dispatch[] {
+  return dispatches.filter(({ pipeline }) => !compiled[pipeline]);
 }
 
 function compileMissing(engine: Engine, work: Work): Promise<void> {
-  return allSettled(missingPipelines(engine, work).map((index) => engine.pipelines.need(index)));
+  const missing = new Set(uncompiled(engine, work).map(({ pipeline }) => pipeline));
+  return allSettled([...missing].map((index) => engine.pipelines.need(index)));
 }
 
 async function submitRequest(engine: Engine, request: Request): Promise<Outputs> {
   const all = isWalked(engine.plan) ? executeInSegments : execute;
-  if (all === execute && missingPipelines(engine, request.sizes).length === 0) {
+  if (all === execute && uncompiled(engine, request.sizes).length === 0) {
     return execute(engine, request);
   }
   const detached = detachInputs(engine, request);
