@@ -35,7 +35,7 @@ struct WidthSurroundings {
 Expected<std::vector<WeightPlan>> choose_mixed(const Model& model, WeightPlan plan,
                                                const WidthSurroundings& around);
 
-// Of a plan for 4, 3 or 2 bits: which weights stay wider (allocate/widen_measured.h).
+// Of a plan for 8, 4, 3 or 2 bits: which weights stay wider (allocate/widen_measured.h).
 Expected<std::vector<WeightPlan>> choose_wider(const Model& model, WeightPlan plan,
                                                Precision precision,
                                                const WidthSurroundings& around);

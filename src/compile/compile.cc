@@ -269,11 +269,11 @@ class Compilation {
   bool measures_widths() const {
     if (options_.goal.any()) return true;
     if (options_.precision == "mixed") return !options_.mixed_rules;
-    return bits_of(*precision_from_name(options_.precision)) <= 4;
+    return bits_of(*precision_from_name(options_.precision)) <= 8;
   }
 
   // What depends on running the model: the mix, and which weights stay wider inside the promise of
-  // a precision below 8 bits. Where calibration may choose, several plans.
+  // a precision of 8 bits or fewer. Where calibration may choose, several plans.
   Expected<std::vector<WeightPlan>> choose_widths(const Model& model, const WeightPlan& weights,
                                                   const std::optional<SampleSet>& samples) {
     Expected<std::vector<WeightPlan>> plans = std::vector{weights};

@@ -117,8 +117,8 @@ TEST_F(Compile, WritesOnnx) {
   const auto done = convert({.target = Target::onnx, .precision = "8bit"}, "out/q.onnx");
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_THAT(written(), ElementsAre("out/q.onnx"));
-  EXPECT_THAT(told_.stages,
-              ElementsAre("reading", "passes", "weights", "calibrating", "checking", "writing"));
+  EXPECT_THAT(told_.stages, ElementsAre("reading", "passes", "weights", "measuring", "calibrating",
+                                        "checking", "writing"));
   EXPECT_EQ(check_whole(files_, "out/q.onnx").value(), "onnx");
 }
 

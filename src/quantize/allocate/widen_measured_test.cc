@@ -12,7 +12,7 @@ namespace {
 
 TEST(WidenMeasured, TakesNoMoreBytesAndKeepsThePromise) {
   const Model model = fit::test_network();
-  for (const char* name : {"4bit", "3bit", "2bit"}) {
+  for (const char* name : {"8bit", "4bit", "3bit", "2bit"}) {
     const WeightPlan before = plan_weights(model, policy_from_name(name).value()).value();
     WeightPlan after = before;
     const SampleSet samples{
@@ -32,11 +32,21 @@ TEST(WidenMeasured, TakesNoMoreBytesAndKeepsThePromise) {
   }
 }
 
+// Rows by 16.
 std::string matrix(const std::string& name, std::int64_t rows, float scale, Random& random) {
   std::string elements;
   for (std::int64_t i = 0; i < rows * 16; ++i)
     elements += fmt::format("{}{:.5f}", i == 0 ? "" : ", ", random.number() * scale);
   return fmt::format("  value %{} : float32 [{}, 16] = {{{}}}\n", name, rows, elements);
+}
+
+Model canonical(const std::string& text) {
+  auto model = parse_model(text);
+  if (!model) throw std::runtime_error(model.error().message);
+  if (const auto inferred = infer(*model); !inferred)
+    throw std::runtime_error(inferred.error().message);
+  if (const auto done = canonicalize(*model); !done) throw std::runtime_error(done.error().message);
+  return std::move(*model);
 }
 
 // The sum of products with 90 matrices of one size, of which the last two are ten times as large,
@@ -50,12 +60,22 @@ Model sum_of_products() {
   text += matrix("tiny", 2, 1, random) + "  %s0 = MatMul(%z, %tiny)\n";
   for (int i = 0; i < 90; ++i)
     text += fmt::format("  %p{0} = MatMul(%x, %w{0})\n  %s{1} = Add(%s{0}, %p{0})\n", i, i + 1);
-  auto model = parse_model(text + "  output %s90\n}\n");
-  if (!model) throw std::runtime_error(model.error().message);
-  if (const auto inferred = infer(*model); !inferred)
-    throw std::runtime_error(inferred.error().message);
-  if (const auto done = canonicalize(*model); !done) throw std::runtime_error(done.error().message);
-  return std::move(*model);
+  return canonical(text + "  output %s90\n}\n");
+}
+
+// The sum of products with eight matrices of long rows, and with one of short rows a hundred times
+// as large.
+Model sum_of_long_products() {
+  Random random(1);
+  std::string text =
+      "model \"m\"\ngraph \"main\" {\n  input %x : float32 [1, 512]\n  input %z : float32 [1, "
+      "32]\n" +
+      matrix("large", 32, 10, random);
+  for (int i = 0; i < 8; ++i) text += matrix(fmt::format("w{}", i), 512, 0.1f, random);
+  text += "  %s0 = MatMul(%z, %large)\n";
+  for (int i = 0; i < 8; ++i)
+    text += fmt::format("  %p{0} = MatMul(%x, %w{0})\n  %s{1} = Add(%s{0}, %p{0})\n", i, i + 1);
+  return canonical(text + "  output %s8\n}\n");
 }
 
 Tensor numbers(std::int64_t count, Random& random) {
@@ -85,6 +105,34 @@ TEST(WidenMeasured, FillsTheBytesOfTheSmallestToTheLast) {
       wide.push_back(model.main().values[plan.uses[i].value].name);
   std::ranges::sort(wide);
   EXPECT_EQ(wide, (std::vector<std::string>{"tiny", "w88", "w89"}));
+}
+
+TEST(WidenMeasured, AtEightBitsLongGroupsPayForWhatIsWider) {
+  const Model model = sum_of_long_products();
+  WeightPlan plan = plan_weights(model, policy_from_name("8bit").value()).value();
+  const auto bytes = stored_bytes(plan);
+  SampleSet samples{.work_each = 1e4};
+  Random random(2);
+  for (int i = 0; i < 8; ++i) {
+    samples.tuning.push_back({numbers(512, random), numbers(32, random)});
+    samples.held_out.push_back({numbers(512, random), numbers(32, random)});
+  }
+  const auto report = widen_measured(model, plan, Precision::bits8, samples, {});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_TRUE(report->changed);
+  EXPECT_LT(report->measured, report->smallest / 4);
+  EXPECT_LE(stored_bytes(plan), bytes);
+  EXPECT_FALSE(plan.broken.has_value());
+  std::vector<std::string> wide;
+  bool has_long_groups = false;
+  for (std::size_t i = 0; i < plan.uses.size(); ++i) {
+    const Encoding& encoding = plan.assignments[i].encoding;
+    if (value_bits(encoding) > 8) wide.push_back(model.main().values[plan.uses[i].value].name);
+    const auto* const affine = std::get_if<AffineEncoding>(&encoding);
+    has_long_groups = has_long_groups || (affine != nullptr && affine->group == 64);
+  }
+  EXPECT_EQ(wide, std::vector<std::string>{"large"});
+  EXPECT_TRUE(has_long_groups);
 }
 
 TEST(WidenMeasured, WithoutWorkLeavesThePlan) {
