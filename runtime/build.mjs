@@ -7,10 +7,10 @@ import { minify } from 'terser';
 
 /** Properties of the runtime's own objects: no plan, no user and no part of WebGPU knows them, so that they may be shortened. */
 const OWN = `
-  active allocation allocations before kept key limit start stop apart arenas arrived capacities capacity checked checks chunkEntries compiled copies
+  active allocation allocations before index kept key least limit start stop apart arenas arrived capacities capacity checked checks chunkEntries compiled copies
   counted destroyed dispatches disposed downloaded encoded engine fitting fixed give giveBack given groups groupsMade
-  isIdle isOurs isStarted job keptBytes launch launches layouts lentBy make memory mostIdle need note onCpu outOfMemory
-  outside outsideGroups owned paramBytes pending places pool program ranges readbacks reads region regions release
+  isIdle isKnownAhead isOurs isStarted job keptBytes launch launches layouts lentBy make memory mostIdle need note onCpu outOfMemory
+  outside outsideGroups owned paramBytes pending places pool ports program ranges readbacks reads region regions release
   request result serves settle sizes slices slots spec staging take totals turns unconfirmed uploads written`;
 
 /** Where Node stops at an error that nobody catches, it shows the whole line above the message. */

@@ -102,10 +102,10 @@ function numberOf(buffer: GPUBuffer): number {
 /** Which buffers outside of the arenas a launch binds in this run; '' where it binds none. */
 function outsideKey(index: number, launch: Launch, outside: ReadonlyMap<number, Slot>): string {
   let key = '';
-  launch.step.bindings.forEach((binding, b) => {
-    const slot = 'tensor' in binding ? outside.get(binding.tensor) : undefined;
-    if (slot) key += `,${b}=${numberOf(slot.buffer)}:${slot.offset}:${slot.size}`;
-  });
+  for (const tensor of launch.ports) {
+    const slot = outside.get(tensor);
+    if (slot) key += `,${tensor}=${numberOf(slot.buffer)}:${slot.offset}:${slot.size}`;
+  }
   return key && `${index}${key}`;
 }
 

@@ -36,7 +36,6 @@ function show(dims: readonly (number | string)[]): string {
 }
 
 function checkDims(spec: PlanInput, dims: unknown): number[] {
-  const label = labelOf(spec);
   const list =
     Array.isArray(dims) || ArrayBuffer.isView(dims)
       ? Array.from(dims as ArrayLike<unknown>)
@@ -44,20 +43,20 @@ function checkDims(spec: PlanInput, dims: unknown): number[] {
   if (!list?.every((dim) => Number.isSafeInteger(dim) && (dim as number) >= 0)) {
     throw new SubbyteError(
       'bad-shape',
-      `${label}: dims must be an array of whole numbers, such as ${show(spec.dims)}, not ${list ? show(list as number[]) : typeName(dims)}`,
+      `${labelOf(spec)}: dims must be an array of whole numbers, such as ${show(spec.dims)}, not ${list ? show(list as number[]) : typeName(dims)}`,
     );
   }
   if (list.length !== spec.dims.length) {
     throw new SubbyteError(
       'bad-shape',
-      `${label} has ${list.length} dimensions, ${show(list as number[])}, but the model takes ${spec.dims.length}: ${show(spec.dims)}`,
+      `${labelOf(spec)} has ${list.length} dimensions, ${show(list as number[])}, but the model takes ${spec.dims.length}: ${show(spec.dims)}`,
     );
   }
   const large = list.findIndex((dim) => (dim as number) > MOST_ELEMENTS);
   if (large >= 0) {
     throw new SubbyteError(
       'bad-shape',
-      `${label}: dimension ${large} is ${String(list[large])}; no tensor has more than ${MOST_ELEMENTS} values`,
+      `${labelOf(spec)}: dimension ${large} is ${String(list[large])}; no tensor has more than ${MOST_ELEMENTS} values`,
     );
   }
   return list as number[];
@@ -93,63 +92,61 @@ function checkBuffer(
   count: number,
   width: number,
 ): Given['gpu'] {
-  const label = labelOf(spec);
   const buffer = given.buffer as GPUBuffer;
   const offset = given.offset ?? 0;
   if (typeof buffer?.mapAsync !== 'function') {
     throw new SubbyteError(
       'bad-input',
-      `${label}: buffer must be a GPUBuffer, not ${typeName(given.buffer)}`,
+      `${labelOf(spec)}: buffer must be a GPUBuffer, not ${typeName(given.buffer)}`,
     );
   }
   if (isDisposed(given)) {
-    throw new SubbyteError('disposed', `${label} is a tensor that has been disposed of`);
+    throw new SubbyteError('disposed', `${labelOf(spec)} is a tensor that has been disposed of`);
   }
   if (given.dtype !== undefined && given.dtype !== spec.dtype) {
     throw new SubbyteError(
       'bad-dtype',
-      `${label} is ${spec.dtype}, but the tensor given is ${String(given.dtype)}`,
+      `${labelOf(spec)} is ${spec.dtype}, but the tensor given is ${String(given.dtype)}`,
     );
   }
   if (!Number.isSafeInteger(offset) || (offset as number) < 0 || (offset as number) % 4 !== 0) {
     throw new SubbyteError(
       'bad-input',
-      `${label}: offset must be a multiple of 4, not ${String(offset)}`,
+      `${labelOf(spec)}: offset must be a multiple of 4, not ${String(offset)}`,
     );
   }
   if ((offset as number) + copyBytes(width * count) > buffer.size) {
     throw new SubbyteError(
       'bad-shape',
-      `${label}: ${count} values of ${width} bytes from byte ${offset} on do not fit its ${buffer.size} bytes`,
+      `${labelOf(spec)}: ${count} values of ${width} bytes from byte ${offset} on do not fit its ${buffer.size} bytes`,
     );
   }
   if ((buffer.usage & 0x4) === 0) {
     throw new SubbyteError(
       'bad-input',
-      `${label}: the buffer must be created with GPUBufferUsage.COPY_SRC`,
+      `${labelOf(spec)}: the buffer must be created with GPUBufferUsage.COPY_SRC`,
     );
   }
   return { buffer, offset: offset as number };
 }
 
 function checkInput(spec: PlanInput, value: unknown, width: number): Given {
-  const label = labelOf(spec);
   if (!isObject(value) || ArrayBuffer.isView(value)) {
     throw new SubbyteError(
       'bad-input',
-      `${label} must be { data, dims } or { buffer, offset, dims, dtype }, not ${typeName(value)}`,
+      `${labelOf(spec)} must be { data, dims } or { buffer, offset, dims, dtype }, not ${typeName(value)}`,
     );
   }
   const given: Record<string, unknown> = value;
   const gpu = given.buffer !== undefined;
-  const data = gpu ? undefined : checkData(spec.dtype, given.data, label);
+  const data = gpu ? undefined : checkData(spec.dtype, given.data, labelOf(spec));
   const dims = checkDims(spec, given.dims);
   const count = productOf(dims);
   if (gpu) return { spec, dims, count, width, gpu: checkBuffer(spec, given, count, width)! };
   if (data!.length !== count) {
     throw new SubbyteError(
       'bad-shape',
-      `${label}: dims ${show(dims)} are ${count} values, but data has ${data!.length}`,
+      `${labelOf(spec)}: dims ${show(dims)} are ${count} values, but data has ${data!.length}`,
     );
   }
   checkRange(spec, data!);

@@ -16,6 +16,8 @@ export interface Launch {
   rows: RowRange | undefined;
   /** The uniform struct within the parameter buffer; undefined where the step has no parameters. */
   params: { offset: number; bytes: number } | undefined;
+  /** What the step binds of inputs and outputs: tensors that may lie outside of the arenas. */
+  ports: number[];
 }
 
 /** The plan's steps as this device runs them, whatever the sizes: the one walk over them. */
@@ -27,20 +29,25 @@ export interface Program {
   chunkEntries: number[];
   /** By expression: the symbols in it that are known only while a run is under way; undefined where there are none. */
   counted: (ReadonlySet<number> | undefined)[];
+  /** By step: whether all that decides what it dispatches is known when a run begins. */
+  isKnownAhead: boolean[];
 }
 
-/** Whether all that decides what a step dispatches is known when a run begins. */
-export function isKnownAhead({ counted }: Program, { params, split, forms }: PlanStep): boolean {
-  const all = [...params, ...(split ? [split.rows] : [])];
-  for (const { when, workgroups } of forms) all.push(when ?? workgroups, workgroups);
-  return all.every((index) => !counted[index]);
+function isKnown(counted: Program['counted'], { params, split, forms }: PlanStep): boolean {
+  const sizes = forms.flatMap(({ when, workgroups }) => [when, workgroups]);
+  return [...params, split?.rows, ...sizes].every((entry) => !counted[entry!]);
 }
 
 export function programOf(plan: Plan, layout: Layout, forms: readonly PlanForm[][]): Program {
   const launches: Launch[] = [];
+  const outer = new Set([...plan.inputs, ...plan.outputs].map(({ tensor }) => tensor));
+  const counted = symbolsIn(plan.exprs, (symbol) => isCounted(plan.symbols[symbol]!));
   let paramBytes = 0;
   plan.steps.forEach((step, index) => {
     if (forms[index]!.length === 0) return;
+    const ports = step.bindings.flatMap((binding) =>
+      'tensor' in binding && outer.has(binding.tensor) ? binding.tensor : [],
+    );
     const ranges = layout.ranges[step.split?.weights[0] ?? -1];
     for (const [range, rows] of ranges?.entries() ?? [[undefined, undefined]]) {
       let params: Launch['params'];
@@ -49,13 +56,14 @@ export function programOf(plan: Plan, layout: Layout, forms: readonly PlanForm[]
         params = { offset: paramBytes, bytes };
         paramBytes += roundUp(bytes, ALIGNMENT);
       }
-      launches.push({ step, index, range, rows, params });
+      launches.push({ step, index, range, rows, params, ports });
     }
   });
   return {
     launches,
     paramBytes,
     chunkEntries: chunkEntries(plan.exprs),
-    counted: symbolsIn(plan.exprs, (symbol) => isCounted(plan.symbols[symbol]!)),
+    counted,
+    isKnownAhead: plan.steps.map((step) => isKnown(counted, step)),
   };
 }

@@ -21,7 +21,7 @@ import {
 import { WORD, portWidth, type CountedSymbol, type PlanOutput } from './plan.js';
 import { requestOf, withCounts, type Request } from './request.js';
 import { Outgrown, checkCapacities, isWalked, walk, type Walk } from './segments.js';
-import { checkConstraints, dispatchesOf, tensorBytes, type Dispatch, type Sizes } from './sizes.js';
+import { checkConstraints, dispatchesOf, tensorBytes, type Sizes } from './sizes.js';
 import { slotIn, slotsOf, type Slots } from './slots.js';
 import { prepareRounds } from './states.js';
 import type { GpuTensor } from './tensor.js';
@@ -390,19 +390,18 @@ function refuse(engine: Engine, job: Job, error: unknown): never {
   throw error;
 }
 
-/** The dispatches whose pipelines have not been compiled yet. */
-function uncompiled({ pipelines: { compiled } }: Engine, { dispatches }: Work): Dispatch[] {
-  return dispatches.filter(({ pipeline }) => !compiled[pipeline]);
+function isCompiled({ pipelines: { compiled } }: Engine, { dispatches }: Work): boolean {
+  return dispatches.every(({ pipeline }) => compiled[pipeline]);
 }
 
-function compileMissing(engine: Engine, work: Work): Promise<void> {
-  const missing = new Set(uncompiled(engine, work).map(({ pipeline }) => pipeline));
-  return allSettled([...missing].map((index) => engine.pipelines.need(index)));
+function compileMissing({ pipelines }: Engine, { dispatches }: Work): Promise<void> {
+  const used = new Set(dispatches.map(({ pipeline }) => pipeline));
+  return allSettled([...used].map((index) => pipelines.need(index)));
 }
 
 async function submitRequest(engine: Engine, request: Request): Promise<Outputs> {
   const all = isWalked(engine.plan) ? executeInSegments : execute;
-  if (all === execute && uncompiled(engine, request.sizes).length === 0) {
+  if (all === execute && isCompiled(engine, request.sizes)) {
     return execute(engine, request);
   }
   const detached = detachInputs(engine, request);

@@ -4,7 +4,7 @@ import { evaluate, evaluateChunk, valueAt } from './expr.js';
 import { mebibytes } from './gpu.js';
 import type { Plan, PlanForm } from './plan.js';
 import { widthOf } from './plan.js';
-import { PARAM_BYTES, isKnownAhead, type Launch, type Program } from './program.js';
+import { PARAM_BYTES, type Launch, type Program } from './program.js';
 import { runningSteps } from './segments.js';
 
 /** The dims of the inputs for given symbols, before anything else is computed from them. */
@@ -185,6 +185,6 @@ export function computeSizes(compiled: Compiled, shapes: Shapes): Sizes {
   const outputs = outputDims(compiled, shapes.values);
   const bytes = tensorBytes(compiled, shapes.values);
   const runs = runningSteps(plan, shapes.values);
-  const isRun = (step: number): boolean => runs(step) && isKnownAhead(program, plan.steps[step]!);
+  const isRun = (step: number): boolean => runs(step) && program.isKnownAhead[step]!;
   return { ...shapes, outputs, bytes, ...dispatchesOf(compiled, shapes, isRun) };
 }

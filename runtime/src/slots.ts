@@ -32,10 +32,10 @@ function inputSlots(engine: Engine, given: readonly Given[], sizes: Sizes): Map<
     const { buffer, offset } = gpu;
     if ((buffer.usage & STORAGE) === 0 || offset % ALIGNMENT !== 0 || isIdle(buffer)) return;
     let end = buffer.size;
-    for (const [j, other] of given.entries()) {
-      if (j === i || other.gpu?.buffer !== buffer || other.count === 0) continue;
+    given.forEach((other, j) => {
+      if (j === i || other.gpu?.buffer !== buffer || other.count === 0) return;
       if (other.gpu.offset >= offset) end = Math.min(end, other.gpu.offset);
-    }
+    });
     const slot = slotIn(engine, buffer, offset, end);
     if (slot.size >= bindingBytes(sizes.bytes[tensor]!)) slots.set(tensor, slot);
   });
