@@ -8,9 +8,7 @@
 
 namespace subbyte {
 
-ConstantMaker::ConstantMaker(ExprPool& exprs, Graph& graph) : exprs_(exprs), graph_(graph) {
-  for (const Value& value : graph.values) names_.insert(value.name);
-}
+ConstantMaker::ConstantMaker(ExprPool& exprs, Graph& graph) : exprs_(exprs), graph_(graph) {}
 
 ValueId ConstantMaker::add_int64s(const Node& node, std::string_view what,
                                   std::span<const std::int64_t> values) {
@@ -34,6 +32,9 @@ ValueId ConstantMaker::add_value(const Node& node, std::string_view what) {
 }
 
 std::string ConstantMaker::unique_name(const Node& node, std::string_view what) {
+  if (names_.empty()) {
+    for (const Value& value : graph_.values) names_.insert(value.name);
+  }
   std::string base = node.name;
   for (const ValueId output : node.outputs) {
     if (output != kNone) {

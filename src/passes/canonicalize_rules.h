@@ -28,7 +28,7 @@ class ConstantMaker {
 
   ExprPool& exprs_;
   Graph& graph_;
-  std::unordered_set<std::string> names_;
+  std::unordered_set<std::string> names_;  // all of the graph's, once one is looked for
 };
 
 // Removes the attribute, where the node has it.

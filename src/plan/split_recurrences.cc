@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <set>
 
 #include "graph/ops.h"
@@ -161,11 +162,15 @@ class Splitter {
 
 void split_recurrences(Model& model) {
   Graph& graph = model.main();
+  const auto is_whole = [](const Node& node) {
+    return is_recurrence(node.op) && node.has_input(1);
+  };
+  if (std::ranges::none_of(graph.nodes, is_whole)) return;
   const std::vector<Node> nodes = std::move(graph.nodes);
   graph.nodes.clear();
   Splitter splitter(model);
   for (const Node& node : nodes) {
-    if (is_recurrence(node.op) && node.has_input(1)) {
+    if (is_whole(node)) {
       splitter.split(node);
     } else {
       graph.add_node(node);
