@@ -38,6 +38,9 @@ def convert(
     output: Optional[Path] = None,
     *,
     precision: Optional[str] = None,
+    target_size: Optional[str] = None,
+    target_bits: Optional[float] = None,
+    max_loss: Optional[str] = None,
     target_format: str = "webgpu",
     mixed_precision: Union[Path, Mapping[str, Any], None] = None,
     calibration: Union[Samples, bool] = True,
@@ -58,12 +61,14 @@ def convert(
 
     `output` is by default a name beside the source; of a folder (one that is there, or with / at its end, which is made
     if missing) a name in it. `mixed_precision` is a file of rules, or the rules themselves. `precision` is by default that
-    of the rules, or "8bit". `calibration` is True for inputs that the program makes, False for none (weights are rounded
+    of the rules, or "8bit"; `target_size` ("20MB"), `target_bits` (3.2) and `max_loss` ("error=1%") choose the width of each
+    weight instead. `calibration` is True for inputs that the program makes, False for none (weights are rounded
     as they are), or samples of yours. `report` is a page (.html) to write. Raises SubbyteError; warns with SubbyteWarning
     where the precision ruins the model.
     """
-    name = _default_name(source, target_format, precision, mixed_precision)
-    arguments = ["convert", _path(source), "--target-format", target_format]
+    goal = _goal(target_size, target_bits, max_loss)
+    name = _default_name(source, target_format, "mixed" if goal else precision, mixed_precision)
+    arguments = ["convert", _path(source), "--target-format", target_format, *goal]
     arguments += ["--activations", activations, *_effort(effort)]
     if output is None:
         target = pathlib.Path(os.path.dirname(source), name)
@@ -85,12 +90,14 @@ def convert(
     chosen = {"--no-check": not check, "--single-file": single_file, "--force": force}
     arguments += [option for option, wanted in chosen.items() if wanted]
     with contextlib.ExitStack() as temporary:
+        names = {}
         if isinstance(mixed_precision, Mapping):
             mixed_precision = temporary.enter_context(_rules_file(mixed_precision))
+            names[mixed_precision] = "mixed_precision"
         if mixed_precision is not None:
             arguments += ["--mixed-precision-config", _path(mixed_precision)]
-        arguments += temporary.enter_context(_calibration(calibration))
-        done = run(arguments, progress)
+        arguments += temporary.enter_context(_calibration(calibration, names))
+        done = run(arguments, progress, names)
     manifest = None
     files = [target]
     if target_format == "webgpu":
@@ -123,15 +130,14 @@ def quantize(
     """Studies a model, and writes which weights are stored in how many bits: a file that `convert` takes."""
     arguments = ["quantize", "--model", _path(model), "--output", _path(output), "--precision", precision]
     arguments += [*_effort(effort), *_fixed(dims, inputs)]
-    for option, value in [("--target-size", target_size), ("--target-bits", target_bits), ("--max-loss", max_loss)]:
-        if value is not None:
-            arguments += [option, str(value)]
+    arguments += _goal(target_size, target_bits, max_loss)
     if force:
         arguments.append("--force")
     if report is not None:
         arguments += ["--report", _path(report)]
-    with _calibration(calibration) as options:
-        done = run([*arguments, *options], progress)
+    names: dict[str, str] = {}
+    with _calibration(calibration, names) as options:
+        done = run([*arguments, *options], progress, names)
     path = pathlib.Path(output)
     return MixedPrecision(path, json.loads(path.read_text(encoding="utf8")), done.notes)
 
@@ -180,11 +186,13 @@ def evaluate(
     if labels is not None and not isinstance(data, Mapping):
         raise SubbyteError("labels go with data that are arrays; a file or folder has its own", 2)
     with contextlib.ExitStack() as temporary:
+        names = {}
         if isinstance(data, Mapping):
             data = temporary.enter_context(_arrays_file({**data, **({} if labels is None else {"labels": labels})}))
+            names[data] = "data"
         if data is not None:
             arguments += ["--data", _path(data)]
-        told = _json(arguments, progress)
+        told = _json(arguments, progress, names)
     return Evaluation(
         precision=told["precision"],
         samples=told["samples"]["count"],
@@ -195,11 +203,15 @@ def evaluate(
     )
 
 
-def _json(arguments: Sequence[str], progress: ProgressOption = False) -> dict[str, Any]:
-    return json.loads(run([*arguments, "--format", "json"], progress).stdout)
+def _json(
+    arguments: Sequence[str], progress: ProgressOption = False, names: Optional[Mapping[str, str]] = None
+) -> dict[str, Any]:
+    return json.loads(run([*arguments, "--format", "json"], progress, names).stdout)
 
 
 def _path(path: Path) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"a file is named by a str or a path, not by {type(path).__name__}")
     # A name that begins with "-" is no option.
     text = os.fspath(path)
     return f"./{text}" if text.startswith("-") else text
@@ -221,7 +233,7 @@ def _default_name(
     source: Path, target_format: str, precision: Optional[str], rules: Union[Path, Mapping[str, Any], None]
 ) -> str:
     """The name that the program gives a file where it is given none (src/cli/convert.cc)."""
-    name = os.path.basename(os.fspath(source))
+    name = os.path.basename(_path(source))
     stem = name.rpartition(".")[0] or name
     if target_format == "webgpu":
         return f"{stem}.webgpu.js"
@@ -264,14 +276,20 @@ def _fixed(dims: Optional[Mapping[str, int]], inputs: Optional[Mapping[str, Valu
     return _named("--dim", dims) + _named("--input", listed)
 
 
+def _goal(target_size: Optional[str], target_bits: Optional[float], max_loss: Optional[str]) -> list[str]:
+    given = {"--target-size": target_size, "--target-bits": target_bits, "--max-loss": max_loss}
+    return [word for option, value in given.items() if value is not None for word in (option, str(value))]
+
+
 @contextlib.contextmanager
-def _calibration(given: Union[Samples, bool]) -> Iterator[list[str]]:
+def _calibration(given: Union[Samples, bool], names: dict[str, str]) -> Iterator[list[str]]:
     if given is True:
         yield []
     elif given is False:
         yield ["--calibration", "none"]
     elif isinstance(given, Mapping):
         with _arrays_file(given) as path:
+            names[path] = "calibration"
             yield ["--calibration", _path(path)]
     else:
         # "none" is a word of the program's; a file of that name is one.

@@ -10,7 +10,7 @@ import selectors
 import subprocess
 import sys
 import warnings
-from typing import Callable, Optional, Sequence, Union
+from typing import Callable, Mapping, Optional, Sequence, Union
 
 
 class SubbyteError(Exception):
@@ -62,12 +62,17 @@ def version() -> str:
     return run(["--version"]).stdout.split()[-1]
 
 
-def run(arguments: Sequence[str], progress: ProgressOption = False) -> Finished:
-    """Runs the program. Raises SubbyteError where it fails, and warns where it does."""
+def run(
+    arguments: Sequence[str], progress: ProgressOption = False, names: Optional[Mapping[str, str]] = None
+) -> Finished:
+    """Runs the program. Raises SubbyteError where it fails, and warns where it does.
+
+    `names` are what its messages are to call the files that a caller knows nothing of, by their paths.
+    """
     path = program()
     if not path.is_file():
         raise SubbyteError(f"{path} is missing: this installation is not whole; install subbyte again with pip")
-    told = _Told(_listener(progress))
+    told = _Told(_listener(progress), names or {})
     # With a terminal of its own the program says at every moment how far it is.
     terminal = _open_terminal() if told.listens else None
     stderr = subprocess.PIPE if terminal is None else terminal[1]
@@ -147,11 +152,12 @@ _BAR = re.compile(r"(?P<phase>[^\[\d]*[^\[\d\s]) *(?:\[[= ]*\])? *(?:(?P<done>\d
 class _Told:
     """What the program says on standard error, told apart."""
 
-    def __init__(self, listener: Optional[Callable[[str, Progress], None]]):
+    def __init__(self, listener: Optional[Callable[[str, Progress], None]], names: Mapping[str, str]):
         self.listens = listener is not None
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self._listener = listener
+        self._names = names
         self._errors: list[str] = []
         self._lines: list[str] | None = None
         self._pending = b""
@@ -189,6 +195,8 @@ class _Told:
         self._listener(text, Progress(match["phase"], fraction))
 
     def _message(self, text: str) -> None:
+        for path, name in self._names.items():
+            text = re.sub(rf"(--[a-z-]+:? )?'{re.escape(path)}'", name, text)
         if text.startswith("error: "):
             self._errors.append(text[len("error: ") :])
             self._lines = self._errors

@@ -172,6 +172,35 @@ def test_an_error_is_one_exception_with_the_message(model, tmp_path):
         subbyte.convert(model, inputs={"x": "one"})
 
 
+def test_messages_name_what_the_caller_gave(model, tmp_path):
+    """And no file that he knows nothing of."""
+    wrong = {"x": np.zeros((8, 63), np.float32)}
+    for call, start in [
+        (lambda: subbyte.convert(model, calibration=wrong), "calibration: input 'x'"),
+        (lambda: subbyte.convert(model, calibration={"x": samples(1)}), "calibration: it holds 1 sample"),
+        (lambda: subbyte.quantize(model, tmp_path / "w.json", calibration={"q": samples(8)}), "calibration: it has an array"),
+        (lambda: subbyte.convert(model, mixed_precision={"tensors": {"q": "4bit"}}), "mixed_precision: 'tensors'"),
+    ]:
+        with pytest.raises(subbyte.SubbyteError) as caught:
+            call()
+        assert str(caught.value).startswith(start), caught.value
+    module = subbyte.convert(model, calibration=False, check=False).output
+    with pytest.raises(subbyte.SubbyteError, match="^data: input 'x'"):
+        subbyte.evaluate(module, model, data=wrong)
+    for call in (subbyte.convert, subbyte.inspect):
+        with pytest.raises(TypeError, match="named by a str or a path, not by bytes"):
+            call(model.read_bytes())
+
+
+def test_widths_for_a_size(model):
+    done = subbyte.convert(model, target_bits=5, target_format="onnx", check=False)
+    assert done.output == model.with_name("m.mixed.onnx") and done.output.is_file()
+    done = subbyte.convert(model, target_size="2kB", check=False)
+    assert done.bytes <= 2000
+    with pytest.raises(subbyte.SubbyteError, match="leave one of the two out"):
+        subbyte.convert(model, target_size="2kB", max_loss="error=1%")
+
+
 def test_what_the_program_warns_of_is_a_warning(tmp_path):
     random = np.random.default_rng(3)
     weights = [numpy_helper.from_array(random.normal(size=(32, 32)).astype(np.float32), f"w{i}") for i in range(12)]
