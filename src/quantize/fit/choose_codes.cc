@@ -223,7 +223,7 @@ std::optional<Metric> make_metric(const Moments& moments, const MetricOptions& o
   }
   const double mean = trace / static_cast<double>(k);
   if (moments.count == 0 || !(mean > 0) || !std::isfinite(mean)) return std::nullopt;
-  Metric metric{.k = k, .h = std::vector<float>(size_of(k * k))};
+  Metric metric{.k = k, .h = std::vector<float>(size_of(k * k)), .unit = mean};
   constexpr int kAttempts = 4;
   double damping = std::max(options.damping,
                             chance(trace * trace, squares, static_cast<double>(k), moments.count));
@@ -235,6 +235,37 @@ std::optional<Metric> make_metric(const Moments& moments, const MetricOptions& o
     if (make_feedback(metric, machine)) return metric;
   }
   return std::nullopt;
+}
+
+std::vector<float> follow_drift(const Metric& metric, const Moments& moments, const float* exact,
+                                std::int64_t rows, float share, calibrate::Machine& machine) {
+  const std::int64_t k = metric.k;
+  std::vector<float> moved(exact, exact + rows * k);
+  std::vector<float> factor = metric.h;
+  if (moments.drift.empty() || !factor_cholesky(factor.data(), k, machine)) return moved;
+  // Columns of L as rows, for the way back.
+  std::vector<float> turned(size_of(k * k)), drift(size_of(k * k)), change(size_of(rows * k));
+  for (std::int64_t i = 0; i < k; ++i)
+    for (std::int64_t j = 0; j <= i; ++j) turned[size_of(j * k + i)] = factor[size_of(i * k + j)];
+  for (std::size_t i = 0; i < drift.size(); ++i)
+    drift[i] = static_cast<float>(moments.drift[i] / metric.unit);
+  const calibrate::Product product{
+      k, k, {drift.data(), k, 1}, {{exact, k, rows, change.data(), k}}};
+  calibrate::multiply(std::span(&product, 1), machine);
+  for (std::size_t i = 0; i < moments.residual.size(); ++i)
+    change[i] += static_cast<float>(moments.residual[i] / metric.unit);
+  const auto solve = [&](float* x) {
+    for (std::int64_t i = 0; i < k; ++i)
+      x[i] = (x[i] - dot(factor.data() + i * k, x, i)) / factor[size_of(i * k + i)];
+    for (std::int64_t i = k; i-- > 0;)
+      x[i] = (x[i] - dot(turned.data() + i * k + i + 1, x + i + 1, k - i - 1)) /
+             factor[size_of(i * k + i)];
+  };
+  machine.share(rows, static_cast<double>(rows * k) * static_cast<double>(k) / 8,
+                [&](std::int64_t row) { solve(change.data() + row * k); });
+  for (std::size_t i = 0; i < moved.size(); ++i)
+    if (std::isfinite(change[i])) moved[i] += share * change[i];
+  return moved;
 }
 
 void choose_codes(const Metric& metric, const float* exact, std::int64_t first, std::int64_t count,

@@ -19,6 +19,7 @@ struct Metric {
   std::vector<std::int64_t> order = {};  // element of the row that is chosen last, ..., first
   // In that order: row j has at i < j what element i makes up of the error of element j.
   std::vector<float> feedback = {};
+  double unit = 1;  // what moments were divided by
 };
 
 struct MetricOptions {
@@ -34,6 +35,18 @@ struct MetricOptions {
 // Estimation", 2010, equation 23).
 std::optional<Metric> make_metric(const Moments& moments, const MetricOptions& options,
                                   calibrate::Machine& machine);
+
+// The whole way is right for the samples that it was measured on; on other text it loses what it
+// won.
+inline constexpr float kDriftFollowed = 0.5f;
+
+// The weights with which a product of inputs that drifted, and what is added to its results, give
+// what `exact` (rows x k) gives of those that are wanted, as far as the metric's damping lets them
+// move: w + (w D + R) H^-1, D and R the moments' drift and residual (least squares; for the same
+// aim codes are chosen by Li et al.: GPTAQ (2025), arXiv 2504.02692).
+// That `share` of the way.
+std::vector<float> follow_drift(const Metric& metric, const Moments& moments, const float* exact,
+                                std::int64_t rows, float share, calibrate::Machine& machine);
 
 // Chooses rows [first, first + count) of `grid`, whose scales and zero points are a start, for the
 // weights `exact` (rows x k, of all rows):

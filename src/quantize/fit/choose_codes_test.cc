@@ -102,6 +102,83 @@ TEST(ChooseCodes, GivesTheSameBytesEverywhere) {
   }
 }
 
+// What is added to the results and what reaches the product are off; the weights make up for both
+// as far as they can: w' x is nearer to what w gives of the right inputs, with the right residual.
+TEST(FollowDrift, MakesUpForWhatTheLayersBeforeLost) {
+  constexpr std::int64_t kRowsOfIt = 5, kDepth = 12, kPlaces = 400;
+  Random random(5);
+  const auto draw = [&](std::int64_t count, float size) {
+    std::vector<float> numbers(static_cast<std::size_t>(count));
+    for (float& x : numbers) x = size * random.normal();
+    return numbers;
+  };
+  // Columns of each place one after the other.
+  const std::vector<float> w = draw(kRowsOfIt * kDepth, 1), mixed = draw(kDepth * kDepth, 0.1f);
+  const std::vector<float> wanted = draw(kPlaces * kDepth, 1);
+  std::vector<float> found = wanted, residual(kPlaces * kRowsOfIt);
+  for (std::int64_t p = 0; p < kPlaces; ++p) {
+    for (std::int64_t i = 0; i < kDepth; ++i)
+      for (std::int64_t j = 0; j < kDepth; ++j)
+        found[static_cast<std::size_t>(p * kDepth + i)] +=
+            mixed[static_cast<std::size_t>(i * kDepth + j)] *
+            wanted[static_cast<std::size_t>(p * kDepth + j)];
+    for (std::int64_t r = 0; r < kRowsOfIt; ++r)
+      residual[static_cast<std::size_t>(p * kRowsOfIt + r)] =
+          0.3f * wanted[static_cast<std::size_t>(p * kDepth + r)];
+  }
+  Moments m{.k = kDepth, .count = 1e6};
+  m.products.resize(kDepth * kDepth);
+  m.means.resize(kDepth);
+  m.drift.resize(kDepth * kDepth);
+  m.residual.resize(kRowsOfIt * kDepth);
+  for (std::int64_t p = 0; p < kPlaces; ++p)
+    for (std::int64_t j = 0; j < kDepth; ++j) {
+      const auto x = [&](const std::vector<float>& from, std::int64_t width, std::int64_t i) {
+        return static_cast<double>(from[static_cast<std::size_t>(p * width + i)]) / kPlaces;
+      };
+      const auto there = static_cast<double>(found[static_cast<std::size_t>(p * kDepth + j)]);
+      for (std::int64_t i = 0; i < kDepth; ++i) {
+        const auto at = static_cast<std::size_t>(i * kDepth + j);
+        m.products[at] += x(found, kDepth, i) * there;
+        m.drift[at] += (x(wanted, kDepth, i) - x(found, kDepth, i)) * there;
+      }
+      for (std::int64_t r = 0; r < kRowsOfIt; ++r)
+        m.residual[static_cast<std::size_t>(r * kDepth + j)] += x(residual, kRowsOfIt, r) * there;
+    }
+  std::vector<float> first;
+  for (const unsigned threads : {1u, 3u}) {
+    calibrate::Machine machine(threads);
+    const auto metric = make_metric(m, {.damping = 1e-4}, machine);
+    ASSERT_TRUE(metric);
+    const std::vector<float> moved = follow_drift(*metric, m, w.data(), kRowsOfIt, 1, machine);
+    if (first.empty()) first = moved;
+    EXPECT_EQ(moved, first);
+  }
+  // What the rows give is off by, with the residual.
+  const auto off = [&](const std::vector<float>& weights) {
+    double sum = 0;
+    for (std::int64_t p = 0; p < kPlaces; ++p)
+      for (std::int64_t r = 0; r < kRowsOfIt; ++r) {
+        float apart = residual[static_cast<std::size_t>(p * kRowsOfIt + r)];
+        for (std::int64_t i = 0; i < kDepth; ++i)
+          apart += w[static_cast<std::size_t>(r * kDepth + i)] *
+                       wanted[static_cast<std::size_t>(p * kDepth + i)] -
+                   weights[static_cast<std::size_t>(r * kDepth + i)] *
+                       found[static_cast<std::size_t>(p * kDepth + i)];
+        sum += static_cast<double>(apart * apart);
+      }
+    return sum;
+  };
+  // Both depend on the inputs alone, so that nothing is left but what damping holds back.
+  EXPECT_LT(off(first), 1e-3 * off(w));
+  Moments without = m;
+  without.drift.clear();
+  calibrate::Machine machine(1);
+  EXPECT_EQ(
+      follow_drift(make_metric(m, {}, machine).value(), without, w.data(), kRowsOfIt, 1, machine),
+      w);
+}
+
 TEST(ChooseCodes, HasNoMetricOfNothing) {
   calibrate::Machine machine(1);
   Moments m = moments();

@@ -10,6 +10,7 @@
 #include "quantize/fit/output_error.h"
 #include "quantize/fit/output_shift.h"
 #include "quantize/fit/product_inputs.h"
+#include "quantize/fit/residual.h"
 #include "quantize/pack_weight.h"
 #include "samples/input_content.h"
 #include "samples/output_content.h"
@@ -118,6 +119,9 @@ using Matrices = std::map<ValueId, std::shared_ptr<const PackedMatrix>>;
 // A way to store the weights, while it is being made: what is chosen on samples.
 struct Variant {
   bool chooses_codes = false, corrects_biases = false;
+  bool follows_drift = false;  // follow_drift()
+
+  bool runs_beside() const { return corrects_biases || follows_drift; }
   Matrices chosen{};
   Shifts shifts{};
 };
@@ -134,7 +138,7 @@ class Fitting {
     for (const WeightUse& use : plan.uses) use_of_.emplace(use.value, &use);
     if (find_language_model(model, input_contents(model))) {
       damping_ = kDampingOfText;
-      variants_.assign(1, {true, false});
+      variants_.assign(1, {.chooses_codes = true, .follows_drift = true});
     }
     for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
       for (const ValueId v : graph_.nodes[n].inputs)
@@ -151,8 +155,8 @@ class Fitting {
   NodeId end() const { return end_; }
   // What a layer gives is compared once it is there, the last ones' too, which no node reads.
   bool keeps_outputs() const { return variants_.size() > 1; }
-  // At a time: one way to store the weights, beside the float model where biases are corrected.
-  std::int64_t fewest_streams() const { return variants_.size() > 1 ? 2 : 1; }
+  // At a time: one way to store the weights, beside the float model.
+  static constexpr std::int64_t kFewestStreams = 2;
 
   // All variants, side by side where the samples fit the memory so, else one after the other with
   // more samples. Which it is makes no difference to what is chosen on the same samples.
@@ -230,7 +234,7 @@ class Fitting {
 
   // The codes of the weights that node n alone reads, on the activations that reach it with the
   // layers before it quantized.
-  Expected<void> choose(NodeId n, Execution& run, Variant& variant) {
+  Expected<void> choose(NodeId n, Execution& exact, Execution& run, Variant& variant) {
     for (const ValueId v : graph_.nodes[n].inputs) {
       if (!is_chosen(v, n)) continue;
       const auto inputs = ProductInputs::of(graph_, *use_of_.at(v), n);
@@ -241,7 +245,14 @@ class Fitting {
       // for other inputs have other means.
       const bool corrected = variant.corrects_biases && can_shift(graph_, plan_.stored, n);
       const MetricOptions options{.damping = damping_, .mean_share = corrected ? 0.1 : 1.0};
-      SUBBYTE_TRY(auto packed, choose(v, *inputs, options, activations));
+      Drift drift;
+      if (variant.follows_drift) {
+        drift.wanted = exact.value(inputs->activations());
+        const auto residual = residual_of(graph_, uses_, n);
+        if (residual && is_beside(run.value(*residual), *use_of_.at(v), *inputs, activations))
+          drift = {drift.wanted, exact.value(*residual), run.value(*residual)};
+      }
+      SUBBYTE_TRY(auto packed, choose(v, *inputs, options, activations, drift));
       if (packed != nullptr) variant.chosen[v] = std::move(packed);
     }
     return {};
@@ -281,7 +292,7 @@ class Fitting {
       const std::span<const Tensor> activations = exact.value(inputs->activations());
       if (activations.empty()) continue;
       SUBBYTE_TRY(const auto packed,
-                  choose(table, *inputs, {.damping = kDampingOfTables}, activations));
+                  choose(table, *inputs, {.damping = kDampingOfTables}, activations, {}));
       for (Variant& variant : variants_)
         if (variant.chooses_codes && packed != nullptr) variant.chosen[table] = packed;
     }
@@ -290,8 +301,7 @@ class Fitting {
 
   // Some variants, node by node beside the float model.
   Expected<void> tune_some(std::span<const Sample> samples, std::span<Variant> variants) {
-    const bool beside =
-        std::ranges::any_of(variants, [](const Variant& v) { return v.corrects_biases; });
+    const bool beside = std::ranges::any_of(variants, &Variant::runs_beside);
     SUBBYTE_TRY(auto exact, Execution::begin(model_, samples, stream(nullptr)));
     std::vector<Execution> runs;
     for (const Variant& variant : variants) {
@@ -302,9 +312,10 @@ class Fitting {
       const bool shifts = can_shift(graph_, plan_.stored, n);
       // What the last node gives is read by nothing that is chosen.
       const bool runs_it = n + 1 < end_ || shifts;
+      for (std::size_t v = 0; v < variants.size(); ++v)
+        if (variants[v].chooses_codes) SUBBYTE_CHECK_OK(choose(n, exact, runs[v], variants[v]));
       if (beside && runs_it) SUBBYTE_CHECK_OK(exact.step());
       for (std::size_t v = 0; v < variants.size(); ++v) {
-        if (variants[v].chooses_codes) SUBBYTE_CHECK_OK(choose(n, runs[v], variants[v]));
         if (runs_it) SUBBYTE_CHECK_OK(runs[v].step());
         if (variants[v].corrects_biases && shifts) measure_shift(n, exact, runs[v], variants[v]);
       }
@@ -316,19 +327,26 @@ class Fitting {
   // nullptr where the activations say nothing.
   Expected<std::shared_ptr<const PackedMatrix>> choose(ValueId weight, const ProductInputs& inputs,
                                                        const MetricOptions& metric_options,
-                                                       std::span<const Tensor> activations) {
+                                                       std::span<const Tensor> activations,
+                                                       const Drift& drift) {
     const WeightUse& use = *use_of_.at(weight);
     SUBBYTE_TRY(const auto start, rounded(plan_.stored.at(weight)));
     std::vector<float> exact(static_cast<std::size_t>(use.rows * use.k));
     row_reader(*graph_.values[use.value].constant, use.order)(0, use.rows, exact.data());
+    std::vector<float> aim = exact;
     GridMatrix grid(*start);
     const std::int64_t rows = use.rows / inputs.groups();
     for (std::int64_t g = 0; g < inputs.groups(); ++g) {
-      const Moments moments = measure_moments(inputs, use.k, g, activations, kinds_, places(use.k),
-                                              use.value, machine_);
+      const Moments moments = measure_moments(inputs, use.k, g, activations, drift, kinds_,
+                                              places(use.k), use.value, machine_);
       const auto metric = make_metric(moments, metric_options, machine_);
       if (!metric) return nullptr;
-      choose_codes(*metric, exact.data(), g * rows, rows, sweeps(), grid, machine_);
+      if (!drift.wanted.empty()) {
+        const auto moved = follow_drift(*metric, moments, exact.data() + g * rows * use.k, rows,
+                                        kDriftFollowed, machine_);
+        std::ranges::copy(moved, aim.begin() + g * rows * use.k);
+      }
+      choose_codes(*metric, aim.data(), g * rows, rows, sweeps(), grid, machine_);
     }
     return std::make_shared<const PackedMatrix>(grid.packed(exact.data()));
   }
@@ -461,7 +479,7 @@ Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet&
     };
     std::size_t tuning = affordable_in(memory / kSideBySide);
     const bool side_by_side = tuning == all.size();
-    if (!side_by_side) tuning = affordable_in(memory / fitting.fewest_streams());
+    if (!side_by_side) tuning = affordable_in(memory / Fitting::kFewestStreams);
     if (tuning == 0 || samples.held_out.empty()) {
       report.skipped = "its activations take more memory than calibration may";
       return report;

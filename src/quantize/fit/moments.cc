@@ -39,6 +39,33 @@ void add_products(const float* columns, std::int64_t count, Moments& moments,
   moments.count += static_cast<double>(count);
 }
 
+// Adds (wanted - found) columns^T to `sums`: wanted and found rows x count, columns k x count.
+void add_drift(std::span<const float> wanted, std::span<const float> found,
+               std::span<const float> columns, std::int64_t count, std::vector<double>& sums,
+               calibrate::Machine& machine) {
+  const auto rows = static_cast<std::int64_t>(wanted.size()) / count;
+  const auto k = static_cast<std::int64_t>(columns.size()) / count;
+  sums.resize(static_cast<std::size_t>(rows * k));
+  calibrate::Scratch apart(machine, rows * count), products(machine, rows * k);
+  for (std::size_t i = 0; i < wanted.size(); ++i) apart.data()[i] = wanted[i] - found[i];
+  const calibrate::Product product{
+      count, k, {columns.data(), 1, count}, {{apart.data(), count, rows, products.data(), k}}};
+  calibrate::multiply(std::span(&product, 1), machine);
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(products.data()[i]);
+}
+
+// rows[i * chosen.size() + p] = element i of the results at place chosen[p].
+std::vector<float> results_at(const Tensor& results, std::int64_t places,
+                              std::span<const std::int64_t> chosen) {
+  const std::int64_t rows = results.elements() / places;
+  std::vector<float> found(static_cast<std::size_t>(rows) * chosen.size());
+  for (std::size_t p = 0; p < chosen.size(); ++p)
+    for (std::int64_t i = 0; i < rows; ++i)
+      found[static_cast<std::size_t>(i) * chosen.size() + p] =
+          calibrate::floats(results)[chosen[p] * rows + i];
+  return found;
+}
+
 void finish(Moments& moments) {
   if (moments.count == 0) return;
   const auto k = static_cast<std::size_t>(moments.k);
@@ -49,6 +76,8 @@ void finish(Moments& moments) {
       moments.products[j * k + i] = moments.products[i * k + j];
     }
   }
+  for (double& product : moments.drift) product /= moments.count;
+  for (double& product : moments.residual) product /= moments.count;
 }
 
 bool all_finite(std::span<const float> numbers) {
@@ -56,16 +85,17 @@ bool all_finite(std::span<const float> numbers) {
 }
 
 Moments of_one_kind(const ProductInputs& inputs, std::int64_t k, std::int64_t group,
-                    std::span<const Tensor* const> activations, std::int64_t places,
-                    std::uint64_t seed, calibrate::Machine& machine) {
+                    std::span<const Tensor> activations, const Drift& drift,
+                    std::span<const std::size_t> alike, std::int64_t places, std::uint64_t seed,
+                    calibrate::Machine& machine) {
   Moments moments{.k = k};
   moments.products.resize(static_cast<std::size_t>(k * k));
   moments.means.resize(static_cast<std::size_t>(k));
   Random random(seed);
-  const auto samples = static_cast<std::int64_t>(activations.size());
-  std::vector<float> columns;
-  for (const Tensor* const activation : activations) {
-    const Tensor& x = *activation;
+  const auto samples = static_cast<std::int64_t>(alike.size());
+  std::vector<float> columns, wanted;
+  for (const std::size_t s : alike) {
+    const Tensor& x = activations[s];
     const std::int64_t all = inputs.places(x);
     const std::int64_t count =
         std::min(all, (places + samples - 1) / std::max<std::int64_t>(samples, 1));
@@ -79,6 +109,18 @@ Moments of_one_kind(const ProductInputs& inputs, std::int64_t k, std::int64_t gr
       columns.resize(static_cast<std::size_t>(k * here));
       inputs.gather(x, group, chosen, columns.data());
       if (!all_finite(columns)) continue;
+      if (!drift.wanted.empty()) {
+        wanted.resize(columns.size());
+        inputs.gather(drift.wanted[s], group, chosen, wanted.data());
+        if (!all_finite(wanted)) continue;
+        add_drift(wanted, columns, columns, here, moments.drift, machine);
+      }
+      if (!drift.residual_wanted.empty()) {
+        const auto there = results_at(drift.residual_found[s], all, chosen);
+        const auto should = results_at(drift.residual_wanted[s], all, chosen);
+        if (!all_finite(there) || !all_finite(should)) continue;
+        add_drift(should, there, columns, here, moments.residual, machine);
+      }
       add_products(columns.data(), here, moments, machine);
     }
   }
@@ -95,22 +137,24 @@ void add(const Moments& kind, std::size_t kinds, Moments& all) {
   const double part = 1 / static_cast<double>(kinds), size = std::sqrt(energy);
   for (std::size_t i = 0; i < k * k; ++i) all.products[i] += part * kind.products[i] / energy;
   for (std::size_t i = 0; i < k; ++i) all.means[i] += part * kind.means[i] / size;
+  for (std::size_t i = 0; i < kind.drift.size(); ++i) all.drift[i] += part * kind.drift[i] / energy;
   all.count += kind.count;
 }
 
 }  // namespace
 
 Moments measure_moments(const ProductInputs& inputs, std::int64_t k, std::int64_t group,
-                        std::span<const Tensor> activations, std::span<const std::size_t> kinds,
-                        std::int64_t places, std::uint64_t seed, calibrate::Machine& machine) {
+                        std::span<const Tensor> activations, const Drift& drift,
+                        std::span<const std::size_t> kinds, std::int64_t places, std::uint64_t seed,
+                        calibrate::Machine& machine) {
   const std::size_t count = count_kinds(kinds);
   Moments all{.k = k};
   for (std::size_t kind = 0; kind < count; ++kind) {
-    std::vector<const Tensor*> alike;
+    std::vector<std::size_t> alike;
     for (std::size_t s = 0; s < activations.size(); ++s)
-      if (kinds.empty() || kinds[s] == kind) alike.push_back(&activations[s]);
+      if (kinds.empty() || kinds[s] == kind) alike.push_back(s);
     Moments found = of_one_kind(
-        inputs, k, group, alike,
+        inputs, k, group, activations, drift, alike,
         std::max<std::int64_t>(places / static_cast<std::int64_t>(count), 1), seed, machine);
     if (count == 1) return found;
     if (all.products.empty()) {
