@@ -90,6 +90,18 @@ std::int64_t kept_bytes(const Model& model, const Sample& sample) {
   return bytes;
 }
 
+std::vector<std::int64_t> value_bytes(const Model& model, const Sample& sample) {
+  const Graph& graph = model.main();
+  const std::vector<std::int64_t> symbols = symbol_values(model, sample);
+  std::vector<std::int64_t> bytes(graph.values.size());
+  for (std::size_t v = 0; v < bytes.size(); ++v) {
+    const NodeId producer = graph.values[v].producer;
+    if (producer == kNone || !reads_constants_alone(graph, producer))
+      bytes[v] = bytes_of(model, graph.values[v], symbols);
+  }
+  return bytes;
+}
+
 std::vector<std::size_t> batch_ends(const Model& model, std::span<const Sample> samples,
                                     std::int64_t memory) {
   std::vector<std::size_t> ends;

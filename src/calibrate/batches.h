@@ -22,6 +22,9 @@ std::int64_t activation_bytes_before(const Model& model, const Sample& sample, N
 // Of all values of one sample together, as a run that keeps them takes.
 std::int64_t kept_bytes(const Model& model, const Sample& sample);
 
+// Of each value of one sample; none of those that all samples share.
+std::vector<std::int64_t> value_bytes(const Model& model, const Sample& sample);
+
 // Samples [0, end), [end, next end), ...: as many in each batch as fit `memory` bytes together, one
 // at least.
 std::vector<std::size_t> batch_ends(const Model& model, std::span<const Sample> samples,

@@ -16,6 +16,13 @@ namespace {
 // The values that are alive, by sample of the batch; empty for the others.
 using Live = std::vector<std::vector<Tensor>>;
 
+// How far a run is: what a run of the same samples needs to go on from there.
+struct Progress {
+  Live live;
+  NodeId next = 0;
+  NodeId computed = 0;  // all before it are
+};
+
 class Batch {
  public:
   Batch(const Model& model, std::span<const Sample> samples, std::size_t first,
@@ -40,10 +47,11 @@ class Batch {
         live_[graph_.inputs[i]].push_back(as_float32(sample[i]));
   }
 
-  // What another run of the same samples has computed.
-  void go_on_from(const Batch& other) {
-    live_ = other.live_;
-    next_ = other.next_;
+  Progress progress() const { return {live_, next_, computed_}; }
+  void go_on_from(Progress progress) {
+    live_ = std::move(progress.live);
+    next_ = progress.next;
+    computed_ = progress.computed;
   }
 
   Expected<std::vector<std::vector<Tensor>>> run() {
@@ -308,7 +316,7 @@ class Execution::State {
       : State(model, samples, std::make_shared<Machine>(options.threads), std::move(options)) {}
   State(const State& other, ExecuteOptions options)
       : State(other.model_, other.samples_, other.machine_, std::move(options)) {
-    batch.go_on_from(other.batch);
+    batch.go_on_from(other.batch.progress());
   }
 
  private:
@@ -329,6 +337,11 @@ class Execution::State {
   Batch batch;
 };
 
+class Execution::Values {
+ public:
+  Progress progress;
+};
+
 Execution::Execution(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Execution::Execution(Execution&&) noexcept = default;
 Execution::~Execution() = default;
@@ -343,6 +356,17 @@ Expected<Execution> Execution::begin(const Model& model, std::span<const Sample>
 
 Execution Execution::fork(ExecuteOptions options) const {
   return Execution(std::make_unique<State>(*state_, std::move(options)));
+}
+
+std::shared_ptr<const Execution::Values> Execution::values() const {
+  return std::make_shared<const Values>(Values{state_->batch.progress()});
+}
+
+Execution Execution::resume(const Model& model, std::span<const Sample> samples,
+                            const Values& values, ExecuteOptions options) {
+  Execution execution(std::make_unique<State>(model, samples, std::move(options)));
+  execution.state_->batch.go_on_from(values.progress);
+  return execution;
 }
 
 NodeId Execution::next() const { return state_->batch.next(); }

@@ -67,6 +67,13 @@ class Execution {
   // asked for anew.
   Execution fork(ExecuteOptions options) const;
 
+  // What was computed so far, without the threads of the run and memory that lies idle.
+  class Values;
+  std::shared_ptr<const Values> values() const;
+  // A run of the same samples that goes on from there, with threads of its own.
+  static Execution resume(const Model& model, std::span<const Sample> samples, const Values& values,
+                          ExecuteOptions options);
+
   // The node that step() computes next; as many as the graph has when all are done.
   NodeId next() const;
   Expected<void> step();

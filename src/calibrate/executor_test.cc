@@ -98,6 +98,25 @@ TEST(Execute, TheSameBitsInAnyCompanyOnAnyMachine) {
   }
 }
 
+// From each node on, after the run that came so far has gone.
+TEST(Execute, GoesOnFromWhatWasComputed) {
+  const Model model = model_of();
+  const auto samples = samples_of({5, 33});
+  const auto expected = bits_of_all(execute(model, samples));
+  for (NodeId end = 0; end <= model.main().nodes.size(); ++end) {
+    std::shared_ptr<const Execution::Values> values;
+    {
+      auto run = Execution::begin(model, samples).value();
+      while (run.next() < end) ASSERT_TRUE(run.step());
+      values = run.values();
+    }
+    auto rest = Execution::resume(model, samples, *values, {.threads = 2});
+    EXPECT_EQ(rest.next(), end);
+    while (rest.next() < model.main().nodes.size()) ASSERT_TRUE(rest.step());
+    EXPECT_TRUE(bits_of_all(rest.outputs()) == expected) << end;
+  }
+}
+
 TEST(Execute, BatchesAreWhatFits) {
   Model model = model_of();
   ASSERT_TRUE(infer(model));

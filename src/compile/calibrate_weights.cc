@@ -20,9 +20,9 @@ Expected<FitReport> calibrate_weights(Model& model, WeightPlan& plan, const Samp
 }
 
 Expected<TuningReport> tune_calibrated(const Model& model, WeightPlan& plan,
-                                       const SampleSet& samples, Effort effort,
+                                       const SampleSet& samples, Effort effort, bool on_data,
                                        Observer& observer) {
-  TuneOptions options{.effort = effort};
+  TuneOptions options{.effort = effort, .on_data = on_data};
   options.cancelled = [&] { return observer.cancelled(); };
   options.progress = [&](std::size_t done, std::size_t count) {
     observer.progress("tuning", done, count);

@@ -12,9 +12,10 @@ namespace subbyte {
 Expected<FitReport> calibrate_weights(Model& model, WeightPlan& plan, const SampleSet& samples,
                                       Effort effort, bool on_data, Observer& observer);
 
-// What follows on the user's samples, once widths are decided: what is tuned end to end to made
-// ones serves those.
+// What follows on the user's samples, or on text that a language model wrote, once widths are
+// decided: what is tuned end to end to other made ones serves those.
 Expected<TuningReport> tune_calibrated(const Model& model, WeightPlan& plan,
-                                       const SampleSet& samples, Effort effort, Observer& observer);
+                                       const SampleSet& samples, Effort effort, bool on_data,
+                                       Observer& observer);
 
 }  // namespace subbyte

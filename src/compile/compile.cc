@@ -100,7 +100,9 @@ class Compilation {
     SUBBYTE_TRY(const auto samples, calibration_samples(model, asked));
     SUBBYTE_TRY(BestPlan decided, decide_widths(model, asked, samples, true));
     model = std::move(decided.calibrated.model);
-    if (given_ && fit_ && fit_->skipped.empty() && *options_.calibration != Effort::fast) {
+    // Other inputs that are made are too unlike real ones for what learns them by heart.
+    const bool tunes = samples && (given_ || samples->written);
+    if (tunes && fit_ && fit_->skipped.empty() && *options_.calibration != Effort::fast) {
       SUBBYTE_CHECK_OK(tune(model, decided.calibrated.plan, *samples));
     }
     return std::move(decided.calibrated.plan);
@@ -321,7 +323,8 @@ class Compilation {
 
   Expected<void> tune(const Model& model, WeightPlan& weights, const SampleSet& samples) {
     SUBBYTE_CHECK_OK(begin("tuning"));
-    auto report = tune_calibrated(model, weights, samples, *options_.calibration, observer_);
+    auto report = tune_calibrated(model, weights, samples, *options_.calibration,
+                                  given_.has_value(), observer_);
     SUBBYTE_CHECK_OK(not_cancelled());
     if (!report) return tl::unexpected(std::move(report.error()));
     fit_->tuning = std::move(*report);

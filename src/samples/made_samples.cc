@@ -119,6 +119,7 @@ class Making {
       for (std::size_t i = 0; i < held_out; ++i) set.held_out_kinds.push_back(i % kinds_);
     }
     SUBBYTE_CHECK_OK(write(set));
+    set.written = written_;
     set.made_of = text();
     return set;
   }

@@ -44,6 +44,8 @@ struct SampleSet {
   std::vector<std::size_t> tuning_kinds{}, held_out_kinds{};
   // Of the user's samples those that neither saw.
   std::vector<Sample> judging{};
+  // Of a language model, what it wrote itself: text like that which it is asked to go on with.
+  bool written = false;
   double work_each = 0;   // multiply-adds of one sample
   std::string made_of{};  // "lettered pages, natural pictures and noise", for the user
 };

@@ -35,6 +35,7 @@ constexpr const char* kCounter = R"(  input %ids : int64 [batch, n]
 TEST(WrittenText, ContinuesAsTheModelDoes) {
   const SampleSet set = made(model_of(std::string(kCounter) + "  output %logits\n"));
   EXPECT_EQ(set.made_of, "text that the model writes itself");
+  EXPECT_TRUE(set.written);
   for (const Sample& sample : set.tuning) {
     const auto ids = *integer_values(sample[0]);
     ASSERT_EQ(ids.size(), 32u);

@@ -8,10 +8,8 @@
 #include "graph/ops.h"
 
 namespace subbyte::calibrate {
-namespace {
-
 // The gradients of values, by sample; of what all samples share one for all.
-class Lost {
+class Backward::Pass::Lost {
  public:
   Lost(const Graph& graph, std::size_t samples, Machine& machine)
       : graph_(graph), machine_(machine), of_(graph.values.size()), samples_(samples) {}
@@ -45,8 +43,6 @@ class Lost {
   std::size_t samples_;
 };
 
-}  // namespace
-
 Expected<Backward> Backward::find(const Model& model, const std::set<ValueId>& constants,
                                   const std::vector<bool>& outputs) {
   Backward found(model);
@@ -77,62 +73,89 @@ Expected<Backward> Backward::find(const Model& model, const std::set<ValueId>& c
   }
   for (const ValueId v : constants)
     if (reaches[v]) found.constants_.insert(v);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    if (!found.counts_[n]) continue;
+    for (const ValueId v : graph.nodes[n].inputs) {
+      if (v == kNone || !found.constants_.contains(v)) continue;
+      const auto id = static_cast<NodeId>(n);
+      found.readers_.try_emplace(v, Readers{id, id}).first->second.last = id;
+    }
+  }
   return found;
 }
 
-Expected<void> Backward::run(Execution& done, std::size_t samples,
-                             const std::vector<std::vector<std::vector<float>>>& lost,
-                             ConstantGradients& into, Machine& machine) const {
-  Lost found(graph_, samples, machine);
-  for (std::size_t o = 0; o < graph_.outputs.size(); ++o) {
-    const ValueId output = graph_.outputs[o];
-    if (!depends_[output] || graph_.values[output].producer == kNone) continue;
-    for (std::size_t s = 0; s < samples; ++s) {
+Backward::Pass::Pass(const Backward& way, const std::vector<std::vector<std::vector<float>>>& lost,
+                     Machine& machine)
+    : way_(way),
+      samples_(lost.size()),
+      machine_(machine),
+      lost_(std::make_unique<Lost>(way.graph_, samples_, machine)) {
+  const Graph& graph = way.graph_;
+  for (std::size_t o = 0; o < graph.outputs.size(); ++o) {
+    const ValueId output = graph.outputs[o];
+    if (!way.depends_[output] || graph.values[output].producer == kNone) continue;
+    for (std::size_t s = 0; s < samples_; ++s) {
       const std::vector<float>& numbers = lost[s][o];
       if (numbers.empty()) continue;
-      float* const to = found.at(output, s, static_cast<std::int64_t>(numbers.size()));
+      float* const to = lost_->at(output, s, static_cast<std::int64_t>(numbers.size()));
       for (std::size_t i = 0; i < numbers.size(); ++i) to[i] += numbers[i];
     }
   }
-  for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
-    if (!counts_[n]) continue;
-    const auto id = static_cast<NodeId>(n);
-    const Node& node = graph_.nodes[n];
-    const bool shared = reads_constants_alone(graph_, id);
-    for (std::size_t s = 0; s < (shared ? 1 : samples); ++s) {
-      std::vector<const Tensor*> inputs, outputs;
-      std::vector<const float*> lost_of;
-      std::vector<float*> to;
-      bool any = false;
-      for (const ValueId output : node.outputs) {
-        const std::span<Tensor> values = output == kNone ? std::span<Tensor>() : done.value(output);
-        outputs.push_back(values.empty() ? nullptr : &values[s]);
-        lost_of.push_back(found.find(output, s));
-        any = any || lost_of.back() != nullptr;
-      }
-      if (!any) continue;
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-        const ValueId v = node.inputs[i];
-        SUBBYTE_TRY(const Tensor* const input, done.input(id, i, s));
-        inputs.push_back(input);
-        float* place = nullptr;
-        if (v != kNone && depends_[v] && input != nullptr) {
-          const auto constant = into.find(v);
-          place =
-              constant != into.end() ? constant->second.data() : found.at(v, s, input->elements());
-        }
-        to.push_back(place);
-      }
-      auto added = gradient_of(node)(GradientCall{node, inputs, outputs, lost_of, to}, machine);
-      if (!added) return within(describe(graph_, id), std::move(added.error()));
+}
+
+Backward::Pass::~Pass() = default;
+
+Expected<void> Backward::Pass::run_node(Execution& done, NodeId id, std::size_t sample,
+                                        ConstantGradients& into) {
+  const Node& node = way_.graph_.nodes[id];
+  std::vector<const Tensor*> inputs, outputs;
+  std::vector<const float*> lost_of;
+  std::vector<float*> to;
+  bool any = false;
+  for (const ValueId output : node.outputs) {
+    const std::span<Tensor> values = output == kNone ? std::span<Tensor>() : done.value(output);
+    outputs.push_back(values.empty() ? nullptr : &values[sample]);
+    lost_of.push_back(lost_->find(output, sample));
+    any = any || lost_of.back() != nullptr;
+  }
+  if (!any) return {};
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId v = node.inputs[i];
+    SUBBYTE_TRY(const Tensor* const input, done.input(id, i, sample));
+    inputs.push_back(input);
+    float* place = nullptr;
+    if (v != kNone && way_.depends_[v] && input != nullptr) {
+      const auto constant = into.find(v);
+      place = constant != into.end() ? constant->second.data()
+                                     : lost_->at(v, sample, input->elements());
     }
-    for (const ValueId output : node.outputs) {
+    to.push_back(place);
+  }
+  auto added = gradient_of(node)(GradientCall{node, inputs, outputs, lost_of, to}, machine_);
+  if (!added) return within(describe(way_.graph_, id), std::move(added.error()));
+  return {};
+}
+
+Expected<void> Backward::Pass::run(Execution& done, NodeId first, NodeId end,
+                                   ConstantGradients& into) {
+  for (NodeId n = end; n-- > first;) {
+    if (!way_.counts_[n]) continue;
+    const bool shared = reads_constants_alone(way_.graph_, n);
+    for (std::size_t s = 0; s < (shared ? 1 : samples_); ++s)
+      SUBBYTE_CHECK_OK(run_node(done, n, s, into));
+    for (const ValueId output : way_.graph_.nodes[n].outputs) {
       if (output == kNone) continue;
-      found.drop(output);
+      lost_->drop(output);
       for (Tensor& value : done.value(output)) value = Tensor{};
     }
   }
   return {};
+}
+
+Expected<void> Backward::run(Execution& done, const LostOutputs& lost, ConstantGradients& into,
+                             Machine& machine) const {
+  Pass pass(*this, lost, machine);
+  return pass.run(done, 0, static_cast<NodeId>(graph_.nodes.size()), into);
 }
 
 }  // namespace subbyte::calibrate

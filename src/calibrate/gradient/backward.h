@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,9 @@ namespace subbyte::calibrate {
 
 // The gradient of each of some constants, summed over samples, in the order of its elements.
 using ConstantGradients = std::map<ValueId, std::vector<float>>;
+// What a loss changes by with the outputs, by sample and output: as many numbers as the output has
+// elements, none where the loss does not depend on it.
+using LostOutputs = std::vector<std::vector<std::vector<float>>>;
 
 class Backward {
  public:
@@ -24,12 +28,38 @@ class Backward {
   // Those of the constants that the loss depends on.
   const std::set<ValueId>& constants() const { return constants_; }
 
-  // Of a run with keeps_values that is done; `lost[sample][output]` are as many numbers as the
-  // output has elements, none where the loss does not depend on it. Adds to `into`, which has an
-  // entry of its size for each of constants(). What the run kept is gone afterwards.
-  Expected<void> run(Execution& done, std::size_t samples,
-                     const std::vector<std::vector<std::vector<float>>>& lost,
-                     ConstantGradients& into, Machine& machine) const;
+  // The first and the last node on the way that read each of them.
+  struct Readers {
+    NodeId first = 0, last = 0;
+  };
+  const std::map<ValueId, Readers>& readers() const { return readers_; }
+
+  // The way back over the nodes of a graph, from the last to the first, one part after the other.
+  class Pass {
+   public:
+    Pass(const Backward& way, const LostOutputs& lost, Machine& machine);
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+    ~Pass();
+    // Nodes [first, end) of a run with keeps_values that has computed those; all after them were
+    // gone over. Adds to `into`, which has an entry of its size for each of the constants() that
+    // these nodes read. What they gave is gone afterwards.
+    Expected<void> run(Execution& done, NodeId first, NodeId end, ConstantGradients& into);
+
+   private:
+    class Lost;
+    Expected<void> run_node(Execution& done, NodeId id, std::size_t sample,
+                            ConstantGradients& into);
+
+    const Backward& way_;
+    std::size_t samples_;
+    Machine& machine_;
+    std::unique_ptr<Lost> lost_;
+  };
+
+  // All of it, of a run that is done, into an entry for each of constants().
+  Expected<void> run(Execution& done, const LostOutputs& lost, ConstantGradients& into,
+                     Machine& machine) const;
 
  private:
   explicit Backward(const Model& model) : model_(model), graph_(model.main()) {}
@@ -37,6 +67,7 @@ class Backward {
   const Model& model_;
   const Graph& graph_;
   std::set<ValueId> constants_;
+  std::map<ValueId, Readers> readers_;
   std::vector<bool> depends_, counts_;  // values that depend on the constants, and nodes on the way
 };
 

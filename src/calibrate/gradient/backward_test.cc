@@ -80,7 +80,7 @@ ConstantGradients gradients(const Network& network, const Backward& way, unsigne
   for (const ValueId v : way.constants())
     into[v].resize(static_cast<std::size_t>(network.model.main().constant(v)->elements()));
   Machine machine(threads);
-  EXPECT_TRUE(way.run(*run, given.size(), lost, into, machine));
+  EXPECT_TRUE(way.run(*run, lost, into, machine));
   return into;
 }
 

@@ -6,12 +6,13 @@
 #include "base/scalar_math.h"
 #include "calibrate/batches.h"
 #include "calibrate/constants.h"
-#include "calibrate/gradient/backward.h"
+#include "calibrate/gradient/segments.h"
 #include "calibrate/random.h"
 #include "quantize/fit/decision.h"
 #include "quantize/fit/output_error.h"
 #include "quantize/pack_weight.h"
 #include "quantize/tune/loss.h"
+#include "quantize/tune/targets.h"
 #include "quantize/tune/tuned_matrix.h"
 #include "quantize/tune/tuned_vector.h"
 #include "quantize/tune/vary.h"
@@ -28,13 +29,14 @@ std::int64_t parameters_of(const WeightPlan& plan) {
   return parameters;
 }
 
-// Multiplications: about a minute of one core for each 20 million parameters, and ten.
-double work_of(Effort effort, const WeightPlan& plan) {
-  const double good = std::max(1e12, 4e4 * static_cast<double>(parameters_of(plan)));
-  return effort == Effort::best ? 10 * good : effort == Effort::good ? good : 0;
+// Multiplications: about a minute of one core for each 20 million parameters, of data a minute at
+// least; and ten.
+double work_of(const TuneOptions& options, const WeightPlan& plan) {
+  const double good =
+      std::max(options.on_data ? 1e12 : 0.0, 4e4 * static_cast<double>(parameters_of(plan)));
+  return options.effort == Effort::best ? 10 * good : options.effort == Effort::good ? good : 0;
 }
 
-// Bytes of what is tuned, and of the activations of the samples that go together.
 constexpr std::int64_t kMemoryOfTuned = std::int64_t{3} << 28,
                        kMemoryOfValues = std::int64_t{3} << 28;
 // The float model's outputs are kept where they take no more.
@@ -43,12 +45,15 @@ constexpr std::int64_t kMemoryOfTargets = std::int64_t{1} << 28;
 constexpr double kRunsOfStep = 3.5;
 // Codes of so many bits and fewer are tuned: at more, rounding is no longer what is lost most.
 constexpr int kBitsOfTunedCodes = 3;
-// Samples of a step. Fewer make more steps of the same work, and lose more.
+// Samples of a step. Fewer make more steps of the same work, and lose more; large ones are fewer,
+// so that there are enough steps.
 constexpr std::size_t kTogether = 8;
-constexpr std::size_t kFewestSteps = 8;
+constexpr std::size_t kFewestSteps = 8, kEnoughSteps = 64;
 constexpr int kJudgements = 10;
 // At first; docs/quantization.md says what others do.
 constexpr Rates kRates{.scale = 3e-4f, .zero = 2e-3f, .position = 1e-3f, .number = 2e-4f};
+// Where codes stay, and steps are few.
+constexpr Rates kRatesOfFewSteps{.scale = 1.5e-3f, .zero = 4e-3f, .position = 0, .number = 7e-4f};
 // Of every other sample so many of its tokens are drawn anew.
 constexpr float kDrawnAnew = 0.5f;
 
@@ -60,11 +65,12 @@ double mean_of(std::span<const double> errors) {
 
 // Up to the whole rates in the first tenth, for the first steps go the same way everywhere; then
 // down to none, as a cosine goes (Loshchilov and Hutter: SGDR, 2017).
-Rates rates_at(std::size_t step, std::size_t steps) {
+Rates rates_at(std::size_t step, std::size_t steps, const Rates& rates, float share) {
   constexpr double kPi = 3.14159265358979323846;
   const double along = static_cast<double>(step) / static_cast<double>(steps);
-  const auto part = static_cast<float>(0.5 * (1 + cos_of(kPi * along)) * std::min(1.0, 10 * along));
-  return {kRates.scale * part, kRates.zero * part, kRates.position * part, kRates.number * part};
+  const auto part =
+      share * static_cast<float>(0.5 * (1 + cos_of(kPi * along)) * std::min(1.0, 10 * along));
+  return {rates.scale * part, rates.zero * part, rates.position * part, rates.number * part};
 }
 
 // All of [0, count) in an order drawn anew each time round.
@@ -102,36 +108,42 @@ class Tuning {
         plan_(plan),
         options_(options),
         machine_(options.threads),
-        contents_(output_contents(model)) {}
+        contents_(output_contents(model)),
+        counts_(outputs_that_count(graph_, contents_)) {}
 
   Expected<TuningReport> run(const SampleSet& samples) {
     TuningReport report;
     const std::span<const Sample> all = samples.tuning;
-    std::int64_t most = 0;
-    for (const Sample& sample : all) most = std::max(most, calibrate::kept_bytes(model_, sample));
-    if (most > kMemoryOfValues) {
+    if (!find_segments(all)) {
       report.skipped = "one step takes more memory than tuning may";
       return report;
     }
-    const double work_of_step = kRunsOfStep * samples.work_each;
-    const double each = work_of(options_.effort, plan_) / std::max(work_of_step, 1.0);
+    const double runs = kRunsOfStep + (segments_.size() > 1 ? 1 : 0);
+    const double each = work_of(options_, plan_) / std::max(runs * samples.work_each, 1.0);
     const auto in_all = static_cast<std::size_t>(std::min(each, 1e5));
     together_ = std::clamp<std::size_t>(all.size(), 1, kTogether);
+    if (segments_.size() > 1)
+      together_ = std::clamp<std::size_t>(in_all / kEnoughSteps, 1, together_);
     const std::size_t steps = in_all / together_;
     if (steps < kFewestSteps || all.empty() || samples.held_out.empty()) {
       report.skipped = "a step takes more work than the effort allows";
       return report;
     }
-    auto way =
-        calibrate::Backward::find(model_, candidates(), outputs_that_count(graph_, contents_));
+    auto way = calibrate::Backward::find(model_, candidates(), counts_);
     if (!way) {
       report.skipped = way.error().message;
       return report;
     }
-    if (bytes_of_tuned(*way, false) > kMemoryOfTuned) {
+    const auto fits = [&](TunedMatrix::Form form) {
+      return bytes_of_tuned(*way, form) <= options_.memory_of_tuned.value_or(kMemoryOfTuned);
+    };
+    if (!fits(TunedMatrix::Form::packed)) {
       report.skipped = "its weights take more memory than tuning may";
       return report;
     }
+    form_ = fits(TunedMatrix::Form::codes)     ? TunedMatrix::Form::codes
+            : fits(TunedMatrix::Form::numbers) ? TunedMatrix::Form::numbers
+                                               : TunedMatrix::Form::packed;
     SUBBYTE_CHECK_OK(begin(*way, all));
     if (matrices_.empty()) {
       report.skipped = "nothing that the outputs depend on is narrow";
@@ -155,13 +167,42 @@ class Tuning {
            !std::holds_alternative<CodesOfGrid>(stored.source);
   }
 
-  std::int64_t bytes_of_tuned(const calibrate::Backward& way, bool codes) const {
+  std::int64_t bytes_of_tuned(const calibrate::Backward& way, TunedMatrix::Form form) const {
     std::int64_t bytes = 0;
     for (const ValueId v : way.constants()) {
       const StoredWeight& stored = plan_.stored.at(v);
-      if (is_matrix_of_codes(stored)) bytes += TunedMatrix::bytes_for(stored.rows, stored.k, codes);
+      if (!is_matrix_of_codes(stored)) continue;
+      bytes += TunedMatrix::bytes_for(std::get<AffineEncoding>(stored.encoding), stored.rows,
+                                      stored.k, form);
+      // The gradients of a segment alone are there at a time.
+      if (segments_.size() == 1) bytes += 4 * stored.rows * stored.k;
     }
     return bytes;
+  }
+
+  // All values are kept where those of the largest sample fit, else those of a segment at a time.
+  // False where neither fits.
+  bool find_segments(std::span<const Sample> samples) {
+    const Sample* largest = nullptr;
+    std::int64_t most = 0;
+    for (const Sample& sample : samples) {
+      const std::int64_t bytes = calibrate::kept_bytes(model_, sample);
+      if (largest != nullptr && bytes <= most) continue;
+      largest = &sample;
+      most = bytes;
+    }
+    if (most <= memory_of_values()) return true;
+    segments_ = calibrate::cut_into_segments(model_, *largest);
+    return values_bytes(*largest) <= memory_of_values();
+  }
+
+  std::int64_t memory_of_values() const {
+    return options_.memory_of_values.value_or(kMemoryOfValues);
+  }
+
+  std::int64_t values_bytes(const Sample& sample) const {
+    return segments_.size() > 1 ? calibrate::segment_bytes(model_, sample, segments_)
+                                : calibrate::kept_bytes(model_, sample);
   }
 
   // Narrow matrices, and trained numbers beside them.
@@ -176,32 +217,48 @@ class Tuning {
     return found;
   }
 
-  // About the size of what a constant is added to or multiplies.
-  float unit_of(ValueId v, WeightUseKind kind, Execution& run) const {
-    const auto size_of = [](const Tensor& tensor) {
-      double sum = 0;
-      for (std::int64_t i = 0; i < tensor.elements(); ++i) {
-        const auto x = static_cast<double>(calibrate::floats(tensor)[i]);
-        if (std::isfinite(x)) sum += x * x;
-      }
-      return static_cast<float>(
-          std::sqrt(sum / static_cast<double>(std::max<std::int64_t>(1, tensor.elements()))));
-    };
-    if (kind == WeightUseKind::bias) {
-      for (const Node& node : graph_.nodes) {
-        if (std::ranges::find(node.inputs, v) == node.inputs.end()) continue;
-        const std::span<Tensor> values = run.value(node.outputs[0]);
-        if (!values.empty() && values[0].dtype == DType::float32) return size_of(values[0]);
-      }
+  static float size_of(const Tensor& tensor) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+      const auto x = static_cast<double>(calibrate::floats(tensor)[i]);
+      if (std::isfinite(x)) sum += x * x;
     }
-    return size_of(calibrate::as_float32(*graph_.constant(v)));
+    return static_cast<float>(
+        std::sqrt(sum / static_cast<double>(std::max<std::int64_t>(1, tensor.elements()))));
+  }
+
+  // Of each vector about the size of what it is added to or multiplies: of a bias what its first
+  // reader gives on the first sample.
+  Expected<void> find_units(std::span<const Sample> samples) {
+    std::map<ValueId, ValueId> given;  // by what a bias is read for
+    for (const WeightUse& use : plan_.uses) {
+      if (is_matrix(use.kind)) continue;
+      units_[use.value] = 0;
+      const auto reads = [&](const Node& node) {
+        return std::ranges::find(node.inputs, use.value) != node.inputs.end();
+      };
+      const auto node = std::ranges::find_if(graph_.nodes, reads);
+      if (use.kind == WeightUseKind::bias && node != graph_.nodes.end())
+        given.emplace(node->outputs[0], use.value);
+      else if (is_float(graph_.constant(use.value)->dtype))
+        units_[use.value] = size_of(calibrate::as_float32(*graph_.constant(use.value)));
+    }
+    if (given.empty()) return {};
+    SUBBYTE_TRY(auto run, Execution::begin(model_, samples.first(1), running(nullptr)));
+    for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
+      SUBBYTE_CHECK_OK(run.step());
+      const auto found = given.find(graph_.nodes[n].outputs[0]);
+      if (found == given.end()) continue;
+      const std::span<Tensor> values = run.value(found->first);
+      if (!values.empty() && values[0].dtype == DType::float32)
+        units_[found->second] = size_of(values[0]);
+    }
+    return {};
   }
 
   // What is tuned, as it is stored, and what else is stored narrower.
   Expected<void> begin(const calibrate::Backward& way, std::span<const Sample> samples) {
-    SUBBYTE_TRY(auto run, Execution::begin(model_, samples.first(1), keeping(nullptr)));
-    while (run.next() < graph_.nodes.size()) SUBBYTE_CHECK_OK(run.step());
-    const bool codes_too = bytes_of_tuned(way, true) <= kMemoryOfTuned;
+    SUBBYTE_CHECK_OK(find_units(samples));
     for (const WeightUse& use : plan_.uses) {
       const ValueId v = use.value;
       const StoredWeight& stored = plan_.stored.at(v);
@@ -215,18 +272,18 @@ class Tuning {
       if (!tuned) {
         fixed_.emplace(v, unpacked_tensor(matrix, stored.order, dims));
       } else if (is_matrix_of_codes(stored)) {
-        const bool codes = codes_too && value_bits(stored.encoding) <= kBitsOfTunedCodes;
+        const bool many = value_bits(stored.encoding) > kBitsOfTunedCodes;
+        const auto form =
+            form_ == TunedMatrix::Form::codes && many ? TunedMatrix::Form::numbers : form_;
         std::vector<float> exact;
-        if (codes) exact = exact_of(stored);
-        matrices_.emplace(v, TunedMatrix(matrix, source_layout(stored.order, dims), dims,
-                                         codes ? exact.data() : nullptr));
+        if (form == TunedMatrix::Form::codes) exact = exact_of(stored);
+        matrices_.emplace(
+            v, TunedMatrix(matrix, source_layout(stored.order, dims), dims, form, exact.data()));
       } else {
-        vectors_.emplace(v, TunedVector(stored, unpacked_tensor(matrix, stored.order, dims),
-                                        unit_of(v, use.kind, run)));
+        vectors_.emplace(
+            v, TunedVector(stored, unpacked_tensor(matrix, stored.order, dims), units_.at(v)));
       }
     }
-    for (const ValueId v : way.constants())
-      lost_[v].resize(static_cast<std::size_t>(graph_.constant(v)->elements()));
     return {};
   }
 
@@ -236,13 +293,13 @@ class Tuning {
     return exact;
   }
 
-  const Tensor* tuned(ValueId v) const {
+  std::optional<Tensor> tuned(ValueId v) const {
     if (const auto matrix = matrices_.find(v); matrix != matrices_.end())
-      return &matrix->second.values();
+      return matrix->second.values(machine_);
     if (const auto vector = vectors_.find(v); vector != vectors_.end())
-      return &vector->second.values();
+      return vector->second.values();
     const auto fixed = fixed_.find(v);
-    return fixed == fixed_.end() ? nullptr : &fixed->second;
+    return fixed == fixed_.end() ? std::optional<Tensor>() : fixed->second;
   }
 
   // The model as it is stored now, or the float model.
@@ -250,75 +307,74 @@ class Tuning {
     ExecuteOptions options{.threads = options_.threads, .cancelled = options_.cancelled};
     if (stored != nullptr) {
       options.replace = [stored](ValueId v) -> Expected<std::optional<Tensor>> {
-        const Tensor* const found = stored->tuned(v);
-        return found == nullptr ? std::optional<Tensor>() : *found;
+        return stored->tuned(v);
       };
     }
     return options;
   }
-  ExecuteOptions keeping(const Tuning* stored) const {
-    ExecuteOptions options = running(stored);
-    options.keeps_values = true;
-    return options;
-  }
 
-  // The outputs of the float model on the samples, kept where they are small.
-  Expected<std::vector<std::vector<Tensor>>> targets(std::span<const Sample> samples) const {
-    return execute(model_, samples, running(nullptr));
-  }
-
-  Expected<void> keep_targets(std::span<const Sample> samples) {
-    std::int64_t bytes = 0;
-    for (const Sample& sample : samples) {
-      SUBBYTE_TRY(auto outputs, targets({&sample, 1}));
-      for (const Tensor& output : outputs[0])
-        bytes += static_cast<std::int64_t>(output.data.size());
-      if (bytes > kMemoryOfTargets) {
-        targets_.clear();
-        return {};
-      }
-      targets_.push_back(std::move(outputs[0]));
-    }
-    return {};
+  Targets targets_of(std::span<const Sample> samples) const {
+    return {model_, counts_, samples, running(nullptr), segments_.back(), kMemoryOfTargets};
   }
 
   // Adds what some samples say to the gradients: as many at a time as memory allows.
   Expected<void> add_gradients(const calibrate::Backward& way, std::span<const Sample> samples,
-                               std::span<const std::size_t> chosen) {
+                               std::span<const std::size_t> chosen,
+                               std::optional<Targets>& targets) {
     for (std::size_t first = 0; first < chosen.size();) {
       std::vector<Sample> batch;
       std::vector<std::vector<Tensor>> exact;
       std::int64_t bytes = 0;
       for (; first < chosen.size(); ++first) {
         const Sample& sample = samples[first];
-        bytes += calibrate::kept_bytes(model_, sample);
-        if (!batch.empty() && bytes > kMemoryOfValues) break;
+        bytes += values_bytes(sample);
+        if (!batch.empty() && bytes > memory_of_values()) break;
         batch.push_back(sample);
-        if (!targets_.empty()) exact.push_back(targets_[chosen[first]]);
+        if (!targets) continue;
+        SUBBYTE_TRY(auto outputs, targets->of(chosen[first]));
+        exact.push_back(std::move(outputs));
       }
-      if (exact.empty()) {
-        SUBBYTE_TRY(exact, targets(batch));
+      if (!targets) {
+        SUBBYTE_TRY(exact, execute(model_, batch, running(nullptr)));
       }
-      SUBBYTE_TRY(auto run, Execution::begin(model_, batch, keeping(this)));
-      while (run.next() < graph_.nodes.size()) SUBBYTE_CHECK_OK(run.step());
-      std::vector<std::vector<std::vector<float>>> lost(batch.size());
-      {
-        SUBBYTE_TRY(const auto found, run.outputs());
-        for (std::size_t s = 0; s < batch.size(); ++s)
-          loss_of(contents_, exact[s], found[s], 1 / static_cast<float>(chosen.size()), lost[s],
-                  machine_);
-      }
-      SUBBYTE_CHECK_OK(way.run(run, batch.size(), lost, lost_, machine_));
+      SUBBYTE_TRY(auto run, calibrate::SegmentedRun::run(model_, batch, running(this), segments_));
+      calibrate::LostOutputs lost(batch.size());
+      for (std::size_t s = 0; s < batch.size(); ++s)
+        loss_of(contents_, exact[s], outputs_of(run.last(), s),
+                1 / static_cast<float>(chosen.size()), lost[s], machine_);
+      exact.clear();
+      SUBBYTE_CHECK_OK(
+          run.back(way, std::move(lost), lost_, machine_, [&](ValueId v) { take(v); }));
     }
     return {};
   }
 
-  Expected<std::vector<double>> errors_of(std::span<const Sample> samples) const {
+  // Nothing of outputs that do not count.
+  std::vector<Tensor> outputs_of(Execution& run, std::size_t sample) const {
+    std::vector<Tensor> outputs(graph_.outputs.size());
+    for (std::size_t o = 0; o < outputs.size(); ++o) {
+      const std::span<Tensor> values = run.value(graph_.outputs[o]);
+      if (counts_[o] && !values.empty()) outputs[o] = values[sample];
+    }
+    return outputs;
+  }
+
+  // A gradient that is whole goes where it is stepped by, and its memory to the next.
+  void take(ValueId v) {
+    const auto lost = lost_.find(v);
+    if (const auto matrix = matrices_.find(v); matrix != matrices_.end())
+      matrix->second.add(lost->second.data(), machine_);
+    else
+      vectors_.at(v).add(lost->second.data());
+    lost_.erase(lost);
+  }
+
+  Expected<std::vector<double>> errors_of(std::span<const Sample> samples, Targets& targets) const {
     std::vector<double> errors;
     for (std::size_t s = 0; s < samples.size(); ++s) {
-      SUBBYTE_TRY(const auto exact, targets(samples.subspan(s, 1)));
+      SUBBYTE_TRY(const auto exact, targets.of(s));
       SUBBYTE_TRY(const auto found, execute(model_, samples.subspan(s, 1), running(this)));
-      errors.push_back(fit::sample_error(contents_, exact[0], found[0]));
+      errors.push_back(fit::sample_error(contents_, exact, found[0]));
     }
     return errors;
   }
@@ -339,11 +395,14 @@ class Tuning {
     // Text that a language model goes on with is no text once its words are others.
     const bool writes = find_language_model(model_, input_contents(model_)).has_value();
     const Variation variation(model_, writes ? std::span<const Sample>() : all);
-    if (!variation.any()) SUBBYTE_CHECK_OK(keep_targets(all));
-    SUBBYTE_TRY(const std::vector<double> start, errors_of(samples.held_out));
+    std::optional<Targets> targets;
+    if (!variation.any()) targets.emplace(targets_of(all));
+    Targets held_out = targets_of(samples.held_out);
+    SUBBYTE_TRY(const std::vector<double> start, errors_of(samples.held_out, held_out));
     report.before = report.after = mean_of(start);
     report.steps = steps;
     double least = 1;
+    keep_moved();
     Random random(3);
     Shuffle shuffle(all.size());
     for (std::size_t step = 1; step <= steps; ++step) {
@@ -352,30 +411,50 @@ class Tuning {
       now.reserve(chosen.size());
       for (const std::size_t i : chosen)
         now.push_back(now.size() % 2 == 1 ? variation.of(all[i], kDrawnAnew, random) : all[i]);
-      for (auto& [v, lost] : lost_) std::ranges::fill(lost, 0.0f);
-      SUBBYTE_CHECK_OK(add_gradients(way, now, chosen));
+      SUBBYTE_CHECK_OK(add_gradients(way, now, chosen, targets));
       go_down(step, steps);
       if (options_.progress) options_.progress(step, steps);
       const bool judges = step * kJudgements / steps != (step - 1) * kJudgements / steps;
       if (!judges) continue;
-      SUBBYTE_TRY(const std::vector<double> errors, errors_of(samples.held_out));
+      SUBBYTE_TRY(const std::vector<double> errors, errors_of(samples.held_out, held_out));
       const auto left = fit::what_is_left(start, errors, samples.held_out_kinds);
-      if (!left || *left >= least) continue;
+      if (!left || *left >= least) {
+        go_back();
+        continue;
+      }
       least = *left;
       report.after = mean_of(errors);
       best_ = packed();
+      keep_moved();
     }
     return {};
   }
 
+  // Where steps are few, none is to be wasted: those that lost go back to where least was lost, and
+  // the next are half as long.
+  void go_back() {
+    if (!goes_back()) return;
+    share_of_rates_ /= 2;
+    for (auto& [v, matrix] : matrices_) matrix.go_back(moved_matrices_.at(v));
+    for (auto& [v, vector] : vectors_) vector.go_back(moved_vectors_.at(v));
+  }
+
+  void keep_moved() {
+    if (!goes_back()) return;
+    for (const auto& [v, matrix] : matrices_) moved_matrices_[v] = matrix.moved();
+    for (const auto& [v, vector] : vectors_) moved_vectors_[v] = vector.moved();
+  }
+
+  bool goes_back() const { return form_ == TunedMatrix::Form::packed; }
+
   void go_down(std::size_t step, std::size_t steps) {
-    const Rates rates = rates_at(step, steps);
+    const Rates rates =
+        rates_at(step, steps, goes_back() ? kRatesOfFewSteps : kRates, share_of_rates_);
     // From some step on there is nothing to make up for.
     const Correction correction =
         Correction::of(static_cast<int>(std::min<std::size_t>(step, 4096)));
-    for (auto& [v, matrix] : matrices_)
-      matrix.step(lost_.at(v).data(), rates, correction, machine_);
-    for (auto& [v, vector] : vectors_) vector.step(lost_.at(v).data(), rates, correction);
+    for (auto& [v, matrix] : matrices_) matrix.step(rates, correction, machine_);
+    for (auto& [v, vector] : vectors_) vector.step(rates, correction);
   }
 
   const Model& model_;
@@ -384,12 +463,19 @@ class Tuning {
   const TuneOptions& options_;
   mutable calibrate::Machine machine_;
   std::vector<OutputContent> contents_;
+  std::vector<bool> counts_;  // of the outputs
+  calibrate::Segments segments_{0};
+  TunedMatrix::Form form_ = TunedMatrix::Form::codes;
   std::size_t together_ = 1;  // samples of a step
+  std::map<ValueId, float> units_;
   std::map<ValueId, TunedMatrix> matrices_;
   std::map<ValueId, TunedVector> vectors_;
   std::map<ValueId, Tensor> fixed_;
   calibrate::ConstantGradients lost_;
-  std::vector<std::vector<Tensor>> targets_;
+  // Where least was lost, and how much of the rates steps go by since then.
+  std::map<ValueId, TunedMatrix::Moved> moved_matrices_;
+  std::map<ValueId, std::vector<float>> moved_vectors_;
+  float share_of_rates_ = 1;
   Best best_;
 };
 

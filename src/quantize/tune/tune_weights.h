@@ -10,7 +10,13 @@ namespace subbyte {
 
 struct TuneOptions {
   Effort effort = Effort::good;
+  bool on_data = true;   // the user's samples, not made ones: small models are then worth more work
   unsigned threads = 0;  // 0: as many as the machine has cores
+  // Bytes of what is tuned, and of the values of the samples that go together; by default 768 MB
+  // each. Where all values of a sample, or numbers and gradients beside the codes, do not fit, the
+  // graph goes by segments (calibrate/gradient/segments.h), and weights are unpacked when they are
+  // read.
+  std::optional<std::int64_t> memory_of_tuned{}, memory_of_values{};
   // Asked before each node; true ends the work with an error of that kind.
   std::function<bool()> cancelled{};
   // `done` of `count` steps.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "calibrate/batches.h"
 #include "graph/ops.h"
 #include "quantize/fit/test_network.h"
 #include "quantize/pack_weight.h"
@@ -98,6 +99,40 @@ TEST(Tuning, OfALanguageModel) {
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->skipped, "");
   EXPECT_LT(report->after, report->before);
+}
+
+// With little memory the graph goes by segments, and codes stay.
+TEST(Tuning, NeedsLittleMemory) {
+  const Model model = test_language_model();
+  const auto texts = samples_of(test_texts(12, 3), test_texts(6, 4), 6e8);
+  const std::int64_t all = calibrate::kept_bytes(model, texts.tuning[0]);
+  std::vector<std::vector<std::byte>> first;
+  for (const unsigned threads : {1u, 3u}) {
+    WeightPlan plan = planned(model, "2bit");
+    const auto before = stored_of(model, plan);
+    TuneOptions options{.threads = threads};
+    options.memory_of_tuned = 8000;
+    options.memory_of_values = all - 1;
+    const auto report = tune_weights(model, plan, texts, options);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->skipped, "");
+    EXPECT_LT(report->after, report->before);
+    std::vector<std::vector<std::byte>> bytes;
+    for (const auto& [v, matrix] : stored_of(model, plan)) {
+      if (value_bits(matrix.encoding) == 2) {
+        EXPECT_EQ(matrix.values, before.at(v).values);
+        EXPECT_NE(matrix.scales, before.at(v).scales);
+      }
+      bytes.push_back(matrix.scales);
+    }
+    if (first.empty()) first = bytes;
+    EXPECT_EQ(bytes, first);
+    TuneOptions none{.threads = 1};
+    none.memory_of_values = 100;
+    const auto refused = tune_weights(model, plan, texts, none);
+    ASSERT_TRUE(refused);
+    EXPECT_THAT(refused->skipped, testing::HasSubstr("more memory"));
+  }
 }
 
 TEST(Tuning, SaysWhyThereIsNone) {

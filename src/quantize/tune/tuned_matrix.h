@@ -19,33 +19,56 @@ namespace subbyte::tune {
 // on its grid, which begins where the float weight lies, as near as its code allows.
 class TunedMatrix {
  public:
-  // `exact`: the float weights, rows x k; nullptr where codes stay as they are.
-  TunedMatrix(const PackedMatrix& start, SourceLayout layout, std::vector<std::int64_t> dims,
-              const float* exact);
+  // How it is held: codes that are tuned are with the numbers; where memory is short the numbers
+  // are made each time they are asked for, and codes stay.
+  enum class Form : std::uint8_t { codes, numbers, packed };
 
-  // The numbers as kernels compute with them, float32 in the order of the source. What is handed
-  // out changes with the next step.
-  const Tensor& values() const { return tensor_; }
-  // `gradient` in the order of the source. Groups whose gradient is 0 stay as they are.
-  void step(const float* gradient, const Rates& rates, const Correction& correction,
-            calibrate::Machine& machine);
+  // `exact`: the float weights, rows x k, of Form::codes.
+  TunedMatrix(const PackedMatrix& start, SourceLayout layout, std::vector<std::int64_t> dims,
+              Form form, const float* exact = nullptr);
+
+  // The numbers as kernels compute with them, float32 in the order of the source. Unless they are
+  // made anew, what is handed out changes with the next step.
+  Tensor values(calibrate::Machine& machine) const;
+  // Adds to what the next step goes by, `gradient` in the order of the source.
+  void add(const float* gradient, calibrate::Machine& machine);
+  // Groups whose gradient is 0 stay as they are.
+  void step(const Rates& rates, const Correction& correction, calibrate::Machine& machine);
+  // What steps have moved, of a matrix whose codes stay; going back to it forgets where the steps
+  // since then went.
+  struct Moved {
+    std::vector<float> scales{}, zeros{};
+  };
+  Moved moved() const { return {scales_, zeros_}; }
+  void go_back(const Moved& moved);
+
   // As it is stored; what it loses is measured against `exact`.
   PackedMatrix packed(const float* exact) const { return grid_.packed(exact); }
 
-  static std::int64_t bytes_for(std::int64_t rows, std::int64_t k, bool codes);
+  static std::int64_t bytes_for(const AffineEncoding& encoding, std::int64_t rows, std::int64_t k,
+                                Form form);
 
  private:
-  struct Group;  // one while it takes its step
-  void decode(std::int64_t row, std::int64_t g);
-  void step_group(std::int64_t row, std::int64_t g, const float* gradient, const Rates& rates,
+  void decode(std::int64_t row, std::int64_t g, float* numbers) const;
+  void add_group(std::int64_t row, std::int64_t g, const float* gradient);
+  void round(std::size_t group);
+  void move_codes(std::int64_t row, std::int64_t g, const Rates& rates,
                   const Correction& correction);
+  void step_group(std::int64_t row, std::int64_t g, const Rates& rates,
+                  const Correction& correction);
+  // work(row, group) for all of them, shared among the threads.
+  template <typename Work>
+  void for_groups(calibrate::Machine& machine, const Work& work) const;
 
   fit::GridMatrix grid_;
   SourceLayout layout_;
+  std::vector<std::int64_t> dims_;
   float factor_ = 1;                   // 2^scale_exponent
   std::vector<float> scales_, zeros_;  // before they are rounded
   std::vector<Averages> scale_averages_, zero_averages_;
-  std::vector<float> positions_;  // rows x k
+  std::vector<float> lost_;                  // of elements, rows x k, where codes are tuned
+  std::vector<float> by_scales_, by_zeros_;  // of groups
+  std::vector<float> positions_;             // rows x k
   std::vector<Averages> position_averages_;
   std::shared_ptr<std::vector<float>> numbers_;
   Tensor tensor_;

@@ -32,7 +32,13 @@ class Each : public testing::TestWithParam<int> {
   }
   TunedMatrix tuned(const AffineEncoding& encoding, bool codes) const {
     return TunedMatrix(packed(encoding), source_layout(kOrder, kDims), kDims,
+                       codes ? TunedMatrix::Form::codes : TunedMatrix::Form::numbers,
                        codes ? exact.data() : nullptr);
+  }
+  std::vector<float> numbers(const TunedMatrix& matrix) { return numbers(matrix.values(machine)); }
+  void step(TunedMatrix& matrix, const std::vector<float>& gradient, const Rates& rates, int t) {
+    matrix.add(gradient.data(), machine);
+    matrix.step(rates, Correction::of(t), machine);
   }
   static std::vector<float> numbers(const Tensor& tensor) {
     const float* const from = calibrate::floats(tensor);
@@ -44,7 +50,7 @@ TEST_P(Each, BeginsWithWhatIsStored) {
   for (const AffineEncoding& encoding : encodings) {
     const PackedMatrix start = packed(encoding);
     const TunedMatrix matrix = tuned(encoding, true);
-    EXPECT_EQ(numbers(matrix.values()), numbers(unpacked_tensor(start, kOrder, kDims)));
+    EXPECT_EQ(numbers(matrix), numbers(unpacked_tensor(start, kOrder, kDims)));
     const PackedMatrix end = matrix.packed(exact.data());
     EXPECT_EQ(end.values, start.values);
     EXPECT_EQ(end.scales, start.scales);
@@ -65,7 +71,7 @@ TEST_P(Each, GoesDown) {
   for (const AffineEncoding& encoding : encodings) {
     for (const bool codes : {false, true}) {
       TunedMatrix matrix = tuned(encoding, codes);
-      std::vector<float> target = numbers(matrix.values());
+      std::vector<float> target = numbers(matrix);
       if (codes) {
         Random random(2);
         fit::GridMatrix other(packed(encoding));
@@ -77,16 +83,16 @@ TEST_P(Each, GoesDown) {
       } else {
         for (float& x : target) x *= 1.2f;
       }
-      const double before = distance(numbers(matrix.values()), target);
+      const double before = distance(numbers(matrix), target);
       const Rates rates = codes ? Rates{0, 0, 1e-2f, 0} : Rates{2e-3f, 0, 0, 0};
       for (int step = 1; step <= 150; ++step) {
-        std::vector<float> gradient = numbers(matrix.values());
+        std::vector<float> gradient = numbers(matrix);
         for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] -= target[i];
-        matrix.step(gradient.data(), rates, Correction::of(step), machine);
+        this->step(matrix, gradient, rates, step);
       }
-      EXPECT_LT(distance(numbers(matrix.values()), target), 0.3 * before) << codes;
+      EXPECT_LT(distance(numbers(matrix), target), 0.3 * before) << codes;
       EXPECT_EQ(numbers(unpacked_tensor(matrix.packed(exact.data()), kOrder, kDims)),
-                numbers(matrix.values()));
+                numbers(matrix));
     }
   }
 }
@@ -94,9 +100,9 @@ TEST_P(Each, GoesDown) {
 TEST_P(Each, LeavesCodesWhereItIsToldTo) {
   for (const AffineEncoding& encoding : encodings) {
     TunedMatrix matrix = tuned(encoding, false);
-    const std::vector<float> gradient = numbers(matrix.values());
+    const std::vector<float> gradient = numbers(matrix);
     for (int step = 1; step <= 40; ++step)
-      matrix.step(gradient.data(), {5e-3f, 2e-2f, 2e-2f, 0}, Correction::of(step), machine);
+      this->step(matrix, gradient, {5e-3f, 2e-2f, 2e-2f, 0}, step);
     const PackedMatrix end = matrix.packed(exact.data());
     EXPECT_EQ(end.values, packed(encoding).values);
     EXPECT_NE(end.scales, packed(encoding).scales);
@@ -106,17 +112,36 @@ TEST_P(Each, LeavesCodesWhereItIsToldTo) {
 TEST_P(Each, WhatIsNotSeenStays) {
   const AffineEncoding& encoding = encodings.front();
   TunedMatrix matrix = tuned(encoding, true);
-  const std::vector<float> before = numbers(matrix.values());
+  const std::vector<float> before = numbers(matrix);
   std::vector<float> gradient(before.size(), 0.0f);
   for (std::int64_t k = 0; k < kDepth; ++k) gradient[static_cast<std::size_t>(k * kRows)] = 1;
   for (int step = 1; step <= 20; ++step)
-    matrix.step(gradient.data(), {1e-2f, 1e-1f, 1e-1f, 0}, Correction::of(step), machine);
-  const std::vector<float> after = numbers(matrix.values());
+    this->step(matrix, gradient, {1e-2f, 1e-1f, 1e-1f, 0}, step);
+  const std::vector<float> after = numbers(matrix);
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (i % kRows == 0) continue;
     EXPECT_EQ(after[i], before[i]);
   }
   EXPECT_NE(after, before);
+}
+
+// However it is held, the same steps give the same bytes.
+TEST_P(Each, IsTheSamePacked) {
+  for (const AffineEncoding& encoding : encodings) {
+    TunedMatrix held = tuned(encoding, false);
+    TunedMatrix lean(packed(encoding), source_layout(kOrder, kDims), kDims,
+                     TunedMatrix::Form::packed);
+    const std::vector<float> gradient = numbers(held);
+    for (int step = 1; step <= 20; ++step)
+      for (TunedMatrix* const matrix : {&held, &lean})
+        this->step(*matrix, gradient, {5e-3f, 2e-2f, 0, 0}, step);
+    EXPECT_EQ(numbers(held), numbers(lean));
+    const PackedMatrix a = held.packed(exact.data()), b = lean.packed(exact.data());
+    EXPECT_EQ(a.values, b.values);
+    EXPECT_EQ(a.scales, b.scales);
+    EXPECT_EQ(a.zero_points, b.zero_points);
+    EXPECT_NE(a.scales, packed(encoding).scales);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Bits, Each, testing::Values(2, 3, 4));

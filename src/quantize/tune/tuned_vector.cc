@@ -1,6 +1,7 @@
 #include "quantize/tune/tuned_vector.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "quantize/codec.h"
 #include "quantize/half.h"
@@ -15,6 +16,7 @@ TunedVector::TunedVector(const StoredWeight& stored, const Tensor& start, float 
       unit_(unit),
       exact_(static_cast<std::size_t>(start.elements())),
       averages_(exact_.size()),
+      lost_(exact_.size()),
       numbers_(std::make_shared<std::vector<float>>(exact_.size())) {
   read_floats(start, 0, start.elements(), exact_.data());
   round();
@@ -33,9 +35,20 @@ void TunedVector::round() {
   }
 }
 
-void TunedVector::step(const float* gradient, const Rates& rates, const Correction& correction) {
+void TunedVector::add(const float* gradient) {
+  for (std::size_t i = 0; i < lost_.size(); ++i) lost_[i] += gradient[i];
+}
+
+void TunedVector::step(const Rates& rates, const Correction& correction) {
   for (std::size_t i = 0; i < exact_.size(); ++i)
-    exact_[i] -= rates.number * unit_ * adam_step(gradient[i], correction, averages_[i]);
+    exact_[i] -=
+        rates.number * unit_ * adam_step(std::exchange(lost_[i], 0.0f), correction, averages_[i]);
+  round();
+}
+
+void TunedVector::go_back(const std::vector<float>& moved) {
+  exact_ = moved;
+  for (Averages& averages : averages_) averages.gradient = 0;
   round();
 }
 

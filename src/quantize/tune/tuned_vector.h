@@ -16,7 +16,12 @@ class TunedVector {
   TunedVector(const StoredWeight& stored, const Tensor& start, float unit);
 
   const Tensor& values() const { return tensor_; }
-  void step(const float* gradient, const Rates& rates, const Correction& correction);
+  // Adds to what the next step goes by.
+  void add(const float* gradient);
+  void step(const Rates& rates, const Correction& correction);
+  // As TunedMatrix has it.
+  const std::vector<float>& moved() const { return exact_; }
+  void go_back(const std::vector<float>& moved);
   PackedMatrix packed() const;
 
  private:
@@ -28,6 +33,7 @@ class TunedVector {
   float unit_;
   std::vector<float> exact_;  // before they are rounded
   std::vector<Averages> averages_;
+  std::vector<float> lost_;
   std::shared_ptr<std::vector<float>> numbers_;
   Tensor tensor_;
 };
