@@ -69,7 +69,7 @@ Expected<Source> open_source(FileSystem& files, const std::string& path) {
 Expected<Model> read_model(const Source& source, Observer& observer) {
   observer.stage("reading");
   // A manifest, types and weights as well.
-  if (const auto ours = is_module(*source.files, source.path); !ours || *ours) {
+  if (const auto ours = is_module(*source.files, source.path, source.bytes); !ours || *ours) {
     return fail("{}: subbyte itself wrote this; name the .onnx file that it was made from",
                 quoted(source.path));
   }

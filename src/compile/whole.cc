@@ -165,7 +165,10 @@ Expected<std::string> check_whole(FileSystem& files, const std::string& path) {
 
 Expected<bool> is_module(FileSystem& files, const std::string& path) {
   SUBBYTE_TRY(const auto content, files.map(path));
-  const Bytes bytes = content->bytes();
+  return is_module(files, path, content->bytes());
+}
+
+Expected<bool> is_module(FileSystem& files, const std::string& path, Bytes bytes) {
   if (text_of(bytes).starts_with(kModuleMark) || !parse_manifest(bytes).is_null()) return true;
   if (text_of(bytes).starts_with(kTypesMark)) {
     for (const auto& [types, module] : {std::pair(".d.ts", ".js"), std::pair(".d.mts", ".mjs")}) {

@@ -19,5 +19,7 @@ Expected<std::string> check_whole(FileSystem& files, const std::string& path);
 // Whether the file is a module or its manifest; weights of a module are an error that names their
 // manifest.
 Expected<bool> is_module(FileSystem& files, const std::string& path);
+// The same of what is in it, or is to be taken for it.
+Expected<bool> is_module(FileSystem& files, const std::string& path, Bytes bytes);
 
 }  // namespace subbyte
