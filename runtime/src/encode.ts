@@ -5,7 +5,7 @@ import type { Dispatch } from './sizes.js';
 /** Work is submitted in this many pieces at most: the GPU begins while the rest is encoded. */
 const MOST_PIECES = 4;
 /** Dispatches below which another piece costs more than it saves. */
-const LEAST_DISPATCHES = 8;
+const LEAST_DISPATCHES = 13;
 
 /** Cuts `dispatches` into the pieces that are submitted one by one; at least one. */
 export function piecesOf<T>(dispatches: readonly T[]): T[][] {

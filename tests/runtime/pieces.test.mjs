@@ -5,13 +5,13 @@ import { deviceTest, f32, internals, makeModule, mapKernel, planBuilder } from '
 
 const { piecesOf } = await internals('encode.ts');
 
-test('dispatches are cut into at most four pieces of at least eight', () => {
+test('dispatches are cut into at most four pieces, a short list into fewer', () => {
   for (const [count, lengths] of [
     [0, [0]],
     [1, [1]],
-    [8, [8]],
-    [9, [5, 4]],
-    [38, [10, 9, 10, 9]],
+    [13, [13]],
+    [14, [7, 7]],
+    [38, [13, 12, 13]],
     [1000, [250, 250, 250, 250]],
   ]) {
     const all = Array.from({ length: count }, (_, i) => i);
