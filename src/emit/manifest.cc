@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "emit/version.h"
@@ -63,16 +65,17 @@ Json decibels(double db) {
 }
 
 // Under the name and in the shape of the source, where the stored matrix is one of its tensors.
+// `use`: its index among the uses, if it has one.
 Json weight_json(const Model& model, const StoredWeight& stored, const SourceForm* source,
-                 const PartPlace& place, double sqnr, const ManifestFacts& facts) {
+                 const PartPlace& place, double sqnr, const ManifestFacts& facts,
+                 std::optional<std::size_t> use_index) {
   const Value& value = model.main().values[stored.value];
   const std::string& name = source != nullptr ? source->name : value.name;
   const auto axes = [&](const std::vector<int>& own) {
     return source != nullptr ? source_axes(*source, own) : own;
   };
-  const auto use = std::find_if(facts.uses.begin(), facts.uses.end(),
-                                [&](const WeightUse& u) { return u.value == stored.value; });
-  const bool known = use != facts.uses.end();
+  const bool known = use_index.has_value();
+  const WeightUse* use = known ? &facts.uses[*use_index] : nullptr;
   Json json{{"name", valid_utf8(name)},
             {"shape", source != nullptr ? source->dims : value.constant->dims}};
   json["layer"] = known && use->layer ? Json(*use->layer) : Json(nullptr);
@@ -90,8 +93,7 @@ Json weight_json(const Model& model, const StoredWeight& stored, const SourceFor
     if (use->also_named[i] != name) others.push_back(valid_utf8(use->also_named[i]));
   if (!others.empty()) json["also_named"] = std::move(others);
   if (known) {
-    const auto& reason =
-        facts.assignments[static_cast<std::size_t>(use - facts.uses.begin())].reason;
+    const auto& reason = facts.assignments[*use_index].reason;
     if (!reason.empty()) json["reason"] = reason;
   }
   return json;
@@ -151,10 +153,14 @@ Json manifest_json(const Model& model, const Plan& plan, const PackedWeights& we
     bytes += file.bytes;
   }
   const auto sources = source_forms(model.main());
+  std::unordered_map<ValueId, std::size_t> uses;  // by value, the first
+  for (std::size_t i = 0; i < facts.uses.size(); ++i) uses.emplace(facts.uses[i].value, i);
   for (std::size_t w = 0; w < plan.weights.size(); ++w) {
     parameters += plan.weights[w].rows * plan.weights[w].k;
+    const auto use = uses.find(plan.weights[w].value);
     entries.push_back(weight_json(model, plan.weights[w], sources[plan.weights[w].value],
-                                  weights.places[w], weights.sqnr_db[w], facts));
+                                  weights.places[w], weights.sqnr_db[w], facts,
+                                  use == uses.end() ? std::nullopt : std::optional(use->second)));
   }
   for (const auto& [weight, step] : plan.read_by_elements)
     entries[weight]["read_by_elements"].push_back(valid_utf8(step));
