@@ -71,6 +71,10 @@ class Disk final : public FileSystem, public Folders {
 
   void remove_abandoned(const std::string& path) override { remove_abandoned_temporaries(path); }
 
+  std::shared_ptr<const void> hold(const std::string& folder) override {
+    return lock_folder(folder);
+  }
+
   Folders* folders() override { return this; }
 
   bool exists(const std::string& path) override {
@@ -167,6 +171,11 @@ Expected<std::vector<std::string>> list_folder(FileSystem& files, const std::str
   Folders* const folders = files.folders();
   if (folders == nullptr) return fail("{}: folders cannot be read here", quoted(folder));
   return folders->list(folder);
+}
+
+std::shared_ptr<const void> hold_folder(FileSystem& files, const std::string& folder) {
+  Folders* const folders = files.folders();
+  return folders == nullptr ? nullptr : folders->hold(folder);
 }
 
 }  // namespace subbyte

@@ -18,6 +18,9 @@ Expected<std::shared_ptr<const FileContent>> map_descriptor(const std::string& p
 // Locks an open file as long as this process lives; false where another has locked it, and where
 // there are no locks.
 bool try_lock(int descriptor);
+// Locks a folder as long as the result lives, among those who ask for it: waits for others for some
+// seconds. Null where it could not be had.
+std::shared_ptr<const void> lock_folder(const std::string& folder);
 // The room on the disk that a folder is on; 0 where it is not known.
 std::uint64_t free_bytes(const std::string& folder);
 // Whether this user may make files in a folder that is there; true where that is not known.

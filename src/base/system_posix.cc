@@ -1,10 +1,14 @@
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <memory>
 #include <system_error>
+#include <thread>
 
 #include "base/system.h"
 #include "base/text.h"
@@ -27,6 +31,17 @@ class MappedFile final : public FileContent {
   std::size_t size_;
 };
 
+class LockedFolder {
+ public:
+  explicit LockedFolder(int descriptor) : descriptor_(descriptor) {}
+  LockedFolder(const LockedFolder&) = delete;
+  LockedFolder& operator=(const LockedFolder&) = delete;
+  ~LockedFolder() { ::close(descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
 }  // namespace
 
 Expected<std::shared_ptr<const FileContent>> map_descriptor(const std::string& path, int descriptor,
@@ -41,6 +56,22 @@ Expected<std::shared_ptr<const FileContent>> map_descriptor(const std::string& p
 }
 
 bool try_lock(int descriptor) { return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0; }
+
+std::shared_ptr<const void> lock_folder(const std::string& folder) {
+  // Who holds it puts files in place, which takes milliseconds; one that hangs must not make us
+  // hang.
+  constexpr int kTries = 1000;
+  constexpr auto kPause = std::chrono::milliseconds(10);
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return nullptr;
+  const auto folder_held = std::make_shared<const LockedFolder>(descriptor);
+  for (int i = 0; i < kTries; ++i) {
+    if (try_lock(descriptor)) return folder_held;
+    if (errno != EWOULDBLOCK) break;
+    std::this_thread::sleep_for(kPause);
+  }
+  return nullptr;
+}
 
 std::uint64_t free_bytes(const std::string& folder) {
   struct statvfs status {};

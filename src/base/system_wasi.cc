@@ -62,6 +62,8 @@ Expected<std::shared_ptr<const FileContent>> map_descriptor(const std::string& p
   return std::make_shared<const ReadFile>(std::move(content), bytes);
 }
 
+std::shared_ptr<const void> lock_folder(const std::string&) { return nullptr; }
+
 bool try_lock(int) { return false; }
 
 std::uint64_t free_bytes(const std::string&) { return 0; }

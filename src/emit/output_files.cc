@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/base64.h"
+#include "base/folders.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "emit/module.h"
@@ -125,6 +126,9 @@ Expected<std::unique_ptr<FileWriter>> ModuleSink::create(const std::string& name
 
 Expected<void> ModuleSink::commit(std::vector<std::unique_ptr<FileWriter>> files) {
   const std::string stem = output_stem(module_path_);
+  // Of two conversions of one name the later replaces the earlier, whole; and neither leaves what
+  // only the other knows of.
+  const std::shared_ptr<const void> held = hold_folder(files_, folder_of(module_path_));
   const auto before = old_weights(manifest_at(files_, stem + ".json"), base_name_of(stem));
   std::set<std::string> current;
   for (const auto& writer : files) {

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from harness import SUBBYTE, run
+from options_test import one_product
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,26 @@ def test_two_converts_of_one_name_do_not_disturb_each_other(slow_model, tmp_path
     assert first.wait(timeout=60) == 0
     assert len(names(tmp_path)) == 4
     run("verify", output)
+
+
+def test_many_converts_of_one_name_at_once_leave_one_module(tmp_path):
+    """Each at another width, so that no file of one is another's."""
+    (tmp_path / "m.onnx").write_bytes(one_product())
+    options = ["--no-check", "--calibration", "none", "--output", tmp_path / "m.webgpu.js"]
+    for target, files in (("webgpu", 4), ("onnx", 1)):
+        if target == "onnx":
+            options[-1] = tmp_path / "q.onnx"
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started = [
+            subprocess.Popen(
+                [SUBBYTE, "convert", tmp_path / "m.onnx", "--target-format", target, "-p", precision, *options], **quiet
+            )
+            for precision in ("2bit", "3bit", "4bit", "8bit", "float16", "float32")
+        ]
+        assert [process.wait(timeout=60) for process in started] == [0] * 6
+        left = [name for name in names(tmp_path) if name.startswith(("q" if target == "onnx" else "m.webgpu"))]
+        assert len(left) == files, left
+        run("verify", options[-1])
 
 
 def test_a_file_that_cannot_be_written_is_named_with_its_size(slow_model, tmp_path):

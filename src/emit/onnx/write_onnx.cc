@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 
+#include "base/folders.h"
 #include "base/text.h"
 #include "emit/onnx/messages.h"
 #include "emit/onnx/nest_branches.h"
@@ -208,6 +209,7 @@ Expected<std::unique_ptr<FileWriter>> OnnxSink::create(const std::string& name) 
 
 Expected<void> OnnxSink::commit(std::vector<std::unique_ptr<FileWriter>> files) {
   const std::string data_path = path_ + ".data";
+  const std::shared_ptr<const void> held = hold_folder(files_, folder_of(path_));
   const bool stale = files.size() == 1 && is_our_onnx_data(files_, path_);
   SUBBYTE_CHECK_OK(commit_together(files));
   if (stale && files_.exists(data_path)) return files_.remove(data_path);
