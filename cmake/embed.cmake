@@ -7,6 +7,7 @@
 #
 # NAME is a C++ identifier. FILE may itself be the output of a custom command of the same directory. The view is
 # constant-initialized: it may be read before main. Its bytes are followed by a 0 that is not part of it.
+# With WITHOUT_COMMENTS after the file, what // begins is left out to the end of its line, and what indents lines.
 set(SUBBYTE_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/embed_file.cmake)
 
 function(subbyte_embed target name file)
@@ -16,7 +17,7 @@ function(subbyte_embed target name file)
   set(header ${folder}/embedded/${name}.h)
   add_custom_command(
     OUTPUT ${source} ${header}
-    COMMAND ${CMAKE_COMMAND} -DINPUT=${input} -DNAME=${name} -DSOURCE=${source} -DHEADER=${header}
+    COMMAND ${CMAKE_COMMAND} -DINPUT=${input} -DKEPT=${ARGN} -DNAME=${name} -DSOURCE=${source} -DHEADER=${header}
             -P ${SUBBYTE_EMBED_SCRIPT}
     DEPENDS ${input} ${SUBBYTE_EMBED_SCRIPT}
     COMMENT "Embedding ${name}"
