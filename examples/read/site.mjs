@@ -9,15 +9,13 @@ const pages = ['index.html', 'read.css', 'read.js', 'draw.js', 'recognise.js'];
 
 /**
  * Copies the page to `folder`, and converts the recogniser to float32 and to 8 bits with the program `subbyte`. `models`
- * is the folder of fetched models. Returns what convert printed.
+ * is the folder of fetched models; `aloud` shows what the program says.
  */
-export async function makeSite(folder, { subbyte, models }) {
+export async function makeSite(folder, { subbyte, models, aloud }) {
   await copyPage(folder, here, pages);
   await copyFile(path.join(models, 'ppocr-keys.txt'), path.join(folder, 'keys.txt'));
-  let printed = '';
   for (const precision of ['float32', '8bit']) {
     const module = path.join(folder, `read-${precision}.webgpu.js`);
-    printed += await convert(subbyte, path.join(models, 'ppocr-rec.onnx'), module, precision);
+    await convert(subbyte, path.join(models, 'ppocr-rec.onnx'), module, precision, aloud);
   }
-  return printed;
 }

@@ -17,9 +17,9 @@ const pages = [
 
 /**
  * Copies the page to `folder`, bundles its tokenizer, and converts the encoder with the program `subbyte` (null: the
- * folder has one already). `models` is the folder of fetched models. Returns what convert printed.
+ * folder has one already). `models` is the folder of fetched models; `aloud` shows what the program says.
  */
-export async function makeSite(folder, { subbyte, models, precision = '4bit' }) {
+export async function makeSite(folder, { subbyte, models, precision = '4bit', aloud }) {
   await copyPage(folder, here, pages);
   await copyFile(path.join(models, 'bert-vocab.json'), path.join(folder, 'vocabulary.json'));
   await build({
@@ -31,7 +31,7 @@ export async function makeSite(folder, { subbyte, models, precision = '4bit' }) 
     target: 'es2022',
     logLevel: 'warning',
   });
-  if (subbyte === null) return '';
+  if (subbyte === null) return;
   const module = path.join(folder, 'minilm.webgpu.js');
-  return convert(subbyte, path.join(models, 'minilm.onnx'), module, precision);
+  await convert(subbyte, path.join(models, 'minilm.onnx'), module, precision, aloud);
 }

@@ -1,5 +1,6 @@
 // Puts a page together: its own files and the shared ones, in one folder that any static host can serve.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,9 +17,17 @@ export async function copyPage(folder, from, names) {
   }
 }
 
-/** Converts a model with the program `subbyte`; returns what it printed. */
-export async function convert(subbyte, source, output, precision) {
-  const options = ['--precision', precision, '--output', output];
-  const { stdout, stderr } = await promisify(execFile)(subbyte, ['convert', source, ...options]);
-  return stderr + stdout;
+/**
+ * Converts a model with the program `subbyte`. What it prints goes to this program's own standard error where `aloud` is
+ * set, so that progress is seen; else it is kept, and part of the error where it fails.
+ */
+export async function convert(subbyte, source, output, precision, aloud = false) {
+  const args = ['convert', source, '--precision', precision, '--output', output];
+  if (!aloud) {
+    await promisify(execFile)(subbyte, args);
+    return;
+  }
+  const program = spawn(subbyte, args, { stdio: ['ignore', process.stderr, process.stderr] });
+  const [status, signal] = await once(program, 'exit');
+  if (status !== 0) throw new Error(`${source} was not converted (${signal ?? status})`);
 }

@@ -17,7 +17,7 @@ const lines = [
 export async function makeRead(folder, programs) {
   console.log('\nRead a line');
   const started = performance.now();
-  process.stderr.write(await makeSite(folder, programs));
+  await makeSite(folder, { ...programs, aloud: true });
   console.log(`converted in ${((performance.now() - started) / 1e3).toFixed(1)} s`);
   for (const [index, precision] of precisions.entries()) {
     const manifest = await manifestOf(folder, `read-${precision}`);

@@ -20,7 +20,7 @@ const queries = [
 export async function makeSearch(folder, programs) {
   console.log('Search by meaning');
   const started = performance.now();
-  process.stderr.write(await makeSite(folder, programs));
+  await makeSite(folder, { ...programs, aloud: true });
   console.log(`converted in ${((performance.now() - started) / 1e3).toFixed(1)} s`);
   const manifest = await manifestOf(folder, 'minilm');
   tellBefore(manifest);
