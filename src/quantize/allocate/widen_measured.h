@@ -18,9 +18,10 @@ struct WidenReport {
 // Of a plan for 4, 3 or 2 bits, in which widen_smallest() keeps the smallest wider: those that gain
 // most in place of them, in at most as many bytes and with what is promised, where the outputs on
 // held-out samples lose less so. At 8 bits, where any wider form takes more bytes: those that gain
-// most as float16, for what others save with groups of 64. Losses are measured twice, with the means taken back by biases and
-// with them left as rounding leaves them: on inputs that are not like those measured on a bias
-// takes back part of them. The better choice of the two is judged beside the smallest.
+// most as float16, for what others save with groups of 64. Losses are measured twice, with the
+// means taken back by biases and with them left as rounding leaves them: on inputs that are not
+// like those measured on a bias takes back part of them. The better choice of the two is judged
+// beside the smallest.
 Expected<WidenReport> widen_measured(const Model& model, WeightPlan& plan, Precision precision,
                                      const SampleSet& samples, const MeasureOptions& options);
 
