@@ -13,8 +13,10 @@ export async function openExample(folder, { port = 0, timeout = 300_000, ...opti
   };
   try {
     const { page, complaints } = await openPage(browser, options);
+    // A GPU that is made of software, on a machine that is busy, takes its time for answers too.
+    page.setDefaultTimeout(timeout);
     await page.goto(server.url);
-    await page.waitForSelector('html[data-ready], #loading.failed', { timeout });
+    await page.waitForSelector('html[data-ready], #loading.failed');
     if (await page.$('#loading.failed')) throw new Error(await page.textContent('#status'));
     return { page, browser, complaints, requests, url: server.url, close };
   } catch (error) {
