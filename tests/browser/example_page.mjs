@@ -2,6 +2,9 @@
 import { launch, openPage } from './chromium.mjs';
 import { serve } from './server.mjs';
 
+/** A GPU that is made of software, on a machine that is slow or busy: ms that a page of a demo may take for each answer. */
+export const PATIENT = 900_000;
+
 /** Serves `folder` and waits until its page is ready, or throws what the page says. Close it. */
 export async function openExample(folder, { port = 0, timeout = 300_000, ...options } = {}) {
   const requests = [];

@@ -1,5 +1,5 @@
 // Drives the page that reads lines as a person would.
-export { openExample as openRead } from './example_page.mjs';
+export { PATIENT, openExample as openRead } from './example_page.mjs';
 
 /** Types a line and waits for both readings: { float32: { text, sure, size }, '8bit': ..., summary }. */
 export async function readLine(page, line) {

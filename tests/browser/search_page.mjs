@@ -1,5 +1,5 @@
 // Drives the example page as a person would.
-export { openExample as openSearch } from './example_page.mjs';
+export { PATIENT, openExample as openSearch } from './example_page.mjs';
 
 /** Types a query and reads the answer: { hits: [{ topic, score, text }], summary }. */
 export async function ask(page, query) {

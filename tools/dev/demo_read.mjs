@@ -1,6 +1,6 @@
 // The example that reads lines: converts the recogniser to float32 and to 8 bits, and has the page read some lines.
 import { makeSite } from '../../examples/read/site.mjs';
-import { openRead, readLine } from '../../tests/browser/read_page.mjs';
+import { PATIENT, openRead, readLine } from '../../tests/browser/read_page.mjs';
 import { takeScreenshots } from './demo_screenshots.mjs';
 import { manifestOf, tellAfter, tellBefore, tellFiles } from './demo_sizes.mjs';
 
@@ -29,7 +29,7 @@ export async function makeRead(folder, programs) {
 
 /** Opens the site in headless Chromium, prints both readings of some lines, and leaves screenshots in `folder`. */
 export async function tryRead(folder) {
-  const site = await openRead(folder, { viewport: { width: 900, height: 680 } });
+  const site = await openRead(folder, { viewport: { width: 900, height: 680 }, timeout: PATIENT });
   try {
     console.log('\nReading in headless Chromium');
     for (const line of lines) {

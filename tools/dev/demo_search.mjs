@@ -5,7 +5,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { makeSite } from '../../examples/search/site.mjs';
-import { ask, facts, openSearch, passageVectors } from '../../tests/browser/search_page.mjs';
+import {
+  PATIENT,
+  ask,
+  facts,
+  openSearch,
+  passageVectors,
+} from '../../tests/browser/search_page.mjs';
 import { takeScreenshots } from './demo_screenshots.mjs';
 import { manifestOf, tellAfter, tellBefore, tellFiles } from './demo_sizes.mjs';
 
@@ -30,7 +36,10 @@ export async function makeSearch(folder, programs) {
 
 /** Opens the site in headless Chromium, prints what it finds, and leaves screenshots in `folder`. */
 export async function trySearch(folder, { models }) {
-  const search = await openSearch(folder, { viewport: { width: 900, height: 1000 } });
+  const search = await openSearch(folder, {
+    viewport: { width: 900, height: 1000 },
+    timeout: PATIENT,
+  });
   try {
     const told = Object.entries(await facts(search.page));
     console.log(
