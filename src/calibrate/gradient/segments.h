@@ -33,9 +33,9 @@ class SegmentedRun {
   // With all values of the last segment, so long as nothing has gone back.
   Execution& last() { return parts_.back(); }
 
-  // Adds to `into`, where a constant has no entry to one of
-  // zeros; `finished` is told of each of way.constants() once nothing more is added, and may erase
-  // its entry. The same bits however the graph was cut.
+  // Adds to `into`, where a constant has no entry to one of zeros; `finished` is told of each of
+  // way.constants() once nothing more is added, and may erase its entry. The same bits however the
+  // graph was cut.
   Expected<void> back(const Backward& way, LostOutputs lost, ConstantGradients& into,
                       Machine& machine, const std::function<void(ValueId)>& finished = {});
 

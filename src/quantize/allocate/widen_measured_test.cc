@@ -2,9 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "graph/infer.h"
-#include "graph/text.h"
-#include "passes/passes.h"
 #include "quantize/fit/test_network.h"
 
 namespace subbyte::allocate {
@@ -40,15 +37,6 @@ std::string matrix(const std::string& name, std::int64_t rows, float scale, Rand
   return fmt::format("  value %{} : float32 [{}, 16] = {{{}}}\n", name, rows, elements);
 }
 
-Model canonical(const std::string& text) {
-  auto model = parse_model(text);
-  if (!model) throw std::runtime_error(model.error().message);
-  if (const auto inferred = infer(*model); !inferred)
-    throw std::runtime_error(inferred.error().message);
-  if (const auto done = canonicalize(*model); !done) throw std::runtime_error(done.error().message);
-  return std::move(*model);
-}
-
 // The sum of products with 90 matrices of one size, of which the last two are ten times as large,
 // and with one of two rows, which takes no more bytes as float16 than at 4 bits.
 Model sum_of_products() {
@@ -60,7 +48,7 @@ Model sum_of_products() {
   text += matrix("tiny", 2, 1, random) + "  %s0 = MatMul(%z, %tiny)\n";
   for (int i = 0; i < 90; ++i)
     text += fmt::format("  %p{0} = MatMul(%x, %w{0})\n  %s{1} = Add(%s{0}, %p{0})\n", i, i + 1);
-  return canonical(text + "  output %s90\n}\n");
+  return fit::test_model(text + "  output %s90\n}\n");
 }
 
 // The sum of products with eight matrices of long rows, and with one of short rows a hundred times
@@ -75,7 +63,7 @@ Model sum_of_long_products() {
   text += "  %s0 = MatMul(%z, %large)\n";
   for (int i = 0; i < 8; ++i)
     text += fmt::format("  %p{0} = MatMul(%x, %w{0})\n  %s{1} = Add(%s{0}, %p{0})\n", i, i + 1);
-  return canonical(text + "  output %s8\n}\n");
+  return fit::test_model(text + "  output %s8\n}\n");
 }
 
 Tensor numbers(std::int64_t count, Random& random) {

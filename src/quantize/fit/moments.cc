@@ -93,7 +93,7 @@ Moments of_one_kind(const ProductInputs& inputs, std::int64_t k, std::int64_t gr
   moments.means.resize(static_cast<std::size_t>(k));
   Random random(seed);
   const auto samples = static_cast<std::int64_t>(alike.size());
-  std::vector<float> columns, wanted;
+  std::vector<float> columns;
   for (const std::size_t s : alike) {
     const Tensor& x = activations[s];
     const std::int64_t all = inputs.places(x);
@@ -109,18 +109,19 @@ Moments of_one_kind(const ProductInputs& inputs, std::int64_t k, std::int64_t gr
       columns.resize(static_cast<std::size_t>(k * here));
       inputs.gather(x, group, chosen, columns.data());
       if (!all_finite(columns)) continue;
+      std::vector<float> wanted, there, should;
       if (!drift.wanted.empty()) {
         wanted.resize(columns.size());
         inputs.gather(drift.wanted[s], group, chosen, wanted.data());
-        if (!all_finite(wanted)) continue;
-        add_drift(wanted, columns, columns, here, moments.drift, machine);
       }
       if (!drift.residual_wanted.empty()) {
-        const auto there = results_at(drift.residual_found[s], all, chosen);
-        const auto should = results_at(drift.residual_wanted[s], all, chosen);
-        if (!all_finite(there) || !all_finite(should)) continue;
-        add_drift(should, there, columns, here, moments.residual, machine);
+        there = results_at(drift.residual_found[s], all, chosen);
+        should = results_at(drift.residual_wanted[s], all, chosen);
       }
+      // All moments are of the same places.
+      if (!all_finite(wanted) || !all_finite(there) || !all_finite(should)) continue;
+      if (!wanted.empty()) add_drift(wanted, columns, columns, here, moments.drift, machine);
+      if (!should.empty()) add_drift(should, there, columns, here, moments.residual, machine);
       add_products(columns.data(), here, moments, machine);
     }
   }
@@ -135,9 +136,14 @@ void add(const Moments& kind, std::size_t kinds, Moments& all) {
   for (std::size_t i = 0; i < k; ++i) energy += kind.products[i * k + i];
   if (!(energy > 0) || !std::isfinite(energy)) return;
   const double part = 1 / static_cast<double>(kinds), size = std::sqrt(energy);
-  for (std::size_t i = 0; i < k * k; ++i) all.products[i] += part * kind.products[i] / energy;
   for (std::size_t i = 0; i < k; ++i) all.means[i] += part * kind.means[i] / size;
-  for (std::size_t i = 0; i < kind.drift.size(); ++i) all.drift[i] += part * kind.drift[i] / energy;
+  const auto add_some = [&](const std::vector<double>& some, std::vector<double>& to) {
+    to.resize(std::max(to.size(), some.size()));
+    for (std::size_t i = 0; i < some.size(); ++i) to[i] += part * some[i] / energy;
+  };
+  add_some(kind.products, all.products);
+  add_some(kind.drift, all.drift);
+  add_some(kind.residual, all.residual);
   all.count += kind.count;
 }
 

@@ -32,8 +32,8 @@ struct Drift {
 // On the activations of each sample at about `places` places in all, spread evenly; those of one
 // sample are chosen by `seed`. Empty (count 0) where the activations do not fit.
 // Those that are not finite are left out. Where the samples are of several `kinds` (fit/decision.h)
-// each kind counts alike, over the energy of its own inputs. `drift`, of the same
-// shapes, is nothing where nobody asks for it.
+// each kind counts alike, over the energy of its own inputs. `drift`, of the same shapes, is
+// nothing where nobody asks for it.
 Moments measure_moments(const ProductInputs& inputs, std::int64_t k, std::int64_t group,
                         std::span<const Tensor> activations, const Drift& drift,
                         std::span<const std::size_t> kinds, std::int64_t places, std::uint64_t seed,

@@ -19,7 +19,7 @@ std::optional<ValueId> residual_of(const Graph& graph, const Uses& uses, NodeId 
 
 bool is_beside(std::span<const Tensor> residual, const WeightUse& use, const ProductInputs& inputs,
                std::span<const Tensor> activations) {
-  if (residual.size() != activations.size()) return false;
+  if (residual.size() != activations.size() || inputs.groups() > 1) return false;
   for (std::size_t s = 0; s < residual.size(); ++s)
     if (residual[s].dtype != DType::float32 ||
         residual[s].elements() != inputs.places(activations[s]) * use.rows)

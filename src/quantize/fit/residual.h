@@ -12,8 +12,9 @@ namespace subbyte::fit {
 // nothing else reads them: the stream that a block of a transformer adds to. None of other nodes.
 std::optional<ValueId> residual_of(const Graph& graph, const Uses& uses, NodeId product);
 
-// Whether it was computed and has, on each sample, as many numbers for each place of the
-// activations as the weight has rows: number i of place p is then element p * rows + i.
+// Whether the product is of one group, and this was computed and has, on each sample, as many
+// numbers for each place of the activations as the weight has rows: number i of place p is then
+// element p * rows + i.
 bool is_beside(std::span<const Tensor> residual, const WeightUse& use, const ProductInputs& inputs,
                std::span<const Tensor> activations);
 

@@ -23,7 +23,9 @@ std::string constant(const std::string& name, const std::vector<std::int64_t>& d
   return fmt::format("  value %{} : float32 [{}] = {{{}}}\n", name, sizes, elements);
 }
 
-Model parsed(const std::string& text) {
+}  // namespace
+
+Model test_model(const std::string& text) {
   auto model = parse_model(text);
   if (!model) throw std::runtime_error(model.error().message);
   if (const auto inferred = infer(*model); !inferred)
@@ -31,8 +33,6 @@ Model parsed(const std::string& text) {
   if (const auto done = canonicalize(*model); !done) throw std::runtime_error(done.error().message);
   return std::move(*model);
 }
-
-}  // namespace
 
 Model test_network() {
   std::string text = "model \"m\"\ngraph \"main\" {\n  input %x : float32 [1, 4, 12, 12]\n";
@@ -49,7 +49,7 @@ Model test_network() {
       "  %m = ReduceMean(%r4, %axes) {keepdims = 0}\n"
       "  %c5 = Gemm(%m, %w5, %b5) {transB = 1}\n  %r5 = Relu(%c5)\n"
       "  %y = MatMul(%r5, %w6)\n  output %y\n}\n";
-  return parsed(text);
+  return test_model(text);
 }
 
 Model test_language_model() {
@@ -68,7 +68,7 @@ Model test_language_model() {
       "  %s = Mul(%a, %scale)\n"
       "  %turned = Transpose(%table) {perm = [1, 0]}\n"
       "  %logits = MatMul(%s, %turned)\n  output %logits\n  output %present_keys\n}\n";
-  return parsed(text);
+  return test_model(text);
 }
 
 std::vector<std::vector<Tensor>> test_texts(std::size_t count, std::uint64_t seed) {

@@ -3,10 +3,15 @@
 
 #include <fmt/core.h>
 
+#include <string>
+
 #include "calibrate/random.h"
 #include "graph/graph.h"
 
 namespace subbyte::fit {
+
+// A model of text (graph/text.h) in canonical form; throws what is wrong with it.
+Model test_model(const std::string& text);
 
 // Filters of 3 x 3 with strides, padding and no bias, a depthwise convolution with a bias, groups,
 // a transposed convolution that lays its results out anew, a Gemm that transposes, and a MatMul
