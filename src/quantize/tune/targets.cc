@@ -11,6 +11,16 @@ std::int64_t bytes_of(const Tensor& tensor) {
 
 }  // namespace
 
+std::vector<Tensor> counted_outputs(const Graph& graph, const std::vector<bool>& counts,
+                                    Execution& run, std::size_t sample) {
+  std::vector<Tensor> outputs(graph.outputs.size());
+  for (std::size_t o = 0; o < outputs.size(); ++o) {
+    const std::span<Tensor> values = run.value(graph.outputs[o]);
+    if (counts[o] && !values.empty()) outputs[o] = values[sample];
+  }
+  return outputs;
+}
+
 Targets::Targets(const Model& model, std::vector<bool> counts, std::span<const Sample> samples,
                  ExecuteOptions options, NodeId rest, std::int64_t memory)
     : model_(model),
@@ -20,16 +30,6 @@ Targets::Targets(const Model& model, std::vector<bool> counts, std::span<const S
       rest_(rest),
       memory_(memory),
       kept_(samples.size()) {}
-
-std::vector<Tensor> Targets::counted(Execution& run) const {
-  const Graph& graph = model_.main();
-  std::vector<Tensor> outputs(graph.outputs.size());
-  for (std::size_t o = 0; o < outputs.size(); ++o) {
-    const std::span<Tensor> values = run.value(graph.outputs[o]);
-    if (counts_[o] && !values.empty()) outputs[o] = values[0];
-  }
-  return outputs;
-}
 
 // Of what is alive in a run.
 std::int64_t Targets::bytes_of(Execution& run) const {
@@ -46,7 +46,7 @@ Expected<std::vector<Tensor>> Targets::of(std::size_t sample) {
   if (kept) {
     auto run = Execution::resume(model_, given, *kept->values, options_);
     while (run.next() < model_.main().nodes.size()) SUBBYTE_CHECK_OK(run.step());
-    return counted(run);
+    return counted_outputs(model_.main(), counts_, run, 0);
   }
   ExecuteOptions passing = options_;
   passing.wants_outputs = rest_ == 0;
@@ -56,7 +56,7 @@ Expected<std::vector<Tensor>> Targets::of(std::size_t sample) {
   std::int64_t bytes = rest_ == 0 ? 0 : bytes_of(run);
   auto rest = run.fork(options_);
   while (rest.next() < model_.main().nodes.size()) SUBBYTE_CHECK_OK(rest.step());
-  std::vector<Tensor> outputs = counted(rest);
+  std::vector<Tensor> outputs = counted_outputs(model_.main(), counts_, rest, 0);
   if (rest_ == 0) {
     fresh.outputs = outputs;
     for (const Tensor& output : outputs) bytes += tune::bytes_of(output);

@@ -9,6 +9,10 @@
 
 namespace subbyte::tune {
 
+// The outputs of one sample of a run that count; nothing of the others.
+std::vector<Tensor> counted_outputs(const Graph& graph, const std::vector<bool>& counts,
+                                    Execution& run, std::size_t sample);
+
 class Targets {
  public:
   // Of the outputs that count; nothing of the others. `rest`: the node from which the model is run
@@ -24,7 +28,6 @@ class Targets {
     std::shared_ptr<const Execution::Values> values{};  // before the rest
     std::vector<Tensor> outputs{};
   };
-  std::vector<Tensor> counted(Execution& run) const;
   std::int64_t bytes_of(Execution& run) const;
 
   const Model& model_;

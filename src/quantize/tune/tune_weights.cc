@@ -340,23 +340,13 @@ class Tuning {
       SUBBYTE_TRY(auto run, calibrate::SegmentedRun::run(model_, batch, running(this), segments_));
       calibrate::LostOutputs lost(batch.size());
       for (std::size_t s = 0; s < batch.size(); ++s)
-        loss_of(contents_, exact[s], outputs_of(run.last(), s),
+        loss_of(contents_, exact[s], counted_outputs(graph_, counts_, run.last(), s),
                 1 / static_cast<float>(chosen.size()), lost[s], machine_);
       exact.clear();
       SUBBYTE_CHECK_OK(
           run.back(way, std::move(lost), lost_, machine_, [&](ValueId v) { take(v); }));
     }
     return {};
-  }
-
-  // Nothing of outputs that do not count.
-  std::vector<Tensor> outputs_of(Execution& run, std::size_t sample) const {
-    std::vector<Tensor> outputs(graph_.outputs.size());
-    for (std::size_t o = 0; o < outputs.size(); ++o) {
-      const std::span<Tensor> values = run.value(graph_.outputs[o]);
-      if (counts_[o] && !values.empty()) outputs[o] = values[sample];
-    }
-    return outputs;
   }
 
   // A gradient that is whole goes where it is stepped by, and its memory to the next.
