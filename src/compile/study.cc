@@ -32,8 +32,7 @@ Expected<void> study_weights(const Model& model, const WeightPlan& plan,
                          .parameters = use.parameters(),
                          .sqnr_db = std::nullopt,
                          .loss = i < losses.size() ? losses[i] : std::nullopt};
-    for (const WeightPart& part : weight_parts(stored))
-      weight.bytes += stored.rows * part.row_stride;
+    for (const WeightPart& part : weight_parts(stored)) weight.bytes += part.bytes;
     study.parameters += weight.parameters;
     if (is_matrix(use.kind)) {
       SUBBYTE_TRY(const Tensor decoded, decoded_weight(model, stored));

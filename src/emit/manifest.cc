@@ -41,20 +41,20 @@ Json encoding_json(const Encoding& encoding) {
   return {{"kind", "integer"}, {"bits", std::get<IntegerEncoding>(encoding).bits}};
 }
 
-Json parts_json(const StoredWeight& stored, const PartPlace& place) {
-  Json parts;
-  for (const WeightPart& part : weight_parts(stored)) {
-    parts[std::string(part_name(part.part))] = {{"file", place.file},
-                                                {"offset", place.offset + part.offset},
-                                                {"bytes", stored.rows * part.row_stride},
-                                                {"row_stride", part.row_stride}};
+Json parts_json(std::span<const WeightPart> parts, const PartPlace& place) {
+  Json json;
+  for (const WeightPart& part : parts) {
+    json[std::string(part_name(part.part))] = {{"file", place.file},
+                                               {"offset", place.offset + part.offset},
+                                               {"bytes", part.bytes},
+                                               {"row_stride", part.row_stride}};
   }
-  return parts;
+  return json;
 }
 
-std::int64_t bytes_of(const StoredWeight& stored) {
+std::int64_t bytes_of(std::span<const WeightPart> parts) {
   std::int64_t bytes = 0;
-  for (const WeightPart& part : weight_parts(stored)) bytes += stored.rows * part.row_stride;
+  for (const WeightPart& part : parts) bytes += part.bytes;
   return bytes;
 }
 
@@ -67,8 +67,8 @@ Json decibels(double db) {
 // Under the name and in the shape of the source, where the stored matrix is one of its tensors.
 // `use`: its index among the uses, if it has one.
 Json weight_json(const Model& model, const StoredWeight& stored, const SourceForm* source,
-                 const PartPlace& place, double sqnr, const ManifestFacts& facts,
-                 std::optional<std::size_t> use_index) {
+                 std::span<const WeightPart> parts, const PartPlace& place, double sqnr,
+                 const ManifestFacts& facts, std::optional<std::size_t> use_index) {
   const Value& value = model.main().values[stored.value];
   const std::string& name = source != nullptr ? source->name : value.name;
   const auto axes = [&](const std::vector<int>& own) {
@@ -85,8 +85,8 @@ Json weight_json(const Model& model, const StoredWeight& stored, const SourceFor
   json["k"] = stored.k;
   json["order"] = {{"rows", axes(stored.order.rows)}, {"k", axes(stored.order.k)}};
   json["encoding"] = encoding_json(stored.encoding);
-  json["parts"] = parts_json(stored, place);
-  json["bytes"] = bytes_of(stored);
+  json["parts"] = parts_json(parts, place);
+  json["bytes"] = bytes_of(parts);
   json["sqnr_db"] = decibels(sqnr);
   Json others = Json::array();
   for (std::size_t i = 0; known && i < use->also_named.size(); ++i)
@@ -155,15 +155,21 @@ Json manifest_json(const Model& model, const Plan& plan, const PackedWeights& we
   const auto sources = source_forms(model.main());
   std::unordered_map<ValueId, std::size_t> uses;  // by value, the first
   for (std::size_t i = 0; i < facts.uses.size(); ++i) uses.emplace(facts.uses[i].value, i);
-  for (std::size_t w = 0; w < plan.weights.size(); ++w) {
-    parameters += plan.weights[w].rows * plan.weights[w].k;
-    const auto use = uses.find(plan.weights[w].value);
-    entries.push_back(weight_json(model, plan.weights[w], sources[plan.weights[w].value],
-                                  weights.places[w], weights.sqnr_db[w], facts,
-                                  use == uses.end() ? std::nullopt : std::optional(use->second)));
+  std::vector<std::size_t> first_entry;  // by weight of the plan
+  for (const PackedEntry& entry : weights.entries) {
+    const StoredWeight& weight = plan.weights[entry.weight];
+    const StoredWeight& stored = members_of(weight)[entry.member];
+    parameters += stored.rows * stored.k;
+    const auto use = uses.find(stored.value);
+    Json json =
+        weight_json(model, stored, sources[stored.value], member_parts(weight, entry.member),
+                    weights.places[entry.weight], entry.sqnr_db, facts,
+                    use == uses.end() ? std::nullopt : std::optional(use->second));
+    if (entry.member == 0) first_entry.push_back(entries.size());
+    entries.push_back(std::move(json));
   }
   for (const auto& [weight, step] : plan.read_by_elements)
-    entries[weight]["read_by_elements"].push_back(valid_utf8(step));
+    entries[first_entry[weight]]["read_by_elements"].push_back(valid_utf8(step));
   const double bits =
       parameters == 0 ? 0 : static_cast<double>(bytes) * 8 / static_cast<double>(parameters);
   Json json{{"format", kManifestFormat},

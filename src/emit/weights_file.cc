@@ -52,11 +52,15 @@ class FileInProgress {
   WeightsFile file_;
 };
 
-Expected<void> write_matrix(FileInProgress& file, const PackedMatrix& matrix) {
-  for (const auto* part : {&matrix.values, &matrix.scales, &matrix.zero_points}) {
-    if (part->empty()) continue;
-    SUBBYTE_CHECK_OK(file.pad());
-    SUBBYTE_CHECK_OK(file.write(*part));
+// A part of all members before the next part of the first.
+Expected<void> write_matrices(FileInProgress& file, std::span<const PackedMatrix> members) {
+  for (const auto part :
+       {&PackedMatrix::values, &PackedMatrix::scales, &PackedMatrix::zero_points}) {
+    for (const PackedMatrix& matrix : members) {
+      if ((matrix.*part).empty()) continue;
+      SUBBYTE_CHECK_OK(file.pad());
+      SUBBYTE_CHECK_OK(file.write(matrix.*part));
+    }
   }
   return {};
 }
@@ -93,13 +97,18 @@ Expected<PackedWeights> write_weights(const Model& model, const Plan& plan,
       SUBBYTE_CHECK_OK(sink.begin(file_bytes(plan, w, shard_bytes)));
       file.emplace(sink);
     }
-    SUBBYTE_TRY(const PackedMatrix matrix, pack_weight(model, stored));
     result.places.push_back(
         PartPlace{static_cast<std::uint32_t>(result.files.size()), aligned(file->bytes())});
-    result.sqnr_db.push_back(std::holds_alternative<IntegerEncoding>(stored.encoding)
-                                 ? std::numeric_limits<double>::infinity()
-                                 : sqnr_db(matrix));
-    SUBBYTE_CHECK_OK(write_matrix(*file, matrix));
+    std::vector<PackedMatrix> members;
+    for (const StoredWeight& member : members_of(stored)) {
+      SUBBYTE_TRY(PackedMatrix matrix, pack_weight(model, member));
+      const double db = std::holds_alternative<IntegerEncoding>(stored.encoding)
+                            ? std::numeric_limits<double>::infinity()
+                            : sqnr_db(matrix);
+      result.entries.push_back({w, members.size(), db});
+      members.push_back(std::move(matrix));
+    }
+    SUBBYTE_CHECK_OK(write_matrices(*file, members));
     if (progress && !progress(w + 1, plan.weights.size())) {
       return fail_as(ErrorKind::cancelled, "{}: the conversion was cancelled",
                      quoted(model.source_name));

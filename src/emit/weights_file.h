@@ -25,10 +25,17 @@ struct WeightsFile {
   std::vector<std::string> chunks;
 };
 
+// A matrix in the files: a weight of the plan, or one of those that are joined in it.
+struct PackedEntry {
+  std::size_t weight = 0;  // of the plan
+  std::size_t member = 0;  // of members_of() that weight
+  double sqnr_db = 0;
+};
+
 struct PackedWeights {
   std::vector<WeightsFile> files;
-  WeightPlaces places;          // by weight of the plan
-  std::vector<double> sqnr_db;  // by weight of the plan
+  WeightPlaces places;               // by weight of the plan
+  std::vector<PackedEntry> entries;  // in the order of the files
 };
 
 // Receives the finished bytes of one file, in order; `name` is final only at its end.

@@ -11,6 +11,7 @@
 #include "graph/ops.h"
 #include "plan/family_code.h"
 #include "plan/index_ranges.h"
+#include "plan/join_products.h"
 #include "plan/kernel_files.h"
 #include "plan/lowering.h"
 #include "plan/once_steps.h"
@@ -375,7 +376,7 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
   lowering.plan.steps.push_back(std::move(step));
 }
 
-Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weights) {
+Expected<Plan> lower(Model& model, std::map<ValueId, StoredWeight> weights) {
   SUBBYTE_CHECK_OK(check_shapes(model));
   SUBBYTE_CHECK_OK(shapes_are_known(model.main()));
   SUBBYTE_CHECK_OK(split_variadic(model));
@@ -388,6 +389,8 @@ Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weight
                            ranges.constraints.end());
   tell_size_limits(model);
   const std::vector<InputRange> checked = both_ranges(ranges.assumed, index_ranges(model));
+  // After all that reads the numbers of constants.
+  join_products(model, weights);
   SUBBYTE_TRY(Schedule scheduled, schedule(model, alone, ranges.watched));
   Lowering lowering{model, {}, std::move(scheduled), {}, std::move(alone), {}, {}};
   lowering.guard = model.exprs.constant(1);

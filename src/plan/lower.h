@@ -11,7 +11,8 @@ namespace subbyte {
 
 // `weights` says how constants are stored that are not stored plainly (floats as 32-bit floats,
 // integers as words); `plan.weights` lists all that a kernel reads, in the order of their values.
-// The model gains expressions, and nodes where one has more inputs than a kernel can bind.
-Expected<Plan> lower(Model& model, const std::map<ValueId, StoredWeight>& weights);
+// The model gains expressions, and nodes where one has more inputs than a kernel can bind or
+// several products are one (plan/join_products.h).
+Expected<Plan> lower(Model& model, std::map<ValueId, StoredWeight> weights);
 
 }  // namespace subbyte

@@ -177,7 +177,7 @@ Json weights_json(const Plan& plan, const WeightPlaces& places,
     for (const WeightPart& stored_part : weight_parts(stored)) {
       Json part{{"file", places[w].file},
                 {"offset", places[w].offset + stored_part.offset},
-                {"bytes", stored.rows * stored_part.row_stride}};
+                {"bytes", stored_part.bytes}};
       if (may_split) {
         part["rows"] = stored.rows;
         part["row_stride"] = stored_part.row_stride;

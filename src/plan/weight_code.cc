@@ -2,21 +2,48 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "plan/step_code.h"
 
 namespace subbyte {
 
+namespace {
+
+constexpr std::pair<Part, RowPart> kParts[] = {{Part::values, &RowLayout::values},
+                                               {Part::scales, &RowLayout::scales},
+                                               {Part::zero_points, &RowLayout::zero_points}};
+
+RowPart row_part(Part part) {
+  return std::find_if(std::begin(kParts), std::end(kParts),
+                      [part](const auto& one) { return one.first == part; })
+      ->second;
+}
+
+}  // namespace
+
 std::vector<WeightPart> weight_parts(const StoredWeight& stored) {
   std::vector<WeightPart> parts;
   std::int64_t end = 0;
-  const auto add = [&](Part part, std::int64_t row_stride) {
-    if (row_stride == 0 && part != Part::values) return;
-    parts.push_back({part, aligned(end), row_stride});
-    end = parts.back().offset + stored.rows * row_stride;
-  };
-  add(Part::values, stored.layout.values);
-  add(Part::scales, stored.layout.scales);
-  add(Part::zero_points, stored.layout.zero_points);
+  for (const auto& [part, row] : kParts) {
+    if (stored.layout.*row == 0 && part != Part::values) continue;
+    parts.push_back({part, aligned(end), part_bytes(stored, row), stored.layout.*row});
+    end = parts.back().offset + parts.back().bytes;
+  }
+  return parts;
+}
+
+std::vector<WeightPart> member_parts(const StoredWeight& stored, std::size_t member) {
+  std::vector<WeightPart> parts = weight_parts(stored);
+  const StoredWeight& one = members_of(stored)[member];
+  for (WeightPart& part : parts) {
+    const RowPart row = row_part(part.part);
+    part.offset += member_offset(stored, member, row);
+    part.row_stride = one.layout.*row;
+    part.bytes = one.rows * part.row_stride;
+  }
   return parts;
 }
 
@@ -111,6 +138,22 @@ std::string constants(const StoredWeight& stored) {
   return text;
 }
 
+// The word of a part that is word `i` of the rows as they follow each other: what is joined begins
+// at multiples of kPartAlignment, so that words may lie between.
+std::string word_of(const StoredWeight& stored, Part part) {
+  const auto members = members_of(stored);
+  const RowPart row = row_part(part);
+  std::string text = "i";
+  std::int64_t packed = 0, gaps = 0;
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    const std::int64_t gap = member_offset(stored, m, row) - packed - gaps;
+    if (gap > 0) text += fmt::format(" + select(0u, {}u, i >= {}u)", gap / 4, packed / 4);
+    gaps += gap;
+    packed += members[m].rows * (members[m].layout.*row);
+  }
+  return text;
+}
+
 std::string fetch(std::string_view function, const std::string& word) {
   return fmt::format("fn {}(i: u32) -> u32 {{ return {}; }}\n", function, word);
 }
@@ -157,7 +200,8 @@ std::string reader_hooks(const StoredWeight& stored) {
     const bool vec4 = part.part == Part::values && values_in_vec4(stored);
     if (vec4) text += "fn weight_vec4(i: u32) -> vec4<u32> { return w_values[i]; }\n";
     text += fetch(fetch_function(part.part),
-                  fmt::format("{}[{}]", part_binding(part.part), vec4 ? "i >> 2u][i & 3u" : "i"));
+                  fmt::format("{}[{}]", part_binding(part.part),
+                              vec4 ? "i >> 2u][i & 3u" : word_of(stored, part.part)));
   }
   return text + absent_parts(stored);
 }
@@ -172,7 +216,8 @@ std::string reader_hooks(const StoredWeight& stored, std::string_view whole) {
         whole);
   }
   for (const WeightPart& part : weight_parts(stored)) {
-    text += fetch(fetch_function(part.part), fmt::format("{}[i + {}u]", whole, part.offset / 4));
+    text += fetch(fetch_function(part.part),
+                  fmt::format("{}[{} + {}u]", whole, word_of(stored, part.part), part.offset / 4));
   }
   return text + absent_parts(stored);
 }

@@ -13,16 +13,19 @@
 namespace subbyte {
 
 // A part of a weight as it lies in the file: where it begins, from the first byte of the weight on,
-// and the bytes of one row.
+// its bytes, and those of one row.
 struct WeightPart {
   Part part = Part::values;
   std::int64_t offset = 0;
+  std::int64_t bytes = 0;
   std::int64_t row_stride = 0;
 };
 
 // The parts that a weight's encoding has, one after the other, each aligned to kPartAlignment. All
 // that writes, binds or lists parts goes through this.
 std::vector<WeightPart> weight_parts(const StoredWeight& stored);
+// The same of one of those that are joined in a weight (members_of()).
+std::vector<WeightPart> member_parts(const StoredWeight& stored, std::size_t member);
 // The place of a part in that list; the weight has it.
 std::uint32_t part_index(const StoredWeight& stored, Part part);
 // As the manifest and dumps call it.

@@ -53,7 +53,7 @@ Assignment as_affine(const WeightUse& use, int bits) {
     return kept_wide(fmt::format(
         "its largest magnitude, {}, is outside the range of quantized values", use.range.largest));
   }
-  return {affine_encoding(bits, use.k, use.range.largest), ""};
+  return {affine_encoding(bits, use.k, use.scale_magnitude()), ""};
 }
 
 // `as_it_stands`: what is no matrix gets the precision too.

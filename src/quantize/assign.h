@@ -1,6 +1,7 @@
 // Which weight gets which bits.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -57,12 +58,16 @@ struct WeightUse {
   std::int64_t rows = 0;
   std::int64_t k = 0;
   WeightUseKind kind = WeightUseKind::other;
-  WeightRange range = {};  // of measure_weights()
-  double beside = 0;       // of a bias: about the size of what it is added to
+  WeightRange range = {};    // of measure_weights()
+  float largest_beside = 0;  // magnitude of the weights that multiply the same value
+  double beside = 0;         // of a bias: about the size of what it is added to
   std::optional<int> layer = {};
   Component component = Component::other;
 
   std::int64_t parameters() const { return rows * k; }
+  // What the exponent of its scales is chosen by: the same for weights that multiply the same
+  // value, which one kernel can then multiply with all of them (plan/join_products.h).
+  float scale_magnitude() const { return std::max(range.largest, largest_beside); }
 };
 
 struct Assignment {

@@ -8,8 +8,8 @@
 
 namespace subbyte {
 
-// The matrix of a constant of `model`, as `stored` says. An integer that does not fit 32 bits is an
-// error.
+// The matrix of a constant of `model`, as `stored` says; what is joined is packed one by one. An
+// integer that does not fit 32 bits is an error.
 Expected<PackedMatrix> pack_weight(const Model& model, const StoredWeight& stored);
 
 // The numbers of a packed matrix in the order of the source, `dims` as there, as float32.

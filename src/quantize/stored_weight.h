@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <variant>
+#include <vector>
 
 #include "graph/graph.h"
 #include "quantize/format.h"
@@ -12,6 +14,7 @@
 namespace subbyte {
 
 struct PackedMatrix;  // quantize/codec.h
+struct StoredWeight;
 
 // The constant's own elements, encoded when it is packed; `search` finds an affine encoding's
 // scales.
@@ -32,8 +35,15 @@ struct CodesOfGrid {
   friend bool operator==(const CodesOfGrid&, const CodesOfGrid&) = default;
 };
 
+// The rows of several matrices of one encoding and k, one under the other, or several vectors, one
+// behind the other; each has a source of its own. The parts of each are aligned.
+struct JoinedWeights {
+  std::shared_ptr<const std::vector<StoredWeight>> members;
+  friend bool operator==(const JoinedWeights&, const JoinedWeights&) = default;
+};
+
 // Where the packed numbers come from.
-using StoredSource = std::variant<ElementsOfConstant, ChosenNumbers, CodesOfGrid>;
+using StoredSource = std::variant<ElementsOfConstant, ChosenNumbers, CodesOfGrid, JoinedWeights>;
 
 // A matrix of rows by k in some encoding.
 struct StoredWeight {
@@ -46,9 +56,14 @@ struct StoredWeight {
   StoredSource source = {};
 };
 
+// Those that are joined in it; of one that is no JoinedWeights itself alone.
+std::span<const StoredWeight> members_of(const StoredWeight& stored);
+// The bytes of a row of a part.
+using RowPart = std::int64_t RowLayout::*;
+// Where a member begins in a part, and, for one past the last, where the part ends.
+std::int64_t member_offset(const StoredWeight& stored, std::size_t member, RowPart part);
+std::int64_t part_bytes(const StoredWeight& stored, RowPart part);
 // Of all parts, with the padding between them.
-inline std::int64_t stored_bytes(const StoredWeight& stored) {
-  return stored_bytes(stored.layout, stored.rows);
-}
+std::int64_t stored_bytes(const StoredWeight& stored);
 
 }  // namespace subbyte

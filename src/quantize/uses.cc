@@ -117,6 +117,7 @@ class Finder {
     const TrainedOperands trained(model_, uses_, made_,
                                   [this](ValueId v) { return moments_of(v); });
     for (std::size_t i = 0; i < found_.size(); ++i) judge(found_[i], readers[i], trained);
+    find_largest_beside();
     find_structure(graph_, readers, found_);
     name_structure(graph_, readers, found_);
     return SampledUses{std::move(found_), std::move(samples)};
@@ -143,6 +144,26 @@ class Finder {
       samples.push_back(meters[i].take_sample());
     }
     return samples;
+  }
+
+  // Of right operands of products. One so much smaller that its scales would hardly be normal
+  // halves keeps to itself.
+  void find_largest_beside() {
+    constexpr float kMostBeside = 64;
+    std::map<ValueId, std::vector<std::size_t>> beside;  // by what they multiply
+    for (const Node& node : graph_.nodes) {
+      if (node.op != Op::MatMul && node.op != Op::Gemm) continue;
+      const auto use = index_.find(node.inputs[1]);
+      if (use == index_.end() || !is_matrix(found_[use->second].kind)) continue;
+      if (found_[use->second].range.all_finite) beside[node.inputs[0]].push_back(use->second);
+    }
+    for (const auto& [value, uses] : beside) {
+      float largest = 0;
+      for (const std::size_t i : uses) largest = std::max(largest, found_[i].range.largest);
+      for (const std::size_t i : uses) {
+        if (found_[i].range.largest * kMostBeside >= largest) found_[i].largest_beside = largest;
+      }
+    }
   }
 
   // Whether the use is of a trained operand, and of which kind where it is no matrix.

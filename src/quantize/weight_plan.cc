@@ -39,7 +39,7 @@ void choose_encodings(const SampledUses& found, std::vector<Assignment>& assignm
     auto* const affine = std::get_if<AffineEncoding>(&assignments[i].encoding);
     const WeightUse& use = found.uses[i];
     if (affine == nullptr || !is_matrix(use.kind)) return;
-    *affine = choose_encoding(affine->bits, found.samples[i], use.k, use.range.largest);
+    *affine = choose_encoding(affine->bits, found.samples[i], use.k, use.scale_magnitude());
   });
 }
 
@@ -47,7 +47,7 @@ void choose_encodings(const SampledUses& found, std::vector<Assignment>& assignm
 void set_form(const AffineForm& form, const WeightUse& use, Assignment& assignment) {
   auto* const affine = std::get_if<AffineEncoding>(&assignment.encoding);
   if (affine == nullptr) return;
-  for (AffineEncoding encoding : affine_encodings(affine->bits, use.range.largest)) {
+  for (AffineEncoding encoding : affine_encodings(affine->bits, use.scale_magnitude())) {
     if (encoding.zero_bits != form.zero_bits) continue;
     encoding.group = form.group;
     *affine = encoding;

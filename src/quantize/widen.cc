@@ -43,7 +43,7 @@ std::vector<std::size_t> candidates(std::span<const WeightUse> uses, int bits,
 }  // namespace
 
 Encoding wider_encoding(const WeightUse& use) {
-  const Encoding eight = affine_encoding(8, use.k, use.range.largest);
+  const Encoding eight = affine_encoding(8, use.k, use.scale_magnitude());
   const Encoding half = FloatEncoding{16};
   const bool fits = fits_float16(use.range.largest);
   return fits && bits_stored(use, half) <= bits_stored(use, eight) ? half : eight;

@@ -54,7 +54,7 @@ std::vector<Choice> free_choices(const Model& model, const WeightUse& use) {
   if (widest >= 16 && fits_float16(use.range.largest)) add(FloatEncoding{16}, ScaleSearch::none);
   for (const int bits : {8, 4, 3, 2}) {
     if (bits > widest) continue;
-    for (const AffineEncoding& encoding : encoding_choices(bits, use.k, use.range.largest))
+    for (const AffineEncoding& encoding : encoding_choices(bits, use.k, use.scale_magnitude()))
       add(encoding, scale_search(bits, use.kind));
   }
   keep_undominated(choices);

@@ -155,7 +155,7 @@ class BiasMaker {
   static Encoding encoding_of(const WeightUse& use, bool narrow, const Encoding* asked) {
     const auto* affine = asked != nullptr ? std::get_if<AffineEncoding>(asked) : nullptr;
     if (affine != nullptr && fits_affine(use.range.largest)) {
-      for (AffineEncoding encoding : affine_encodings(affine->bits, use.range.largest)) {
+      for (AffineEncoding encoding : affine_encodings(affine->bits, use.scale_magnitude())) {
         if (encoding.zero_bits != affine->zero_bits) continue;
         encoding.group = affine->group;
         return encoding;
