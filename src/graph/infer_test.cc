@@ -1,6 +1,7 @@
 // Rules whose arithmetic is checked against a direct computation for many sizes.
 #include "graph/infer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -328,6 +329,22 @@ graph "main" {
   if (done) {
     EXPECT_FALSE(check_shapes(*model));
   }
+}
+
+// As constants, not as content, of which no more than kMaxContent elements are kept.
+TEST(Infer, SizesOfASplitThatAreMany) {
+  constexpr std::int64_t kParts = kMaxContent + 3;
+  std::string sizes, parts;
+  for (std::int64_t i = 0; i < kParts; ++i) {
+    sizes += fmt::format("{}{}", i == 0 ? "" : ", ", i % 3);
+    parts += fmt::format("{}%p{}", i == 0 ? "" : ", ", i);
+  }
+  const Model model = inferred(
+      fmt::format("model \"m\"\ngraph \"main\" {{\n  input %x : float32 [2, {}]\n"
+                  "  value %sizes : int64 [{}] = {{{}}}\n  {} = Split(%x, %sizes) {{axis = 1}}\n"
+                  "  output %p0\n}}\n",
+                  kParts - 1, kParts, sizes, parts));
+  EXPECT_EQ(model.exprs.value((*value_named(model, "p1025").shape)[1]), 2);
 }
 
 }  // namespace

@@ -6,7 +6,16 @@ namespace subbyte {
 
 std::optional<std::vector<Expr>> split_sizes(ExprPool& exprs, const Graph& graph, const Node& node,
                                              std::size_t axis) {
-  if (node.has_input(1)) return graph.values[node.inputs[1]].content;
+  if (node.has_input(1)) {
+    const Value& given = graph.values[node.inputs[1]];
+    if (given.content || !given.constant) return given.content;
+    // More than are kept as content.
+    const auto constants = integer_values(*given.constant);
+    if (!constants) return std::nullopt;
+    std::vector<Expr> sizes;
+    for (const std::int64_t size : *constants) sizes.push_back(exprs.constant(size));
+    return sizes;
+  }
   const auto& shape = graph.values[node.inputs[0]].shape;
   if (!shape || node.outputs.empty()) return std::nullopt;
   const auto count = static_cast<std::int64_t>(node.outputs.size());
