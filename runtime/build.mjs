@@ -11,6 +11,7 @@ const OWN = `
   counted destroyed dispatches disposed downloaded encoded engine fitting fixed give giveBack given groups groupsMade
   isIdle isKnownAhead isOurs isStarted job keptBytes launch launches layouts lentBy make memory mostIdle need note onCpu outOfMemory
   outside outsideGroups owned paramBytes pending places pool ports program ranges readbacks reads region regions release
+  again arena errors group kind mapped output remove source step
   request result serves settle sizes slices slots spec staging take totals turns unconfirmed uploads written`;
 
 /** Where Node stops at an error that nobody catches, it shows the whole line above the message. */
@@ -40,13 +41,13 @@ const script = `var subbyte_runtime = (() => { ${module.slice(0, -list.length)} 
 const { code } = await minify(script, {
   ecma: 2022,
   compress: {
-    passes: 4,
+    // More make it smaller, and larger once it is compressed.
+    passes: 2,
     ecma: 2022,
     keep_fargs: false,
     pure_getters: true,
     inline: 1,
     unsafe_arrows: true,
-    unsafe_methods: true,
     keep_classnames: /^SubbyteError$/,
   },
   mangle: { keep_classnames: /^SubbyteError$/, reserved: ['SubbyteError'] },

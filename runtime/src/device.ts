@@ -82,9 +82,6 @@ export async function acquireDevice(
 ): Promise<Device> {
   let device = given;
   let language: Iterable<string> = navigatorGpu()?.wgslLanguageFeatures ?? [];
-  if (device && typeof device.createComputePipelineAsync !== 'function') {
-    throw new SubbyteError('bad-option', 'load({ device }): device must be a GPUDevice');
-  }
   if (!device) {
     const gpu = await findGpu();
     language = gpu.wgslLanguageFeatures ?? [];

@@ -1,7 +1,7 @@
 import { acquireDevice, lossError, lossOr } from './device.js';
 import { createEngine, disposeEngine, type Engine } from './engine.js';
 import { SubbyteError, throwIfAborted, whenAborted } from './errors.js';
-import { checkOptions } from './options.js';
+import { checkOptions, type Known } from './options.js';
 import { runOnce } from './once.js';
 import { createPipelines, type Pipelines } from './pipelines.js';
 import type { Plan } from './plan.js';
@@ -10,16 +10,16 @@ import type { LoadOptions, RunOptions, TensorInfo } from './types.js';
 import { checkWarm, compileRest, likelyPipelines, likelySymbols } from './warm.js';
 import { loadWeights, type Weights } from './weights.js';
 
-const OPTIONS = [
-  'device',
-  'onProgress',
-  'signal',
-  'weights',
-  'requestInit',
-  'warm',
-  'cache',
-  'internal',
-];
+const OPTIONS: Known = {
+  device: ['createComputePipelineAsync', 'a GPUDevice'],
+  onProgress: ['function', 'a function'],
+  signal: ['addEventListener', 'an AbortSignal'],
+  weights: undefined,
+  requestInit: ['object', 'an object'],
+  warm: undefined,
+  cache: ['boolean', 'true or false'],
+  internal: undefined,
+};
 
 export interface Model {
   readonly inputs: readonly TensorInfo[];

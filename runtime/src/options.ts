@@ -7,8 +7,14 @@ import type { Plan, PlanOutput } from './plan.js';
 /** What is known by name but not part of this version. */
 const PLANNED = ['profile', 'tune', 'session', 'generate'];
 
-/** Checks that `options` is an object that has none but the options of `known`; what is undefined counts as absent. */
-export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
+/** The options that there are, and where nobody else looks at its value what that must be: its typeof or a method, and its name. */
+export type Known = Readonly<Record<string, readonly [mark: string, what: string] | undefined>>;
+
+/**
+ * Checks that `options` is an object that has none but the options of `known`, as these want them; what is undefined counts as
+ * absent, and null where it has no other meaning.
+ */
+export function checkOptions(call: string, options: unknown, known: Known): void {
   if (!isObject(options)) {
     throw new SubbyteError(
       'bad-option',
@@ -16,12 +22,23 @@ export function checkOptions(call: string, options: unknown, known: readonly str
     );
   }
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || known.includes(name)) continue;
-    const list = known.filter((one) => one !== 'internal').join(', ');
-    const what = PLANNED.includes(name)
-      ? `the option ${quoted(name)} is not supported by this version`
-      : `there is no option ${quoted(name)}`;
-    throw new SubbyteError('bad-option', `${call}: ${what}; there are ${list}`);
+    if (value === undefined) continue;
+    if (!Object.hasOwn(known, name)) {
+      const list = Object.keys(known)
+        .filter((one) => one !== 'internal')
+        .join(', ');
+      const what = PLANNED.includes(name)
+        ? `the option ${quoted(name)} is not supported by this version`
+        : `there is no option ${quoted(name)}`;
+      throw new SubbyteError('bad-option', `${call}: ${what}; there are ${list}`);
+    }
+    const [mark, what] = known[name] ?? [];
+    if (!mark || value === null || typeof value === mark) continue;
+    if ((value as Record<string, unknown>)[mark]) continue;
+    throw new SubbyteError(
+      'bad-option',
+      `${call}({ ${name} }): ${name} must be ${what}, not ${typeName(value)}`,
+    );
   }
 }
 
@@ -89,7 +106,7 @@ function checkInto(plan: Plan, into: unknown, keep: ReadonlySet<string>): Map<st
 
 /** Checks the options of `run`, but for the lengths of arrays, which the sizes of the inputs decide. */
 export function checkRunOptions(plan: Plan, options: unknown): Destinations {
-  if (options !== undefined) checkOptions('run', options, ['keep', 'into']);
+  if (options !== undefined) checkOptions('run', options, { keep: undefined, into: undefined });
   const { keep = [], into = {} } = (options ?? {}) as { keep?: unknown; into?: unknown };
   const names = checkKeep(plan, keep);
   return { keep: names, into: checkInto(plan, into, names) };

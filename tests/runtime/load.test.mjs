@@ -114,7 +114,6 @@ test('without WebGPU, or without a GPU, load says so', async () => {
     if (original) Object.defineProperty(globalThis, 'navigator', original);
     else delete globalThis.navigator;
   }
-  await rejects(load({ device: {} }), 'bad-option', 'load({ device }): device must be a GPUDevice');
 });
 
 deviceTest('two models load on one device at the same time', async ({ device }) => {

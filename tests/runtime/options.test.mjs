@@ -22,9 +22,32 @@ deviceTest('options that there are not are refused by name', async ({ device, lo
       `load: the option "${name}" is not supported by this version; there are ${loads}`,
     );
   }
+  const wrong = [
+    [{ device: {} }, 'device must be a GPUDevice, not object'],
+    [{ device: 3 }, 'device must be a GPUDevice, not Number'],
+    [{ onProgress: 3 }, 'onProgress must be a function, not Number'],
+    [{ onProgress: {} }, 'onProgress must be a function, not object'],
+    [{ signal: new AbortController() }, 'signal must be an AbortSignal, not AbortController'],
+    [{ signal: true }, 'signal must be an AbortSignal, not Boolean'],
+    [{ requestInit: 'include' }, 'requestInit must be an object, not String'],
+    [{ cache: 'no' }, 'cache must be true or false, not String'],
+    [{ cache: 0 }, 'cache must be true or false, not Number'],
+  ];
+  for (const [options, message] of wrong) {
+    const [name] = Object.keys(options);
+    await rejects(load({ device, ...options }), 'bad-option', `load({ ${name} }): ${message}`);
+  }
+  await rejects(load({ device, toString: 1 }), 'bad-option', /there is no option "toString"/);
   await rejects(load(null), 'bad-option', 'the options of load() must be an object, not null');
   assert.equal(log.buffersMade, 0);
-  const model = await load({ device, tune: undefined });
+  const nothing = {
+    onProgress: null,
+    signal: null,
+    requestInit: null,
+    cache: null,
+    tune: undefined,
+  };
+  const model = await load({ device, ...nothing });
   const x = f32(1);
   await rejects(
     model.run({ x }, { kept: [] }),
