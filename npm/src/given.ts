@@ -2,64 +2,104 @@
 import { type ConvertRunOptions, type RunOptions, SubbyteError } from './api.js';
 import type { FixedOptions } from './options.js';
 
-type Names<Options> = Record<keyof Required<Options>, true>;
+/** What an option's value is to be. Words and numbers are the program's to refuse, which names what there is. */
+type Kind =
+  | 'any'
+  | 'true or false'
+  | 'a function'
+  | 'an AbortSignal'
+  | 'an object'
+  | 'an array of strings'
+  | 'a string';
 
-const inspectNames: Names<FixedOptions & RunOptions> = {
-  dims: true,
-  inputs: true,
-  onProgress: true,
-  signal: true,
-  name: true,
-  data: true,
-  worker: true,
+type Kinds<Options> = Record<keyof Required<Options>, Kind>;
+
+const inspectKinds: Kinds<FixedOptions & RunOptions> = {
+  dims: 'an object',
+  inputs: 'an object',
+  onProgress: 'a function',
+  signal: 'an AbortSignal',
+  name: 'a string',
+  data: 'an object',
+  worker: 'true or false',
 };
 
-const convertNames: Names<ConvertRunOptions> = {
-  ...inspectNames,
-  precision: true,
-  targetSize: true,
-  targetBits: true,
-  maxLoss: true,
-  targetFormat: true,
-  mixedPrecision: true,
-  activations: true,
-  singleFile: true,
-  shardSize: true,
-  calibration: true,
-  effort: true,
-  check: true,
-  modelType: true,
-  force: true,
-  args: true,
-  output: true,
-  outputName: true,
+const convertKinds: Kinds<ConvertRunOptions> = {
+  ...inspectKinds,
+  precision: 'any',
+  targetSize: 'any',
+  targetBits: 'any',
+  maxLoss: 'any',
+  targetFormat: 'any',
+  mixedPrecision: 'an object',
+  activations: 'any',
+  singleFile: 'true or false',
+  shardSize: 'any',
+  calibration: 'true or false',
+  effort: 'any',
+  check: 'any',
+  modelType: 'a string',
+  force: 'true or false',
+  args: 'an array of strings',
+  output: 'a string',
+  outputName: 'a string',
 };
+
+function isOfKind(kind: Kind, value: unknown): boolean {
+  switch (kind) {
+    case 'any':
+      return true;
+    case 'true or false':
+      return typeof value === 'boolean';
+    case 'a function':
+      return typeof value === 'function';
+    case 'an AbortSignal':
+      return typeof (value as AbortSignal | null)?.addEventListener === 'function';
+    case 'an object':
+      return typeof value === 'object' && value !== null && !Array.isArray(value);
+    case 'an array of strings':
+      return Array.isArray(value) && value.every((one) => typeof one === 'string');
+    case 'a string':
+      return typeof value === 'string';
+  }
+}
 
 function usage(message: string): SubbyteError {
   return new SubbyteError('usage', message);
 }
 
-function checkOptions(verb: string, names: Record<string, true>, given: unknown): void {
+function checkOptions(verb: string, kinds: Record<string, Kind>, given: unknown): void {
   if (typeof given !== 'object' || given === null)
     throw usage(`${verb}: its options are an object, such as { signal }`);
-  for (const name of Object.keys(given))
-    if (!Object.hasOwn(names, name))
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(kinds, name))
       throw usage(
-        `${verb}: there is no option '${name}'; there are ${Object.keys(names).join(', ')}`,
+        `${verb}: there is no option '${name}'; there are ${Object.keys(kinds).join(', ')}`,
       );
-  const { onProgress, signal } = given as RunOptions;
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw usage(`${verb}: onProgress is to be a function`);
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function')
-    throw usage(`${verb}: signal is to be an AbortSignal`);
+    const kind = kinds[name]!;
+    if (value === undefined || isOfKind(kind, value)) continue;
+    throw usage(`${verb}: ${name} is to be ${kind}, and is ${shown(value)}`);
+  }
+}
+
+/** A value that is wrong, in a message. */
+function shown(value: unknown): string {
+  return typeof value === 'string'
+    ? `'${value}'`
+    : Array.isArray(value)
+      ? 'an array'
+      : String(value);
 }
 
 export function checkConvertOptions(given: unknown): void {
-  checkOptions('convert', convertNames, given);
+  checkOptions('convert', convertKinds, given);
+  const { check } = given as ConvertRunOptions;
+  if (check !== undefined && typeof check !== 'boolean' && check !== 'always')
+    throw usage(`convert: check is to be true, false or 'always', and is ${shown(check)}`);
 }
 
 export function checkInspectOptions(given: unknown): void {
-  checkOptions('inspect', inspectNames, given);
+  checkOptions('inspect', inspectKinds, given);
 }
 
 /** Whether it is one of what a model, or a file beside it, may be given as; `what` names it in the error. */

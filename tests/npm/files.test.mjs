@@ -25,7 +25,7 @@ const { convertArguments, manifestPath, precisions, withEffort } = await library
 const { fault, stages } = await library('job.js');
 const { convertWith, SubbyteError } = await library('api.js');
 const { Leftovers } = await library('node_engine.js');
-const { parseImport } = await library('plugins/import_query.js');
+const { argumentsOf, parseImport } = await library('plugins/import_query.js');
 const { convertCached } = await library('plugins/convert_cached.js');
 
 const reading = { write: false, create: false, exclusive: false, truncate: false };
@@ -194,6 +194,8 @@ test('an import says how its model is converted', () => {
   for (const query of ['output=/etc/x', 'log-file=x', 'calibration=x.npz', 'Force', 'a b=1'])
     assert.throws(() => parseImport(`./m.onnx?subbyte&${query}`), /cannot stand in an import/);
   assert.deepEqual(parseImport('./m.onnx?subbyte&calibration=none').args, ['--calibration=none']);
+  const ruled = parseImport(`${join(root, 'm.onnx')}?subbyte&mixed-precision-config=./w.json`);
+  assert.deepEqual(argumentsOf(ruled), [`--mixed-precision-config=${join(root, 'w.json')}`]);
 });
 
 test('what a run leaves is removed: files, and folders that are empty then', () => {
@@ -398,6 +400,29 @@ test('rules replace nothing that the caller gave', async () => {
     'usage',
     /leave one of the two out/,
   );
+});
+
+test('a value of another kind than an option has is told', async () => {
+  const idle = engineOf(() => assert.fail('nothing is run'));
+  const wrong = [
+    [{ calibration: 'none' }, "calibration is to be true or false, and is 'none'"],
+    [{ singleFile: 1 }, 'singleFile is to be true or false, and is 1'],
+    [{ check: 'never' }, "check is to be true, false or 'always', and is 'never'"],
+    [{ args: '--force' }, "args is to be an array of strings, and is '--force'"],
+    [{ args: ['--dim', 3] }, 'args is to be an array of strings, and is an array'],
+    [{ dims: ['batch=1'] }, 'dims is to be an object, and is an array'],
+    [{ mixedPrecision: 'rules.json' }, "mixedPrecision is to be an object, and is 'rules.json'"],
+    [{ output: 3 }, 'output is to be a string, and is 3'],
+    [{ onProgress: 3 }, 'onProgress is to be a function, and is 3'],
+    [{ signal: new AbortController() }, /^convert: signal is to be an AbortSignal/],
+    [{ worker: null }, 'worker is to be true or false, and is null'],
+  ];
+  for (const [options, message] of wrong)
+    await rejects(
+      convertWith(idle, 'm.onnx', options),
+      'usage',
+      message instanceof RegExp ? message : new RegExp(`^convert: ${message}$`),
+    );
 });
 
 test('whatever is thrown is a SubbyteError, which names an option as its caller does', async () => {

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 
 import { convert, type Manifest, SubbyteError } from '../node.js';
 import { withEffort } from '../options.js';
-import type { ModelImport } from './import_query.js';
+import { argumentsOf, type ModelImport } from './import_query.js';
 
 export interface PluginOptions {
   /** Where converted modules are kept; by default node_modules/.cache/subbyte of the nearest package. */
@@ -18,6 +18,8 @@ export interface PluginOptions {
 export interface Module {
   file: string;
   weights: string[];
+  /** Files beside the model that it was made from too: a build that watches is to watch them. */
+  sources: string[];
 }
 
 const moduleName = 'model.webgpu.js';
@@ -43,11 +45,19 @@ export function defaultCacheFolder(file: string): string {
   }
 }
 
-/** The files of weights of a module, by its manifest. */
-export async function weightsOf(file: string): Promise<string[]> {
+interface Named {
+  name: string;
+  bytes: number;
+}
+
+async function manifestOf(file: string): Promise<{ files: Named[]; module: Named }> {
   const text = await fs.promises.readFile(file.replace(/\.m?js$/, '.json'), 'utf8');
-  const manifest = JSON.parse(text) as Manifest & { files: { name: string }[] };
-  return manifest.files.map(({ name }) => name);
+  return JSON.parse(text) as Manifest & { files: Named[]; module: Named };
+}
+
+/** The files of weights of a module, by its manifest; of one that carries them none of these is there. */
+export async function weightsOf(file: string): Promise<string[]> {
+  return (await manifestOf(file)).files.map(({ name }) => name);
 }
 
 /** Files beside the model whose content is not in its hash: those of its weights. */
@@ -55,40 +65,55 @@ interface Record {
   data: { name: string; sha256: string }[];
 }
 
-async function isCurrent(entry: string, folder: string): Promise<boolean> {
-  let record: Record;
-  try {
-    const text = await fs.promises.readFile(path.join(entry, 'data.json'), 'utf8');
-    record = JSON.parse(text) as Record;
-  } catch {
-    return false;
-  }
-  for (const { name, sha256 } of record.data) {
-    const file = path.join(folder, name);
-    if (!fs.existsSync(file) || (await hashOf(file)) !== sha256) return false;
-  }
-  return true;
+/** Whether the module of an entry, and the weights that lie beside it, are as long as they were written. */
+async function isWhole(module: string): Promise<boolean> {
+  const manifest = await manifestOf(module);
+  const beside = manifest.files.filter(({ name }) => name.endsWith('.bin'));
+  const sizes = [manifest.module, ...beside].map(async ({ name, bytes }) => {
+    const { size } = await fs.promises.stat(path.join(path.dirname(module), name));
+    return size === bytes;
+  });
+  return (await Promise.all(sizes)).every((same) => same);
 }
 
-async function convertInto(entry: string, model: ModelImport, log: (text: string) => void) {
-  const { file, args } = model;
+/** The files that were read beside the model when the entry was made; undefined where one has changed, or the entry is damaged. */
+async function sourcesOf(entry: string, folder: string): Promise<string[] | undefined> {
+  try {
+    const text = await fs.promises.readFile(path.join(entry, 'data.json'), 'utf8');
+    const { data } = JSON.parse(text) as Record;
+    if (!(await isWhole(path.join(entry, moduleName)))) return undefined;
+    const sources = data.map(({ name }) => path.join(folder, name));
+    const hashes = await Promise.all(sources.map(hashOf));
+    return data.every(({ sha256 }, index) => sha256 === hashes[index]) ? sources : undefined;
+  } catch {
+    // Something is missing.
+    return undefined;
+  }
+}
+
+/** What was read beside the model. */
+async function convertInto(
+  entry: string,
+  model: ModelImport,
+  log: (text: string) => void,
+): Promise<string[]> {
+  const { file } = model;
   const made = `${entry}.${randomUUID()}.tmp`;
   await fs.promises.mkdir(made, { recursive: true });
   try {
     const { summary, warnings, filesRead } = await convert(file, {
       output: path.join(made, moduleName),
-      args,
+      args: argumentsOf(model),
     });
     for (const warning of warnings) log(`${file}: warning: ${warning}`);
     log(`${file}: ${summary.slice(summary.indexOf(': ') + 2)}`);
     const folder = path.dirname(file);
+    const sources = filesRead.filter((name) => path.resolve(name) !== path.resolve(file));
     const data = await Promise.all(
-      filesRead
-        .filter((name) => path.resolve(name) !== path.resolve(file))
-        .map(async (name) => ({
-          name: path.relative(folder, name),
-          sha256: await hashOf(name),
-        })),
+      sources.map(async (name) => ({
+        name: path.relative(folder, name),
+        sha256: await hashOf(name),
+      })),
     );
     await fs.promises.writeFile(path.join(made, 'data.json'), JSON.stringify({ data }));
     await fs.promises.rm(entry, { recursive: true, force: true });
@@ -96,6 +121,7 @@ async function convertInto(entry: string, model: ModelImport, log: (text: string
       // Another process was quicker, with the same result.
       if (!fs.existsSync(path.join(entry, moduleName))) throw error;
     });
+    return sources.map((name) => path.resolve(name));
   } catch (error) {
     if (error instanceof SubbyteError) throw new Error(error.message, { cause: error });
     throw error;
@@ -115,9 +141,10 @@ async function find(model: ModelImport, options: PluginOptions): Promise<Module>
     .slice(0, 24);
   const entry = path.join(options.cacheFolder ?? defaultCacheFolder(file), key);
   const log = options.log ?? ((text: string) => process.stderr.write(`subbyte: ${text}\n`));
-  if (!(await isCurrent(entry, path.dirname(file)))) await convertInto(entry, model, log);
+  const sources =
+    (await sourcesOf(entry, path.dirname(file))) ?? (await convertInto(entry, model, log));
   const module = path.join(entry, moduleName);
-  return { file: module, weights: await weightsOf(module) };
+  return { file: module, weights: await weightsOf(module), sources };
 }
 
 /** The module of a model; the same conversion runs once at a time. A build does not wait for more effort than is asked for. */

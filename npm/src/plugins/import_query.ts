@@ -1,4 +1,5 @@
 // "./model.onnx?subbyte&precision=4bit": what an import asks for.
+import * as path from 'node:path';
 
 /** An import of a model, with options of `subbyte convert` as they stand on its command line. */
 export interface ModelImport {
@@ -6,7 +7,7 @@ export interface ModelImport {
   args: string[];
 }
 
-/** Options that name files, or that a plugin decides. */
+/** Options that name files that are written, or read from elsewhere, or that a plugin decides. */
 const reserved = new Set([
   'output',
   'source',
@@ -22,6 +23,16 @@ const reserved = new Set([
   'help',
   'version',
 ]);
+
+/** Of a path beside the model. */
+const rules = '--mixed-precision-config=';
+
+/** The command line of an import: paths in it are from the model's folder on. */
+export function argumentsOf({ file, args }: ModelImport): string[] {
+  return args.map((arg) =>
+    arg.startsWith(rules) ? rules + path.resolve(path.dirname(file), arg.slice(rules.length)) : arg,
+  );
+}
 
 /** Undefined where the import asks for no conversion. Throws what is wrong with it. */
 export function parseImport(id: string): ModelImport | undefined {

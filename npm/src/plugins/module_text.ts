@@ -21,20 +21,22 @@ export async function convertedModule(file: string): Promise<Module | undefined>
       `${file}: its manifest, ${path.basename(file).replace(/\.m?js$/, '.json')}, is not beside ` +
         'it; it names the weights that go with the module',
     );
-  return { file, weights: await weightsOf(file) };
+  return { file, weights: await weightsOf(file), sources: [] };
 }
+
+const written = /new URL\('\.\/([^']+)', import\.meta\.url\)/g;
 
 /** The module's text with the address of each file of weights as `address` gives it: the expression of a URL. */
 export async function withAddresses(
   module: Module,
   address: (file: string) => string | Promise<string>,
 ): Promise<string> {
-  let text = await fs.promises.readFile(module.file, 'utf8');
-  for (const name of module.weights) {
-    const written = `new URL('./${encodeURIComponent(name)}', import.meta.url)`;
-    if (!text.includes(written)) continue;
-    const expression = await address(path.join(path.dirname(module.file), name));
-    text = text.replaceAll(written, () => expression);
+  const text = await fs.promises.readFile(module.file, 'utf8');
+  const expressions = new Map<string, string>();
+  for (const [all, name] of text.matchAll(written)) {
+    const file = decodeURIComponent(name!);
+    if (expressions.has(all) || !module.weights.includes(file)) continue;
+    expressions.set(all, await address(path.join(path.dirname(module.file), file)));
   }
-  return text;
+  return text.replace(written, (all) => expressions.get(all) ?? all);
 }

@@ -49,7 +49,9 @@ export async function moduleOf(
   const model = parseImport(id);
   if (model) {
     context.addWatchFile(model.file);
-    return convertCached(model, options);
+    const module = await convertCached(model, options);
+    for (const file of module.sources) context.addWatchFile(file);
+    return module;
   }
   const file = id.split('?')[0]!;
   if (id !== file || !/\.m?js$/.test(file) || !path.isAbsolute(file) || !fs.existsSync(file))

@@ -20,7 +20,8 @@ export interface VitePlugin {
 /** "/@fs/...", from which Vite's server gives a file of the project. */
 function served(file: string, base: string): string {
   const slashes = file.replaceAll('\\', '/');
-  return `${base}@fs${slashes.startsWith('/') ? '' : '/'}${encodeURI(slashes)}`;
+  const escaped = encodeURI(slashes).replace(/[?#]/g, encodeURIComponent);
+  return `${base}@fs${escaped.startsWith('/') ? '' : '/'}${escaped}`;
 }
 
 export default function subbyte(options: PluginOptions = {}): VitePlugin {

@@ -7,6 +7,7 @@ interface LoaderContext {
   resourcePath: string;
   resourceQuery: string;
   getOptions(): PluginOptions;
+  addDependency(file: string): void;
   async(): (error: Error | null, text?: string) => void;
 }
 
@@ -17,10 +18,11 @@ export default function loader(this: LoaderContext): void {
   const done = this.async();
   const model = parseImport(this.resourcePath + this.resourceQuery)!;
   convertCached(model, this.getOptions())
-    // webpack finds an absolute path where it is written out.
-    .then((module) =>
-      withAddresses(module, (file) => `new URL(${JSON.stringify(file)}, import.meta.url)`),
-    )
+    .then((module) => {
+      for (const file of module.sources) this.addDependency(file);
+      // webpack finds an absolute path where it is written out.
+      return withAddresses(module, (file) => `new URL(${JSON.stringify(file)}, import.meta.url)`);
+    })
     .then(
       (text) => done(null, text),
       (error: unknown) => done(error as Error),

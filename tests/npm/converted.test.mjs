@@ -1,0 +1,165 @@
+// Modules already converted, as the plugins carry them: what needs no compiler.
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import * as esbuild from 'esbuild';
+import { rollup } from 'rollup';
+
+import { library } from './library.mjs';
+
+const { default: esbuildPlugin } = await library('plugins/esbuild.js');
+const { default: rollupPlugin } = await library('plugins/rollup.js');
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'subbyte-converted-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+
+/** As the program escapes it: all but letters, digits and -._~ (RFC 3986). */
+function escaped(name) {
+  return encodeURIComponent(name).replace(
+    /[!'()*]/g,
+    (character) => '%' + character.charCodeAt(0).toString(16).toUpperCase(),
+  );
+}
+
+/** A module with what the plugins read of one, its weights and its manifest. */
+function writeModule(stem, extension = '.js') {
+  const weights = `${stem}-0123.bin`;
+  fs.writeFileSync(path.join(folder, weights), stem);
+  fs.writeFileSync(
+    path.join(folder, stem + '.json'),
+    JSON.stringify({ files: [{ name: weights, bytes: stem.length }] }),
+  );
+  fs.writeFileSync(
+    path.join(folder, stem + extension),
+    `// Made by subbyte 0.1.0\nexport const where = new URL('./${escaped(weights)}', import.meta.url).href;\n`,
+  );
+  return stem + extension;
+}
+
+async function withRollup(input, out) {
+  const bundle = await rollup({ input, plugins: [rollupPlugin()] });
+  await bundle.write({ dir: out, format: 'es', entryFileNames: 'main.mjs' });
+}
+
+async function withEsbuild(input, out, plugins = []) {
+  return esbuild.build({
+    entryPoints: { main: input },
+    bundle: true,
+    format: 'esm',
+    outdir: out,
+    outExtension: { '.js': '.mjs' },
+    logLevel: 'silent',
+    plugins: [...plugins, esbuildPlugin()],
+  });
+}
+
+const bundlers = Object.entries({ rollup: withRollup, esbuild: withEsbuild });
+for (const [name, bundle] of bundlers) {
+  for (const module of [
+    writeModule('plain.webgpu'),
+    writeModule("it's a model (1), 50% #2 ü!*.webgpu"),
+    writeModule('short', '.js'),
+    writeModule('short m', '.mjs'),
+  ])
+    test(`${name} carries the weights of '${module}'`, async () => {
+      const out = path.join(folder, `${name} of ${module}`);
+      await bundle(path.join(folder, module), out);
+      const { where } = await import(pathToFileURL(path.join(out, 'main.mjs')).href);
+      assert.ok(new URL(where).pathname.endsWith('.bin'));
+      const carried = fs.readFileSync(new URL(where), 'utf8');
+      assert.equal(carried, module.replace(/\.m?js$/, ''));
+      assert.ok(fileURLToPath(where).startsWith(out));
+    });
+}
+
+test("files of other plugins of esbuild's are not ours to open", async () => {
+  const virtual = {
+    name: 'virtual',
+    setup(build) {
+      build.onResolve({ filter: /^virtual:/ }, ({ path: id }) => ({
+        path: id,
+        namespace: 'virtual',
+      }));
+      build.onLoad({ filter: /.*/, namespace: 'virtual' }, () => undefined);
+      build.onEnd(({ errors }) => void errors.splice(0));
+    },
+  };
+  const input = path.join(folder, 'virtual.js');
+  fs.writeFileSync(input, "import 'virtual:a.webgpu.js';\n");
+  const error = await withEsbuild(input, path.join(folder, 'virtual'), [virtual]).catch(
+    (thrown) => thrown,
+  );
+  assert.doesNotMatch(String(error.message), /ENOENT/);
+});
+
+test('a model that esbuild finds by the name of a package, or by an alias, is that file', async () => {
+  const models = path.join(folder, 'node_modules', 'models');
+  fs.mkdirSync(models, { recursive: true });
+  fs.writeFileSync(path.join(models, 'package.json'), '{ "name": "models" }');
+  fs.writeFileSync(path.join(models, 'm.onnx'), '');
+  const wanted = path.join(models, 'm.onnx');
+  for (const id of ['models/m.onnx', '@alias/m.onnx', './node_modules/models/m.onnx']) {
+    const input = path.join(folder, 'named.js');
+    fs.writeFileSync(input, `import '${id}?subbyte';\n`);
+    const seen = [];
+    await esbuild
+      .build({
+        entryPoints: [input],
+        bundle: true,
+        write: false,
+        logLevel: 'silent',
+        alias: { '@alias': models },
+        plugins: [
+          {
+            name: 'spy',
+            setup(build) {
+              build.onLoad({ filter: /.*/, namespace: 'subbyte' }, ({ path: file }) => {
+                seen.push(file);
+                return { contents: '' };
+              });
+            },
+          },
+          esbuildPlugin(),
+        ],
+      })
+      .catch(() => {});
+    assert.deepEqual(seen, [`${wanted}?subbyte`], id);
+  }
+});
+
+test('esbuild watches a model that fails, so that mending it builds', async () => {
+  const input = path.join(folder, 'failing.js');
+  fs.writeFileSync(input, "import './failing.onnx?subbyte';\n");
+  fs.writeFileSync(path.join(folder, 'failing.onnx'), '');
+  let watched;
+  const plugin = esbuildPlugin({ cacheFolder: path.join(folder, 'cache') });
+  await esbuild
+    .build({
+      entryPoints: [input],
+      bundle: true,
+      write: false,
+      logLevel: 'silent',
+      plugins: [
+        {
+          name: plugin.name,
+          setup: (build) =>
+            plugin.setup({
+              ...build,
+              onLoad: (options, load) =>
+                build.onLoad(options, async (args) => {
+                  const loaded = await load(args);
+                  if (options.namespace === 'subbyte') watched = loaded;
+                  return loaded;
+                }),
+            }),
+        },
+      ],
+    })
+    .catch(() => {});
+  assert.equal(watched.errors.length, 1);
+  assert.deepEqual(watched.watchFiles, [path.join(folder, 'failing.onnx')]);
+});
