@@ -68,8 +68,15 @@ def convert(
     """
     goal = _goal(target_size, target_bits, max_loss)
     name = _default_name(source, target_format, "mixed" if goal else precision, mixed_precision)
-    arguments = ["convert", _path(source), "--target-format", target_format, *goal]
-    arguments += ["--activations", activations, *_effort(effort)]
+    arguments = ["convert", _path(source), *goal]
+    arguments += _words(
+        target_format=target_format,
+        activations=activations,
+        effort=effort,
+        precision=precision,
+        model_type=model_type,
+        shard_size=shard_size,
+    )
     if output is None:
         target = pathlib.Path(os.path.dirname(source), name)
     elif (folder := _folder(output)) is not None:
@@ -78,13 +85,7 @@ def convert(
     else:
         target = pathlib.Path(output)
         arguments += ["--output", _path(output)]
-    if precision is not None:
-        arguments += ["--precision", precision]
     arguments += _fixed(dims, inputs) + _named("--rename", renames)
-    if model_type is not None:
-        arguments += ["--model-type", model_type]
-    if shard_size is not None:
-        arguments += ["--shard-size", shard_size]
     if report is not None:
         arguments += ["--report", _path(report)]
     chosen = {"--no-check": not check, "--single-file": single_file, "--force": force}
@@ -123,13 +124,16 @@ def quantize(
     effort: Optional[str] = None,
     dims: Optional[Mapping[str, int]] = None,
     inputs: Optional[Mapping[str, Value]] = None,
+    renames: Optional[Mapping[str, str]] = None,
+    activations: str = "model",
     force: bool = False,
     report: Optional[Path] = None,
     progress: ProgressOption = None,
 ) -> MixedPrecision:
     """Studies a model, and writes which weights are stored in how many bits: a file that `convert` takes."""
-    arguments = ["quantize", "--model", _path(model), "--output", _path(output), "--precision", precision]
-    arguments += [*_effort(effort), *_fixed(dims, inputs)]
+    arguments = ["quantize", "--model", _path(model), "--output", _path(output)]
+    arguments += _words(precision=precision, effort=effort, activations=activations)
+    arguments += _fixed(dims, inputs) + _named("--rename", renames)
     arguments += _goal(target_size, target_bits, max_loss)
     if force:
         arguments.append("--force")
@@ -164,7 +168,7 @@ def evaluate(
     *,
     data: Optional[Samples] = None,
     labels: Optional[ArrayLike] = None,
-    metrics: Sequence[str] = (),
+    metrics: Union[str, Sequence[str]] = (),
     runtime: str = "cpp",
     dims: Optional[Mapping[str, int]] = None,
     inputs: Optional[Mapping[str, Value]] = None,
@@ -177,10 +181,10 @@ def evaluate(
 
     `labels` go with `data` that are arrays. `metrics` are those of the program, alone or as METRIC:OUTPUT.
     """
-    arguments = ["evaluate", "--model", _path(module), "--source", _path(source), "--runtime", runtime]
-    arguments += ["--activations", activations, *_fixed(dims, inputs), *_named("--rename", renames)]
-    for metric in metrics:
-        arguments += ["--metric", metric]
+    arguments = ["evaluate", "--model", _path(module), "--source", _path(source), *_words(runtime=runtime)]
+    arguments += [*_words(activations=activations), *_fixed(dims, inputs), *_named("--rename", renames)]
+    for metric in [metrics] if isinstance(metrics, str) else metrics:
+        arguments += _words(metric=metric)
     if report is not None:
         arguments += ["--report", _path(report)]
     if labels is not None and not isinstance(data, Mapping):
@@ -190,6 +194,9 @@ def evaluate(
         if isinstance(data, Mapping):
             data = temporary.enter_context(_arrays_file({**data, **({} if labels is None else {"labels": labels})}))
             names[data] = "data"
+        if data is not None and not isinstance(data, (str, os.PathLike)):
+            kinds = "a file or folder, or a dict of arrays by the names of inputs"
+            raise TypeError(f"data are {kinds}, not {type(data).__name__}")
         if data is not None:
             arguments += ["--data", _path(data)]
         told = _json(arguments, progress, names)
@@ -206,7 +213,8 @@ def evaluate(
 def _json(
     arguments: Sequence[str], progress: ProgressOption = False, names: Optional[Mapping[str, str]] = None
 ) -> dict[str, Any]:
-    return json.loads(run([*arguments, "--format", "json"], progress, names).stdout)
+    told: dict[str, Any] = json.loads(run([*arguments, "--format", "json"], progress, names).stdout)
+    return told
 
 
 def _path(path: Path) -> str:
@@ -291,13 +299,24 @@ def _calibration(given: Union[Samples, bool], names: dict[str, str]) -> Iterator
         with _arrays_file(given) as path:
             names[path] = "calibration"
             yield ["--calibration", _path(path)]
+    elif not isinstance(given, (str, os.PathLike)):
+        kinds = "True, False, a file or folder, or a dict of arrays by the names of inputs"
+        raise TypeError(f"calibration is {kinds}, not {type(given).__name__}")
     else:
         # "none" is a word of the program's; a file of that name is one.
         yield ["--calibration", "./none" if os.fspath(given) == "none" else _path(given)]
 
 
-def _effort(effort: Optional[str]) -> list[str]:
-    return [] if effort is None else ["--effort", effort]
+def _words(**options: Optional[str]) -> list[str]:
+    """Options whose values are words; None leaves one out."""
+    arguments = []
+    for name, value in options.items():
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is a str, not {type(value).__name__}")
+        arguments += ["--" + name.replace("_", "-"), value]
+    return arguments
 
 
 @contextlib.contextmanager

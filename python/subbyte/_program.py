@@ -27,6 +27,10 @@ class SubbyteWarning(UserWarning):
     """What should be known although the work goes on, such as that a precision ruins a model."""
 
 
+# As a traceback and a warning name them.
+SubbyteError.__module__ = SubbyteWarning.__module__ = "subbyte"
+
+
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """How far the work is."""

@@ -264,3 +264,38 @@ def test_the_package_is_typed():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert subbyte.version() in (ROOT / "CMakeLists.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: subbyte.convert(model, precision=4), "precision is a str, not int"),
+        (lambda model: subbyte.convert(model, shard_size=200), "shard_size is a str, not int"),
+        (lambda model: subbyte.convert(model, effort=b"fast"), "effort is a str, not bytes"),
+        (lambda model: subbyte.convert(model, calibration=samples(8)), "calibration is .* by the names of inputs, not ndarray"),
+        (lambda model: subbyte.convert(model, calibration=None), "calibration is True, False, .* not NoneType"),
+        (lambda model: subbyte.evaluate("m.webgpu.js", model, data=samples(8)), "data are .* not ndarray"),
+        (lambda model: subbyte.quantize(model, "w.json", precision=4), "precision is a str, not int"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_told_by_the_name_of_its_argument(model, call, message):
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        call(model)
+
+
+def test_one_metric_is_a_word(model):
+    done = subbyte.convert(model, precision="4bit", calibration=False, check=False)
+    told = subbyte.evaluate(done.output, model, metrics="accuracy")
+    assert [metric.metric for metric in told.metrics] == ["accuracy"]
+
+
+def test_widths_are_chosen_under_the_names_that_the_module_has(model, tmp_path):
+    data = {"pixels": samples(8)}
+    chosen = subbyte.quantize(
+        model, tmp_path / "w.json", target_bits=4.5, effort="fast", calibration=data, renames={"x": "pixels"}
+    )
+    assert chosen.rules["tensors"]
+
+
+def test_errors_are_named_as_they_are_imported():
+    assert (subbyte.SubbyteError.__module__, subbyte.SubbyteWarning.__module__) == ("subbyte", "subbyte")
