@@ -27,7 +27,8 @@ constexpr double kRounding = 1e-5;
 bool is_fusion(std::string_view name) { return name.starts_with("fuse"); }
 // Whether a pass computes the same with other roundings.
 bool rounds(std::string_view name) {
-  return is_fusion(name) || name == "fold_batch_norms" || name == "canonicalize";
+  return is_fusion(name) || name == "fold_batch_norms" || name == "canonicalize" ||
+         name == "scale_products";
 }
 
 std::vector<Pass> passes_named(std::string_view name) {

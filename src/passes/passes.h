@@ -78,5 +78,7 @@ Expected<void> fuse_layer_norm(Model& model);
 Expected<void> fuse_rms_norm(Model& model);
 Expected<void> fuse_gelu(Model& model);
 Expected<void> fuse_softmax(Model& model);
+// What two computed matrices are scaled by before they are multiplied their product is scaled by.
+Expected<void> scale_products(Model& model);
 
 }  // namespace subbyte

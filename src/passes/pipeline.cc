@@ -37,6 +37,8 @@ constexpr Pass kFusion[] = {
     {"fuse_gelu", fuse_gelu, "no GELU is spelled out", is_settled<fuse_gelu>},
     {"fuse_softmax", fuse_softmax, "no softmax or its logarithm is spelled out",
      is_settled<fuse_softmax>},
+    {"scale_products", scale_products,
+     "no number scales an operand of a product of two computed values", is_settled<scale_products>},
 };
 
 #ifdef SUBBYTE_VERIFY

@@ -16,21 +16,39 @@ void add_kernel(ValueId& kernels, ValueId more) {
   kernels = kernels == kNone ? more : kSeveral;
 }
 
-// Casts, sign changes and what is made from nothing cost less to repeat than to store, through
-// views too.
+// What a kernel repeats rather than reads: at most so many sums and products of numbers that are
+// known, such as make what is added to scores of a mask.
+constexpr int kFewOperations = 2;
+
+bool is_sum_or_product(Op op) { return op == Op::Add || op == Op::Sub || op == Op::Mul; }
+
+// Casts, sign changes, what is made from nothing and a few operations with one number cost less to
+// repeat than to store, through views too.
 std::vector<bool> cheap_values(const Scheduling& s) {
-  std::vector<bool> cheap(s.graph.values.size(), true);  // sources are
+  // By value; sources take none.
+  std::vector<int> operations(s.graph.values.size(), 0);
+  constexpr int kMany = kFewOperations + 1;
   for (const NodeId n : s.live) {
     const Node& node = s.graph.nodes[n];
     const Role role = family_of(node.op).role;
     const bool light = role == Role::view || role == Role::formula || node.op == Op::Cast ||
                        node.op == Op::Neg || node.op == Op::Not;
     const auto inputs = data_inputs(node);
-    const bool of_cheap = inputs.empty() || cheap[inputs[0]];
+    int more = light ? 0 : kMany;
+    ValueId of = inputs.empty() ? kNone : inputs[0];
+    if (is_sum_or_product(node.op) && !s.watched[node.outputs[0]]) {
+      const bool known[] = {is_immediate(s.graph.values[inputs[0]]),
+                            is_immediate(s.graph.values[inputs[1]])};
+      if (known[0] || known[1]) more = 1;
+      if (known[0]) of = inputs[1];
+    }
+    const int taken = std::min(more + (of == kNone ? 0 : operations[of]), kMany);
     for (const ValueId out : node.outputs) {
-      if (s.is_computed(out)) cheap[out] = s.result.materialized[out] || (light && of_cheap);
+      if (s.is_computed(out)) operations[out] = s.result.materialized[out] ? 0 : taken;
     }
   }
+  std::vector<bool> cheap;
+  for (const int taken : operations) cheap.push_back(taken <= kFewOperations);
   return cheap;
 }
 

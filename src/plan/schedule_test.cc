@@ -387,5 +387,36 @@ TEST(Schedule, WhatAnAnchorBindsOfItsOwnCountsInItsGroup) {
   EXPECT_EQ(most_bindings(plan_of(body + "  output %s8\n")), kMaxStorageBindings);
 }
 
+// What is added to scores of a mask, and what takes more than that.
+const char* const kMasks = R"(
+  input %mask : int64 [batch, 4]
+  value %one : float32 [] = {1}
+  value %low : float32 [] = {-10000}
+  %ones = Cast(%mask) {to = 1}
+  %zeros = Sub(%one, %ones)
+  %bias = Mul(%zeros, %low)
+)";
+
+TEST(Schedule, FewOperationsWithNumbersAreRepeated) {
+  const std::string readers = R"(
+  %first = Add(%p, %bias)
+  %a = Softmax(%first) {axis = 1}
+  %q = MatMul(%a, %w)
+  %y = Add(%q, %bias)
+  output %y
+)";
+  EXPECT_THAT(kernels(kProduct + std::string(kMasks) + readers),
+              ElementsAre("MatMul -> first", "Softmax -> a", "MatMul -> y"));
+  const std::string more = R"(
+  %first = Add(%p, %less)
+  %a = Softmax(%first) {axis = 1}
+  %q = MatMul(%a, %w)
+  %y = Add(%q, %less)
+  output %y
+)";
+  EXPECT_THAT(kernels(kProduct + std::string(kMasks) + "  %less = Add(%bias, %one)\n" + more),
+              ElementsAre("less", "MatMul -> first", "Softmax -> a", "MatMul -> y"));
+}
+
 }  // namespace
 }  // namespace subbyte
