@@ -388,7 +388,9 @@ class Compilation {
     SUBBYTE_CHECK_OK(begin("fusion"));
     SUBBYTE_CHECK_OK(run_passes(model, fusion_passes(), dumps()));
     SUBBYTE_CHECK_OK(begin("lowering"));
-    SUBBYTE_TRY(Plan plan, lower(model, weights.stored));
+    // A file of weights holds what it is to hold.
+    const std::int64_t most_joined = options_.shard_bytes > 0 ? options_.shard_bytes : kMaxBinding;
+    SUBBYTE_TRY(Plan plan, lower(model, weights.stored, most_joined));
     detail([&] {
       return fmt::format("{} dispatches, {} pipelines", plan.steps.size(), plan.pipelines.size());
     });

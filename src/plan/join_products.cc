@@ -47,8 +47,12 @@ std::string key_of(const Encoding& encoding) {
 
 class Joiner {
  public:
-  Joiner(Model& model, std::map<ValueId, StoredWeight>& weights)
-      : model_(model), graph_(model.main()), weights_(weights), uses_(find_uses(graph_)) {}
+  Joiner(Model& model, std::map<ValueId, StoredWeight>& weights, std::int64_t most_bytes)
+      : model_(model),
+        graph_(model.main()),
+        weights_(weights),
+        most_bytes_(most_bytes),
+        uses_(find_uses(graph_)) {}
 
   void run() {
     const std::vector<std::vector<Product>> groups = find_groups();
@@ -163,7 +167,7 @@ class Joiner {
   // were one.
   bool can_be_one(const std::vector<Product>& products) const {
     const StoredWeight weight = joined(products, &Product::weight);
-    if (exceeds_binding(weight)) return false;
+    if (exceeds_binding(weight) || stored_bytes(weight) > most_bytes_) return false;
     const auto follows = [](const StoredWeight& stored, RowPart part, std::int64_t unit) {
       const auto members = members_of(stored);
       return std::all_of(members.begin(), members.end() - 1, [&](const StoredWeight& one) {
@@ -278,14 +282,16 @@ class Joiner {
   Model& model_;
   Graph& graph_;
   std::map<ValueId, StoredWeight>& weights_;
+  std::int64_t most_bytes_;
   Uses uses_;
   std::unordered_set<std::string> names_;
 };
 
 }  // namespace
 
-void join_products(Model& model, std::map<ValueId, StoredWeight>& weights) {
-  Joiner(model, weights).run();
+void join_products(Model& model, std::map<ValueId, StoredWeight>& weights,
+                   std::int64_t most_bytes) {
+  Joiner(model, weights, most_bytes).run();
 }
 
 }  // namespace subbyte

@@ -11,9 +11,10 @@ namespace subbyte {
 
 // MatMul and Gemm nodes that multiply the same value with weights of one encoding and depth become
 // one node, whose weight is all of theirs (JoinedWeights in `weights`), with their biases, and a
-// Split gives the results. Left alone are weights with other readers, and products whose results an
+// Split gives the results. Left alone are weights that would take more than `most_bytes` bytes, or
+// than one binding holds, together, weights with other readers, and products whose results an
 // element-wise node reads at the same places, since their kernels compute it. The numbers are the
 // same, summed in the order of the form that fits the joined sizes.
-void join_products(Model& model, std::map<ValueId, StoredWeight>& weights);
+void join_products(Model& model, std::map<ValueId, StoredWeight>& weights, std::int64_t most_bytes);
 
 }  // namespace subbyte

@@ -376,7 +376,8 @@ void add_step(Lowering& lowering, const std::string& name, const StepCode& code,
   lowering.plan.steps.push_back(std::move(step));
 }
 
-Expected<Plan> lower(Model& model, std::map<ValueId, StoredWeight> weights) {
+Expected<Plan> lower(Model& model, std::map<ValueId, StoredWeight> weights,
+                     std::int64_t most_joined) {
   SUBBYTE_CHECK_OK(check_shapes(model));
   SUBBYTE_CHECK_OK(shapes_are_known(model.main()));
   SUBBYTE_CHECK_OK(split_variadic(model));
@@ -390,7 +391,7 @@ Expected<Plan> lower(Model& model, std::map<ValueId, StoredWeight> weights) {
   tell_size_limits(model);
   const std::vector<InputRange> checked = both_ranges(ranges.assumed, index_ranges(model));
   // After all that reads the numbers of constants.
-  join_products(model, weights);
+  join_products(model, weights, most_joined);
   SUBBYTE_TRY(Schedule scheduled, schedule(model, alone, ranges.watched));
   Lowering lowering{model, {}, std::move(scheduled), {}, std::move(alone), {}, {}};
   lowering.guard = model.exprs.constant(1);

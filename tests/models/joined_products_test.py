@@ -56,3 +56,16 @@ def test_queries_keys_and_values(tmp_path, kind, precision):
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(written).graph.initializer}
     for name, weight in read_weights(module.with_suffix(".json")).items():
         np.testing.assert_array_equal(weight, stored[name], err_msg=name)
+
+
+def test_a_file_of_weights_holds_what_it_is_to_hold(tmp_path):
+    source = saved(tmp_path, attention("matmul"), "attention")
+    one = convert(source, tmp_path / "one.webgpu.js", "--precision", "8bit")
+    most = 120_000
+    module = convert(source, tmp_path / "m.webgpu.js", "--precision", "8bit", "--shard-size", str(most))
+    files = manifest_of(module)["files"]
+    assert len(files) > 1 and max(file["bytes"] for file in files) <= most
+    assert len(plan_of(module)["steps"]) > len(plan_of(one)["steps"])
+    inputs = {"x": normal(1, 5, DEPTH)}
+    (first, second) = run_sessions("node", [{"module": m, "device": "default", "runs": [inputs]} for m in (one, module)])
+    assert_outputs(second["runs"][0]["outputs"], first["runs"][0]["outputs"], 1e-5, "shards")
