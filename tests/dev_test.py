@@ -35,6 +35,14 @@ def test_all_verbs_are_there():
     assert done.returncode == 2 and "there is no verb 'nonsense'" in done.stderr
 
 
+def test_a_suite_that_is_unknown_lists_those_that_help_names():
+    named = re.search(r"test SUITE\.\.\. +run some: (.*)", dev("help").stdout)[1].split()
+    told = dev("test", "nonsense").stderr
+    assert "there is no suite 'nonsense'" in told
+    listed = told.partition("there are: ")[2].split()
+    assert sorted(listed) == sorted([*named, "in_turn"])
+
+
 def packages(*sections) -> list:
     script = 'die() { echo "$*" >&2; exit 1; }; source tools/dev/setup.sh; cache= models= apt_packages "$@"'
     done = subprocess.run(["bash", "-c", script, "-", *sections], cwd=ROOT, capture_output=True, text=True, timeout=60)

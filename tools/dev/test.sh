@@ -16,7 +16,7 @@ verb_test() {
         ;;
       *)
         declare -F "suite_$argument" >/dev/null ||
-          die "there is no suite '$argument'; there are: ${everyday_suites[*]} ${long_suites[*]}"
+          die "there is no suite '$argument'; there are: $(declare -F | sed -n 's/^declare -f suite_//p' | xargs)"
         suites+=("$argument")
         ;;
     esac
