@@ -8,19 +8,23 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import * as esbuild from 'esbuild';
 import { rollup } from 'rollup';
+import { build as viteBuild } from 'vite';
+import webpack from 'webpack';
 
 import { library } from './library.mjs';
 
 const { default: esbuildPlugin } = await library('plugins/esbuild.js');
 const { default: rollupPlugin } = await library('plugins/rollup.js');
+const { default: vitePlugin } = await library('plugins/vite.js');
+const { default: WebpackPlugin } = await library('plugins/webpack.js');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'subbyte-converted-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-/** As the program escapes it: all but letters, digits and -._~ (RFC 3986). */
+/** As the program escapes it: what has a meaning of its own in a URL or in the module. */
 function escaped(name) {
-  return encodeURIComponent(name).replace(
-    /[!'()*]/g,
+  return name.replace(
+    /[!'*%#?<>\\]/g,
     (character) => '%' + character.charCodeAt(0).toString(16).toUpperCase(),
   );
 }
@@ -57,22 +61,75 @@ async function withEsbuild(input, out, plugins = []) {
   });
 }
 
-const bundlers = Object.entries({ rollup: withRollup, esbuild: withEsbuild });
+async function withVite(input, out) {
+  await viteBuild({
+    root: path.dirname(input),
+    base: './',
+    configFile: false,
+    logLevel: 'silent',
+    plugins: [vitePlugin()],
+    build: {
+      outDir: out,
+      minify: false,
+      assetsInlineLimit: 0,
+      rollupOptions: {
+        input,
+        preserveEntrySignatures: 'strict',
+        output: { entryFileNames: 'main.mjs' },
+      },
+    },
+  });
+}
+
+async function withWebpack(input, out) {
+  const compiler = webpack({
+    context: path.dirname(input),
+    entry: input,
+    mode: 'development',
+    devtool: false,
+    target: ['web', 'es2022'],
+    experiments: { outputModule: true },
+    output: {
+      path: out,
+      filename: 'main.mjs',
+      module: true,
+      library: { type: 'module' },
+      publicPath: '',
+    },
+    plugins: [new WebpackPlugin()],
+  });
+  const stats = await new Promise((resolve, reject) =>
+    compiler.run((error, result) => (error ? reject(error) : resolve(result))),
+  );
+  assert.deepEqual(stats.toJson({ errors: true }).errors, []);
+}
+
+const bundlers = Object.entries({
+  rollup: withRollup,
+  esbuild: withEsbuild,
+  vite: withVite,
+  webpack: withWebpack,
+});
+/** What Vite and webpack carry by themselves, without our plugin, and what ours does for bundlers that carry nothing. */
+const modules = [
+  writeModule('plain.webgpu'),
+  writeModule('my model (1), [2] ü.webgpu'),
+  writeModule('short', '.js'),
+  writeModule('short m', '.mjs'),
+];
+const strange = writeModule("it's a model (1), 50% #2 ü!*.webgpu");
 for (const [name, bundle] of bundlers) {
-  for (const module of [
-    writeModule('plain.webgpu'),
-    writeModule("it's a model (1), 50% #2 ü!*.webgpu"),
-    writeModule('short', '.js'),
-    writeModule('short m', '.mjs'),
-  ])
+  const carried = name === 'rollup' || name === 'esbuild' ? [...modules, strange] : modules;
+  for (const [index, module] of carried.entries())
     test(`${name} carries the weights of '${module}'`, async () => {
-      const out = path.join(folder, `${name} of ${module}`);
-      await bundle(path.join(folder, module), out);
+      const out = path.join(folder, `${name}-${index}`);
+      const input = path.join(folder, `${name}-${index}.js`);
+      fs.writeFileSync(input, `export { where } from './${module.replaceAll("'", "\\'")}';\n`);
+      await bundle(name === 'vite' || name === 'webpack' ? input : path.join(folder, module), out);
       const { where } = await import(pathToFileURL(path.join(out, 'main.mjs')).href);
-      assert.ok(new URL(where).pathname.endsWith('.bin'));
-      const carried = fs.readFileSync(new URL(where), 'utf8');
-      assert.equal(carried, module.replace(/\.m?js$/, ''));
-      assert.ok(fileURLToPath(where).startsWith(out));
+      assert.ok(new URL(where).pathname.endsWith('.bin'), where);
+      assert.ok(fileURLToPath(where).startsWith(out), where);
+      assert.equal(fs.readFileSync(new URL(where), 'utf8'), module.replace(/\.m?js$/, ''));
     });
 }
 

@@ -59,10 +59,16 @@ export async function moduleOf(
   return convertedModule(file);
 }
 
-export async function emitModule(context: RollupContext, module: Module): Promise<string> {
+/** The module's text, its weights emitted; `emitted` hears of each. */
+export async function emitModule(
+  context: RollupContext,
+  module: Module,
+  emitted?: (reference: string) => void,
+): Promise<string> {
   return withAddresses(module, async (file) => {
     const source = await fs.promises.readFile(file);
     const reference = context.emitFile({ type: 'asset', name: path.basename(file), source });
+    emitted?.(reference);
     // Of Vite an address that begins at the root; of Rollup and others a whole one, which needs no base.
     return `new URL(import.meta.ROLLUP_FILE_URL_${reference}, import.meta.url)`;
   });

@@ -1,4 +1,5 @@
 // import subbyte from 'subbyte/vite'
+import * as path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import type { PluginOptions } from './convert_cached.js';
@@ -8,13 +9,20 @@ import { emitModule, moduleOf, resolveModel, type RollupContext } from './rollup
 
 export type { PluginOptions } from './convert_cached.js';
 
+interface ViteConfig {
+  command: 'build' | 'serve';
+  base: string;
+  server: { fs: { allow: string[] } };
+}
+
 export interface VitePlugin {
   name: string;
   enforce: 'pre';
   config(): { optimizeDeps: { exclude: string[] } };
-  configResolved(config: { command: 'build' | 'serve'; base: string }): void;
+  configResolved(config: ViteConfig): void;
   resolveId(this: RollupContext, source: string, importer?: string): Promise<string | null>;
   load(this: RollupContext, id: string, options?: { ssr?: boolean }): Promise<string | null>;
+  resolveFileUrl(file: { referenceId: string; relativePath: string }): string | null;
 }
 
 /** "/@fs/...", from which Vite's server gives a file of the project. */
@@ -27,6 +35,8 @@ function served(file: string, base: string): string {
 export default function subbyte(options: PluginOptions = {}): VitePlugin {
   let serves = false;
   let base = '/';
+  let allowed: string[] = [];
+  const onServer = new Set<string>();
   return {
     name: 'subbyte',
     // Before Vite's own, which would take the model for an asset.
@@ -35,6 +45,7 @@ export default function subbyte(options: PluginOptions = {}): VitePlugin {
     config: () => ({ optimizeDeps: { exclude: ['subbyte'] } }),
     configResolved(config) {
       serves = config.command === 'serve';
+      allowed = config.server.fs.allow;
       base = config.base.endsWith('/') ? config.base : config.base + '/';
     },
     resolveId(source, importer) {
@@ -45,7 +56,11 @@ export default function subbyte(options: PluginOptions = {}): VitePlugin {
       if (!parseImport(id)) return null;
       const module = await moduleOf(this, id, options);
       if (!module) return null;
-      if (!serves) return emitModule(this, module);
+      if (!serves)
+        return emitModule(this, module, (reference) => void (ssr && onServer.add(reference)));
+      // Of a model, or a cache, outside of the folders that Vite serves from.
+      const folder = path.dirname(module.file);
+      if (!allowed.includes(folder)) allowed.push(folder);
       return withAddresses(module, (file) =>
         ssr
           ? `new URL(${JSON.stringify(pathToFileURL(file).href)})`
@@ -53,5 +68,10 @@ export default function subbyte(options: PluginOptions = {}): VitePlugin {
             `new URL(${JSON.stringify(served(file, base))}, new URL(import.meta.url))`,
       );
     },
+    // A server has no base: what it loads lies beside it, where `build.ssrEmitAssets` puts it.
+    resolveFileUrl: ({ referenceId, relativePath }) =>
+      onServer.has(referenceId)
+        ? `new URL(${JSON.stringify(relativePath)}, import.meta.url).href`
+        : null,
   };
 }
