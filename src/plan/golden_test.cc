@@ -9,8 +9,8 @@
 #include "graph/text.h"
 #include "passes/canonical_form.h"
 #include "plan/lower.h"
+#include "plan/test_weights.h"
 #include "plan/text.h"
-#include "quantize/uses.h"
 
 namespace subbyte {
 namespace {
@@ -23,15 +23,7 @@ std::map<ValueId, StoredWeight> stored_weights(const Model& model, std::string_v
   if (const std::size_t at = text.find(kMark); at != std::string_view::npos) {
     name = text.substr(at + kMark.size(), text.find('\n', at) - at - kMark.size());
   }
-  const auto uses = find_weight_uses(model);
-  const auto assignments = assign_encodings(uses, precision_from_name(name).value());
-  std::map<ValueId, StoredWeight> stored;
-  for (std::size_t i = 0; i < uses.size(); ++i) {
-    const Encoding& encoding = assignments[i].encoding;
-    stored.emplace(uses[i].value, StoredWeight{uses[i].value, encoding, uses[i].rows, uses[i].k,
-                                               uses[i].order, row_layout(encoding, uses[i].k)});
-  }
-  return stored;
+  return weights_stored_at(model, name);
 }
 
 std::string lowered(const std::string& text) {

@@ -9,8 +9,8 @@
 #include "graph/infer.h"
 #include "graph/text.h"
 #include "plan/lower.h"
+#include "plan/test_weights.h"
 #include "plan/weight_code.h"
-#include "quantize/uses.h"
 
 namespace subbyte {
 namespace {
@@ -55,14 +55,7 @@ Joined model_of(const std::string& body, std::string_view precision) {
   EXPECT_TRUE(model) << model.error().message;
   const auto inferred = infer(*model);
   EXPECT_TRUE(inferred) << inferred.error().message;
-  const auto uses = find_weight_uses(*model);
-  const auto assignments = assign_encodings(uses, precision_from_name(precision).value());
-  std::map<ValueId, StoredWeight> stored;
-  for (std::size_t i = 0; i < uses.size(); ++i) {
-    const Encoding& encoding = assignments[i].encoding;
-    stored.emplace(uses[i].value, StoredWeight{uses[i].value, encoding, uses[i].rows, uses[i].k,
-                                               uses[i].order, row_layout(encoding, uses[i].k)});
-  }
+  auto stored = weights_stored_at(*model, precision);
   return {std::move(*model), std::move(stored)};
 }
 
