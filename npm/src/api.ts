@@ -177,6 +177,10 @@ const rulesName = 'options\\mixedPrecision';
 function told(text: string): string {
   return text
     .replace(/--mixed-precision-config '[^']*mixedPrecision'/g, 'mixedPrecision')
+    .replaceAll(
+      `put it beside the model, in the folder '${memoryFolder}'`,
+      'give its bytes in `data`',
+    )
     .replaceAll(memoryFolder + '/', '')
     .trimEnd();
 }

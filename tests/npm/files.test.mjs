@@ -434,6 +434,18 @@ test('whatever is thrown is a SubbyteError, which names an option as its caller 
     "error: --mixed-precision-config '/subbyte-memory/options\\\\mixedPrecision': unknown key\n";
   const refused = engineOf(() => ({ status: 1, stderr }));
   await rejects(convertWith(refused, 'm.onnx', {}), 'failed', /^mixedPrecision: unknown key$/);
+  const alone =
+    "error: '/subbyte-memory/m.onnx': its external data file 'm.data' is missing; " +
+    "put it beside the model, in the folder '/subbyte-memory'\n";
+  await rejects(
+    convertWith(
+      engineOf(() => ({ status: 1, stderr: alone })),
+      'm.onnx',
+      {},
+    ),
+    'failed',
+    /^'m\.onnx': its external data file 'm\.data' is missing; give its bytes in `data`$/,
+  );
 });
 
 test('a page converts at effort fast, and forgets its signal', async (context) => {
