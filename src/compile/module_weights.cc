@@ -173,13 +173,19 @@ class ManifestReader {
       weight.bits = json.at("bits").get<int>();
       return {};
     }
-    if (kind != "affine" || json.at("layout").get<std::string>() != "row") {
+    const bool codebook = kind == "codebook";
+    if ((kind != "affine" && !codebook) || json.at("layout").get<std::string>() != "row") {
       return fail("weight {} is stored in a way that this subbyte does not read: {}",
                   quoted(weight.name), quoted(json.dump()));
     }
-    weight.kind = ModuleWeight::Kind::affine;
     weight.group = json.at("group").get<std::int64_t>();
     weight.scale_bits = json.at("scale_bits").get<int>();
+    if (codebook) {
+      weight.kind = ModuleWeight::Kind::codebook;
+      weight.codebook = json.at("values").get<std::vector<float>>();
+      return {};
+    }
+    weight.kind = ModuleWeight::Kind::affine;
     weight.scale_exponent = json.at("scale_exponent").get<int>();
     weight.zero_bits = json.at("zero_point").at("bits").get<int>();
     weight.zero_step = json.at("zero_point").at("step").get<double>();
@@ -209,12 +215,14 @@ class ManifestReader {
     }
     const bool all = std::all_of(seen.begin(), seen.end(), [](bool axis) { return axis; });
     if (!all || rows != w.rows || k != w.k || (k > 0 && rows > kLargestSize / k)) return false;
-    if (w.kind != ModuleWeight::Kind::affine) {
+    if (w.kind == ModuleWeight::Kind::floats || w.kind == ModuleWeight::Kind::integers) {
       const bool wide = w.bits == 32 || (w.bits == 16 && w.kind == ModuleWeight::Kind::floats);
       return wide && holds(w.values, w.rows, w.k * w.bits / 8);
     }
     if (w.bits < 1 || w.bits > 8 || w.group < 1 || w.zero_bits < 0 || w.zero_bits > 8) return false;
     if ((w.scale_bits != 16 && w.scale_bits != 32) || std::abs(w.scale_exponent) > 200)
+      return false;
+    if (w.kind == ModuleWeight::Kind::codebook && w.codebook.size() != std::size_t{1} << w.bits)
       return false;
     const std::int64_t groups = (w.k + w.group - 1) / w.group;
     return holds(w.values, w.rows, (w.k * w.bits + 7) / 8) && w.scales &&
@@ -251,6 +259,12 @@ void ModuleWeights::decode_row(const ModuleWeight& weight, std::int64_t row_inde
     return;
   }
   const Bytes scales = row(*weight.scales, row_index);
+  if (weight.kind == ModuleWeight::Kind::codebook) {
+    for (std::int64_t c = 0; c < weight.k; ++c)
+      out[c] = float_at(scales, c / weight.group, weight.scale_bits) *
+               weight.codebook[number_at(values, c, weight.bits)];
+    return;
+  }
   const float factor = std::ldexp(1.0f, weight.scale_exponent);
   for (std::int64_t first = 0, g = 0; first < weight.k; first += weight.group, ++g) {
     const float scale = float_at(scales, g, weight.scale_bits) * factor;

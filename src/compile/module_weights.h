@@ -28,11 +28,14 @@ struct ModuleWeight {
   int bits = 0;
   std::int64_t rows = 0, k = 0, bytes = 0;
   std::vector<int> row_axes, k_axes;
-  enum class Kind { floats, integers, affine } kind = Kind::floats;
-  // Of an affine encoding.
+  enum class Kind { floats, integers, affine, codebook } kind = Kind::floats;
+  // Of an affine encoding or a codebook.
   std::int64_t group = 0;
-  int scale_bits = 16, scale_exponent = 0, zero_bits = 0;
+  int scale_bits = 16;
+  // Of an affine encoding.
+  int scale_exponent = 0, zero_bits = 0;
   double zero_step = 1, zero_default = 0;
+  std::vector<float> codebook;  // what each code stands for
   StoredPart values;
   std::optional<StoredPart> scales, zero_points;
 };

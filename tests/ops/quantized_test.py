@@ -1,6 +1,7 @@
 """Quantized operators in every granularity against ONNX Runtime, and weights that arrive quantized: they keep their bits."""
 
 import functools
+import json
 
 import numpy as np
 import onnx
@@ -367,6 +368,10 @@ def test_weights_keep_their_bits(name, tmp_path):
     assert len(stored) == 1
     found = stored[0] if stored[0].shape == weights.shape else stored[0].T
     np.testing.assert_array_equal(found, weights)
+    # The program itself reads all that it writes.
+    harness.run("verify", tmp_path / "m.webgpu.js")
+    told = harness.run("evaluate", tmp_path / "m.webgpu.js", "--source", tmp_path / "m.onnx", "--format", "json")
+    assert [output["relative_l2"] for output in json.loads(told.stdout)["outputs"]] == [0]
 
 
 @pytest.mark.parametrize("name", ["nbits_4_None_32", "nbits_4_packed_32", "bnb4_nf4"])
