@@ -195,7 +195,8 @@ TEST_F(Evaluate, ADamagedManifestIsAnError) {
   EXPECT_THAT(with("/weights/0/parts/values/file", 7), HasSubstr(unfit));
   EXPECT_THAT(with("/weights/0/order/k", {5}), HasSubstr(unfit));
   EXPECT_THAT(with("/weights/0/encoding/group", 0), HasSubstr(unfit));
-  EXPECT_THAT(with("/weights/0/encoding/kind", "codebook"),
+  EXPECT_THAT(with("/weights/0/encoding/kind", "codebook"), HasSubstr("the manifest is damaged"));
+  EXPECT_THAT(with("/weights/0/encoding/kind", "tree"),
               HasSubstr("is stored in a way that this subbyte does not read"));
   EXPECT_THAT(with("/weights", nullptr), HasSubstr("the manifest is damaged"));
 }
