@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/scalar_math.h"
 #include "calibrate/batches.h"
@@ -109,13 +110,27 @@ class Tuning {
         options_(options),
         machine_(options.threads),
         contents_(output_contents(model)),
-        counts_(outputs_that_count(graph_, contents_)) {}
+        counts_(outputs_that_count(graph_, contents_)),
+        writes_(find_language_model(model, input_contents(model)).has_value()) {}
 
   Expected<TuningReport> run(const SampleSet& samples) {
     TuningReport report;
     const std::span<const Sample> all = samples.tuning;
-    if (!find_segments(all)) {
+    auto way = calibrate::Backward::find(model_, candidates(), counts_);
+    if (!way) {
+      report.skipped = way.error().message;
+      return report;
+    }
+    const auto fits = [&](TunedMatrix::Form form) {
+      return bytes_of_tuned(*way, form) <= options_.memory_of_tuned.value_or(kMemoryOfTuned);
+    };
+    const auto weights_fit = [&] { return fits(TunedMatrix::Form::packed); };
+    if (!find_segments(all, weights_fit)) {
       report.skipped = "one step takes more memory than tuning may";
+      return report;
+    }
+    if (!weights_fit()) {
+      report.skipped = "its weights take more memory than tuning may";
       return report;
     }
     const double runs = kRunsOfStep + (segments_.size() > 1 ? 1 : 0);
@@ -127,18 +142,6 @@ class Tuning {
     const std::size_t steps = in_all / together_;
     if (steps < kFewestSteps || all.empty() || samples.held_out.empty()) {
       report.skipped = "a step takes more work than the effort allows";
-      return report;
-    }
-    auto way = calibrate::Backward::find(model_, candidates(), counts_);
-    if (!way) {
-      report.skipped = way.error().message;
-      return report;
-    }
-    const auto fits = [&](TunedMatrix::Form form) {
-      return bytes_of_tuned(*way, form) <= options_.memory_of_tuned.value_or(kMemoryOfTuned);
-    };
-    if (!fits(TunedMatrix::Form::packed)) {
-      report.skipped = "its weights take more memory than tuning may";
       return report;
     }
     form_ = fits(TunedMatrix::Form::codes)     ? TunedMatrix::Form::codes
@@ -180,9 +183,9 @@ class Tuning {
     return bytes;
   }
 
-  // All values are kept where those of the largest sample fit, else those of a segment at a time.
-  // False where neither fits.
-  bool find_segments(std::span<const Sample> samples) {
+  // All values are kept where those of the largest sample fit and the gradients of all weights do,
+  // else those of a segment at a time. False where neither fits.
+  bool find_segments(std::span<const Sample> samples, const std::function<bool()>& weights_fit) {
     const Sample* largest = nullptr;
     std::int64_t most = 0;
     for (const Sample& sample : samples) {
@@ -191,7 +194,7 @@ class Tuning {
       largest = &sample;
       most = bytes;
     }
-    if (most <= memory_of_values()) return true;
+    if (largest == nullptr || (most <= memory_of_values() && weights_fit())) return true;
     segments_ = calibrate::cut_into_segments(model_, *largest);
     return values_bytes(*largest) <= memory_of_values();
   }
@@ -383,8 +386,7 @@ class Tuning {
                          std::size_t steps, TuningReport& report) {
     const std::span<const Sample> all = samples.tuning;
     // Text that a language model goes on with is no text once its words are others.
-    const bool writes = find_language_model(model_, input_contents(model_)).has_value();
-    const Variation variation(model_, writes ? std::span<const Sample>() : all);
+    const Variation variation(model_, writes_ ? std::span<const Sample>() : all);
     std::optional<Targets> targets;
     if (!variation.any()) targets.emplace(targets_of(all));
     Targets held_out = targets_of(samples.held_out);
@@ -454,6 +456,7 @@ class Tuning {
   mutable calibrate::Machine machine_;
   std::vector<OutputContent> contents_;
   std::vector<bool> counts_;  // of the outputs
+  bool writes_;               // a language model
   calibrate::Segments segments_{0};
   TunedMatrix::Form form_ = TunedMatrix::Form::codes;
   std::size_t together_ = 1;  // samples of a step

@@ -135,6 +135,20 @@ TEST(Tuning, NeedsLittleMemory) {
   }
 }
 
+// Where the values of a sample fit but not the gradients of all weights, the graph goes by segments
+// for these.
+TEST(Tuning, GoesBySegmentsForTheGradientsOfItsWeights) {
+  const Model model = test_language_model();
+  const auto texts = samples_of(test_texts(12, 3), test_texts(6, 4), 6e8);
+  WeightPlan plan = planned(model, "2bit");
+  TuneOptions options{.threads = 1};
+  options.memory_of_tuned = 8000;
+  const auto report = tune_weights(model, plan, texts, options);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->skipped, "");
+  EXPECT_LT(report->after, report->before);
+}
+
 TEST(Tuning, SaysWhyThereIsNone) {
   Model model = test_network();
   WeightPlan plan = planned(model, "3bit");
