@@ -82,6 +82,17 @@ std::int64_t activation_bytes_before(const Model& model, const Sample& sample, N
   return most_bytes(model, sample, end, wants_outputs);
 }
 
+std::size_t samples_within(const Model& model, std::span<const Sample> samples, NodeId end,
+                           bool wants_outputs, std::int64_t memory) {
+  std::size_t count = 0;
+  for (std::int64_t bytes = 0; count < samples.size(); ++count) {
+    bytes =
+        saturating_add(bytes, activation_bytes_before(model, samples[count], end, wants_outputs));
+    if (bytes > memory) break;
+  }
+  return count;
+}
+
 std::int64_t kept_bytes(const Model& model, const Sample& sample) {
   const std::vector<std::int64_t> symbols = symbol_values(model, sample);
   std::int64_t bytes = 0;

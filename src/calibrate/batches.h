@@ -19,6 +19,10 @@ std::int64_t activation_bytes(const Model& model, const Sample& sample);
 std::int64_t activation_bytes_before(const Model& model, const Sample& sample, NodeId end,
                                      bool wants_outputs);
 
+// How many of the samples, from the first, take at most `memory` bytes together so.
+std::size_t samples_within(const Model& model, std::span<const Sample> samples, NodeId end,
+                           bool wants_outputs, std::int64_t memory);
+
 // Of all values of one sample together, as a run that keeps them takes.
 std::int64_t kept_bytes(const Model& model, const Sample& sample);
 

@@ -29,6 +29,7 @@
 #include "plan/weight_code.h"
 #include "quantize/weight_plan.h"
 #include "samples/input_statistics.h"
+#include "samples/written_text.h"
 
 namespace subbyte {
 namespace {
@@ -160,7 +161,8 @@ class Compilation {
   Expected<void> read_samples(const Model& model, const WeightPlan& weights) {
     if (options_.samples.empty()) return {};
     const Effort effort = options_.calibration.value_or(Effort::good);
-    SampleOptions wanted = samples_for(weights, effort, true).value_or(SampleOptions());
+    const bool reads_text = find_language_model(model, input_contents(model)).has_value();
+    SampleOptions wanted = samples_for(weights, effort, true, reads_text).value_or(SampleOptions());
     wanted.judging = CheckOptions().samples;
     wanted.cancelled = [&] { return observer_.cancelled(); };
     auto samples = load_samples(*source_.files, options_.samples, model, wanted);

@@ -209,6 +209,11 @@ double chance(double trace2, double squares, double k, double n) {
 
 }  // namespace
 
+double damping_left(double tokens) {
+  constexpr double kFew = 5000, kLeast = 0.3;
+  return std::clamp(kFew / std::max(tokens, 1.0), kLeast, 1.0);
+}
+
 std::optional<Metric> make_metric(const Moments& moments, const MetricOptions& options,
                                   calibrate::Machine& machine) {
   const std::int64_t k = moments.k;

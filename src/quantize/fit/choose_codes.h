@@ -29,6 +29,10 @@ struct MetricOptions {
   double mean_share = 1;
 };
 
+// How much of a damping is left where moments are of so many tokens of a text that is given: the
+// more there are, the less of what was not seen.
+double damping_left(double tokens);
+
 // None where the moments are of nothing or not finite. Moments of few places for their size are
 // drawn towards equal ones of independent inputs as far as chance may have made them (the oracle
 // approximating shrinkage: Chen, Wiesel, Eldar and Hero, "Shrinkage Algorithms for MMSE Covariance

@@ -75,6 +75,13 @@ TEST(MakeMetric, BelievesFewPlacesLess) {
   EXPECT_GT(fewer.h[0], few.h[0] + 0.5f);
 }
 
+TEST(DampingLeft, FallsWithTheTokensThatAreGiven) {
+  EXPECT_EQ(damping_left(0), 1);
+  EXPECT_EQ(damping_left(5000), 1);
+  EXPECT_EQ(damping_left(10000), 0.5);
+  EXPECT_EQ(damping_left(1e6), 0.3);
+}
+
 TEST(ChooseCodes, LosesLessThanRoundingAndEachStepLess) {
   const std::vector<float> w = weights();
   const Moments m = moments();

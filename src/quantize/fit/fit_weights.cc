@@ -91,17 +91,6 @@ std::int64_t memory_beside(const WeightPlan& plan) {
                     kSideBySide * kMemoryOfStream);
 }
 
-// How many of the samples, from the first, take at most that memory together on the way to `end`.
-std::size_t affordable(const Model& model, std::span<const Sample> samples, NodeId end,
-                       bool keeps_outputs, std::int64_t memory) {
-  std::size_t count = 0;
-  for (std::int64_t bytes = 0; count < samples.size(); ++count) {
-    bytes += calibrate::activation_bytes_before(model, samples[count], end, keeps_outputs);
-    if (bytes > memory) break;
-  }
-  return count;
-}
-
 double mean_of(std::span<const double> numbers) {
   double sum = 0;
   for (const double number : numbers) sum += number;
@@ -134,9 +123,10 @@ class Fitting {
         plan_(plan),
         options_(options),
         machine_(options.threads),
-        uses_(find_uses(graph_)) {
+        uses_(find_uses(graph_)),
+        writes_(find_language_model(model, input_contents(model)).has_value()) {
     for (const WeightUse& use : plan.uses) use_of_.emplace(use.value, &use);
-    if (find_language_model(model, input_contents(model))) {
+    if (writes_) {
       damping_ = kDampingOfText;
       variants_.assign(1, {.chooses_codes = true, .follows_drift = true});
     }
@@ -339,7 +329,9 @@ class Fitting {
     for (std::int64_t g = 0; g < inputs.groups(); ++g) {
       const Moments moments = measure_moments(inputs, use.k, g, activations, drift, kinds_,
                                               places(use.k), use.value, machine_);
-      const auto metric = make_metric(moments, metric_options, machine_);
+      MetricOptions damped = metric_options;
+      if (reads_text()) damped.damping *= damping_left(moments.count);
+      const auto metric = make_metric(moments, damped, machine_);
       if (!metric) return nullptr;
       if (!drift.wanted.empty()) {
         const auto moved = follow_drift(*metric, moments, exact.data() + g * rows * use.k, rows,
@@ -351,8 +343,11 @@ class Fitting {
     return std::make_shared<const PackedMatrix>(grid.packed(exact.data()));
   }
 
+  // What a language model writes itself is less like what it will read, however much there is.
+  bool reads_text() const { return writes_ && options_.on_data; }
+
   std::int64_t places(std::int64_t k) const {
-    const std::int64_t factor = options_.effort == Effort::fast ? 2 : 8;
+    const std::int64_t factor = options_.effort == Effort::fast ? 2 : reads_text() ? 32 : 8;
     return std::clamp<std::int64_t>(factor * k, 2048, 32768);
   }
   static double& error_of(const Variant& variant, FitReport& report) {
@@ -418,6 +413,7 @@ class Fitting {
   const FitOptions& options_;
   calibrate::Machine machine_;
   Uses uses_;
+  bool writes_;  // a language model
   double damping_ = MetricOptions().damping;
   NodeId end_ = 0;
   std::map<NodeId, ValueId> tables_;  // by the product that reads them
@@ -439,12 +435,13 @@ std::optional<Effort> effort_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort, bool on_data) {
+std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort, bool on_data,
+                                         bool reads_text) {
   // Weights that alone take all of that memory are rounded, unless data or the best effort ask for
   // more: so a file of any size converts in little memory.
   const bool is_asked = on_data || effort == Effort::best;
   if (!is_asked && parameters_of(plan) > kMemory / kEachParameter) return std::nullopt;
-  const double rest = work_of(effort, plan, on_data) - choosing_work(plan);
+  const double rest = (reads_text ? 2 : 1) * work_of(effort, plan, on_data) - choosing_work(plan);
   if (rest <= 0) return std::nullopt;
   SampleOptions options;
   options.seed = 2;  // the check has the first
@@ -475,7 +472,7 @@ Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet&
     const std::span<const Sample> all = samples.tuning;
     const std::int64_t memory = options.memory.value_or(memory_beside(plan));
     const auto affordable_in = [&](std::int64_t bytes) {
-      return affordable(model, all, fitting.end(), fitting.keeps_outputs(), bytes);
+      return calibrate::samples_within(model, all, fitting.end(), fitting.keeps_outputs(), bytes);
     };
     std::size_t tuning = affordable_in(memory / kSideBySide);
     const bool side_by_side = tuning == all.size();

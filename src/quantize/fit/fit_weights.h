@@ -55,9 +55,10 @@ struct FitReport {
 };
 
 // Which samples that effort is worth, made ones (samples/made_samples.h) or the user's; nullopt
-// where the model is too large for it.
+// where the model is too large for it. Of a text that a language model reads twice as many: its
+// codes are chosen in one way alone.
 std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort,
-                                         bool on_data = false);
+                                         bool on_data = false, bool reads_text = false);
 
 // Whether two plans for the model may be calibrated where one was asked for, and the better be
 // taken: what the effort allows whatever the parameters allows for them.

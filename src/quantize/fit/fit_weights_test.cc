@@ -332,6 +332,13 @@ TEST(FitWeights, RoundsVeryManyParametersUnlessAsked) {
   EXPECT_TRUE(samples_for(plan, Effort::good, true));
 }
 
+TEST(FitWeights, IsWorthTwiceTheTextThatIsGiven) {
+  WeightPlan plan;
+  plan.uses.push_back({.rows = 20'000, .k = 1000, .kind = WeightUseKind::embedding});
+  const double other = samples_for(plan, Effort::good, true)->work;
+  EXPECT_DOUBLE_EQ(samples_for(plan, Effort::good, true, true)->work, 2 * other);
+}
+
 TEST(FitWeights, LeavesWhatIsTooMuchWork) {
   Model model = test_network();
   WeightPlan plan = planned(model, "4bit");
