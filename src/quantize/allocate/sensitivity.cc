@@ -5,6 +5,7 @@
 
 #include "calibrate/batches.h"
 #include "quantize/allocate/loss.h"
+#include "samples/written_text.h"
 
 namespace subbyte::allocate {
 namespace {
@@ -22,9 +23,27 @@ double work_of(Effort effort) {
   return 0;
 }
 
+// Of a language model, whose tensors differ the most in what they lose: so many a parameter.
+double work_of_text(const Model& model, Effort effort) {
+  if (effort == Effort::fast || !find_language_model(model, input_contents(model))) return 0;
+  double parameters = 0;
+  for (const Value& value : model.main().values)
+    if (value.constant) parameters += static_cast<double>(value.constant->elements());
+  return (effort == Effort::best ? 9e5 : 9e4) * parameters;
+}
+
 // More samples change the order of weights little; made pictures repeat their kinds after twelve.
 constexpr std::size_t kMostSamples = 24, kFewestSamples = 2;
-constexpr std::int64_t kMemory = std::int64_t{1} << 28;
+constexpr std::size_t kMostTexts = 2;
+constexpr std::int64_t kMemory = std::int64_t{1} << 28, kMemoryOfText = std::int64_t{3} << 28;
+
+// The first of the samples, at most so many, that fit the memory.
+std::size_t fitting(const Model& model, std::span<const Sample> samples, double most,
+                    std::int64_t memory) {
+  const auto count = std::min(samples.size(), static_cast<std::size_t>(most));
+  const auto end = static_cast<NodeId>(model.main().nodes.size());
+  return calibrate::samples_within(model, samples.first(count), end, true, memory);
+}
 
 // The questions about the weights that each node is the first to read.
 std::map<NodeId, std::vector<std::size_t>> by_first_reader(
@@ -51,17 +70,16 @@ std::span<const std::size_t> kinds_of(std::span<const std::size_t> kinds, std::s
 }
 
 std::size_t measured_samples(const Model& model, std::span<const Sample> samples, double work_each,
-                             std::size_t questions, Effort effort) {
+                             std::size_t questions, Effort effort, bool few_texts) {
   const double of_one = work_each * (static_cast<double>(questions) / 2 + 2);
-  const double most = of_one > 0 ? work_of(effort) / of_one : kMostSamples;
-  std::size_t count = 0;
-  std::int64_t bytes = 0;
-  while (count < std::min(samples.size(), kMostSamples) && static_cast<double>(count) + 1 <= most) {
-    bytes += calibrate::activation_bytes(model, samples[count]);
-    if (bytes > kMemory) break;
-    ++count;
-  }
-  return count < kFewestSamples ? 0 : count;
+  const auto within = [&](double work, std::size_t samples_at_most) {
+    const auto most = static_cast<double>(samples_at_most);
+    return of_one > 0 ? std::min(work / of_one, most) : most;
+  };
+  const std::size_t count = fitting(model, samples, within(work_of(effort), kMostSamples), kMemory);
+  if (count >= kFewestSamples) return count;
+  if (!few_texts) return 0;
+  return fitting(model, samples, within(work_of_text(model, effort), kMostTexts), kMemoryOfText);
 }
 
 Expected<std::vector<double>> measure_each(const Model& model,
@@ -74,6 +92,7 @@ Expected<std::vector<double>> measure_each(const Model& model,
   const auto contents = output_contents(model);
   SUBBYTE_TRY(const auto wanted, execute(model, samples, plain));
   SUBBYTE_TRY(auto exact, Execution::begin(model, samples, plain));
+  const float taken = options.shift_taken * share_of_biases(model);
   std::vector<double> losses(questions.size(), 0);
   std::size_t done = 0;
   for (const auto& [n, asked] : by_first_reader(graph, questions)) {
@@ -89,8 +108,7 @@ Expected<std::vector<double>> measure_each(const Model& model,
       };
       Execution run = before.fork(std::move(with));
       SUBBYTE_CHECK_OK(run.step());
-      correct_bias(graph, {{stored.value, stored}}, n, options.running.kinds, options.shift_taken,
-                   exact, run);
+      correct_bias(graph, {{stored.value, stored}}, n, options.running.kinds, taken, exact, run);
       while (run.next() < graph.nodes.size()) SUBBYTE_CHECK_OK(run.step());
       SUBBYTE_TRY(const auto found, run.outputs());
       losses[q] = output_loss_of(contents, wanted, found, options.running.kinds);

@@ -15,16 +15,18 @@ namespace subbyte::allocate {
 struct MeasureOptions {
   Effort effort = Effort::good;
   RunOptions running{};
-  // How much of the shift of the means biases take back.
+  // How much of the shift of the means biases take back, of share_of_biases().
   float shift_taken = 1;
   // `done` of `count` weights and widths.
   std::function<void(std::size_t done, std::size_t count)> progress{};
 };
 
 // How many samples, from the first, the effort and the memory allow for that many questions, each
-// of which takes about half a run of `work_each` multiply-adds; 0 where not even two.
+// of which takes about half a run of `work_each` multiply-adds; 0 where not even two. Of a large
+// language model, each of whose tokens says something, one or two are worth more work where
+// `few_texts` do.
 std::size_t measured_samples(const Model& model, std::span<const Sample> samples, double work_each,
-                             std::size_t questions, Effort effort);
+                             std::size_t questions, Effort effort, bool few_texts = true);
 
 // The kinds of the first so many samples.
 std::span<const std::size_t> kinds_of(std::span<const std::size_t> kinds, std::size_t samples);

@@ -53,6 +53,21 @@ TEST(MeasureEach, IsTheSameOnAnyNumberOfThreads) {
   EXPECT_EQ(measured(1), measured(3));
 }
 
+// Of a language model calibration chooses codes alone.
+TEST(MeasureEach, TakesNothingBackInALanguageModel) {
+  const Model model = fit::test_language_model();
+  EXPECT_EQ(share_of_biases(model), 0);
+  EXPECT_EQ(share_of_biases(fit::test_network()), 1);
+  const WeightPlan plan = planned(model, "2bit");
+  const auto questions = matrices(plan);
+  const auto samples = fit::test_texts(3, 3);
+  RoundedWeights rounded(model);
+  const auto losses = measure_each(model, questions, samples, rounded, {});
+  const auto untaken = measure_each(model, questions, samples, rounded, {.shift_taken = 0});
+  ASSERT_TRUE(losses && untaken);
+  EXPECT_EQ(*losses, *untaken);
+}
+
 TEST(LossesOf, GrowAsBitsGetFewerAndAreNoneOfFloats) {
   const Model model = fit::test_network();
   const WeightPlan floats = planned(model, "float32"), eight = planned(model, "8bit"),
@@ -72,6 +87,29 @@ TEST(MeasuredSamples, AreAsManyAsTheWorkAllows) {
   EXPECT_EQ(measured_samples(model, samples, 1e9, 28, Effort::good), 6u);
   EXPECT_EQ(measured_samples(model, samples, 1e9, 28, Effort::fast), 0u);
   EXPECT_EQ(measured_samples(model, samples, 1e12, 28, Effort::good), 0u);
+}
+
+// 90 thousand multiply-adds a parameter, for one or two texts.
+TEST(MeasuredSamples, AreOneOrTwoTextsOfALargeLanguageModel) {
+  Model model = fit::test_language_model();
+  const auto texts = fit::test_texts(30, 3);
+  const auto count = [&](double work_each, Effort effort) {
+    return measured_samples(model, texts, work_each, 28, effort);
+  };
+  EXPECT_EQ(count(1e9, Effort::good), 6u);
+  EXPECT_EQ(count(1e10, Effort::good), 0u);
+  constexpr std::int64_t kParameters = 4'000'000;
+  Value table;
+  table.dtype = DType::float32;
+  table.constant = make_tensor(DType::float32, {kParameters},
+                               std::vector<std::byte>(kParameters * sizeof(float)));
+  model.main().values.push_back(std::move(table));
+  EXPECT_EQ(count(1e9, Effort::good), 6u);
+  EXPECT_EQ(count(1e10, Effort::good), 2u);
+  EXPECT_EQ(count(2e10, Effort::good), 1u);
+  EXPECT_EQ(count(3e10, Effort::good), 0u);
+  EXPECT_EQ(count(2e10, Effort::fast), 0u);
+  EXPECT_EQ(measured_samples(model, texts, 2e10, 28, Effort::good, false), 0u);
 }
 
 Tensor floats(std::vector<std::int64_t> dims, std::vector<float> numbers) {

@@ -2,13 +2,18 @@
 
 #include "quantize/allocate/loss.h"
 #include "quantize/fit/output_shift.h"
+#include "samples/written_text.h"
 
 namespace subbyte::allocate {
+
+float share_of_biases(const Model& model) {
+  return find_language_model(model, input_contents(model)) ? 0 : 1;
+}
 
 void correct_bias(const Graph& graph, const std::map<ValueId, StoredWeight>& stored, NodeId n,
                   std::span<const std::size_t> kinds, float share, Execution& exact,
                   Execution& found) {
-  if (!fit::can_shift(graph, stored, n)) return;
+  if (share == 0 || !fit::can_shift(graph, stored, n)) return;
   const ValueId result = graph.nodes[n].outputs[0];
   const std::span<Tensor> wanted = exact.value(result);
   if (wanted.empty()) return;
@@ -25,6 +30,7 @@ Expected<ComparedOutputs> outputs_of(const Model& model, std::span<const WeightP
   const Graph& graph = model.main();
   const ExecuteOptions plain{.threads = options.threads, .cancelled = options.cancelled};
   SUBBYTE_TRY(auto exact, Execution::begin(model, samples, plain));
+  const float share = share_of_biases(model);
   std::vector<Execution> runs;
   for (const WeightPlan* plan : plans) {
     ExecuteOptions with = plain;
@@ -39,7 +45,7 @@ Expected<ComparedOutputs> outputs_of(const Model& model, std::span<const WeightP
     SUBBYTE_CHECK_OK(exact.step());
     for (std::size_t p = 0; p < plans.size(); ++p) {
       SUBBYTE_CHECK_OK(runs[p].step());
-      correct_bias(graph, plans[p]->stored, n, options.kinds, 1, exact, runs[p]);
+      correct_bias(graph, plans[p]->stored, n, options.kinds, share, exact, runs[p]);
     }
   }
   ComparedOutputs outputs;

@@ -40,6 +40,10 @@ Expected<std::vector<double>> losses_of(const Model& model,
                                         std::span<const Sample> samples, RoundedWeights& rounded,
                                         const RunOptions& options);
 
+// How much of the shift of means biases take back: none in a language model, of which calibration
+// chooses codes alone.
+float share_of_biases(const Model& model);
+
 // Takes that share of the shift of the means of what node `n` gave back, where a bias can.
 void correct_bias(const Graph& graph, const std::map<ValueId, StoredWeight>& stored, NodeId n,
                   std::span<const std::size_t> kinds, float share, Execution& exact,

@@ -233,17 +233,22 @@ Expected<WidenReport> widen_measured(const Model& model, WeightPlan& plan, Preci
   const Widening widening(model, plan, bits_of(precision));
   const auto questions = widening.questions();
   if (questions.empty()) return report;
-  constexpr float kTaken[] = {1, 0};
-  const std::size_t count = measured_samples(model, samples.tuning, samples.work_each,
-                                             std::size(kTaken) * questions.size(), options.effort);
-  const std::size_t judging =
-      measured_samples(model, samples.held_out, samples.work_each, 8, options.effort);
+  std::vector<float> shares{1, 0};
+  if (share_of_biases(model) == 0) shares.resize(1);
+  // By a text that it writes itself, a large language model is measured only where widths are asked
+  // for: it takes as long as all the rest.
+  const bool few_texts = !samples.written || options.effort == Effort::best;
+  const auto affordable = [&](std::span<const Sample> all, std::size_t asked) {
+    return measured_samples(model, all, samples.work_each, asked, options.effort, few_texts);
+  };
+  const std::size_t count = affordable(samples.tuning, shares.size() * questions.size());
+  const std::size_t judging = affordable(samples.held_out, 8);
   if (count == 0 || judging == 0) return report;
   RoundedWeights rounded(model);
   MeasureOptions measuring = options;
   measuring.running.kinds = kinds_of(samples.tuning_kinds, count);
   std::vector<WeightPlan> measured;
-  for (const float taken : kTaken) {
+  for (const float taken : shares) {
     measuring.shift_taken = taken;
     SUBBYTE_TRY(
         const auto losses,
@@ -251,7 +256,8 @@ Expected<WidenReport> widen_measured(const Model& model, WeightPlan& plan, Preci
     measured.push_back(widening.chosen(losses));
   }
   report.samples = count;
-  const WeightPlan* const plans[] = {&plan, &measured[0], &measured[1]};
+  std::vector<const WeightPlan*> plans{&plan};
+  for (const WeightPlan& one : measured) plans.push_back(&one);
   measuring.running.kinds = kinds_of(samples.held_out_kinds, judging);
   SUBBYTE_TRY(const auto found, losses_of(model, plans, std::span(samples.held_out).first(judging),
                                           rounded, measuring.running));
