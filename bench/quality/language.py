@@ -7,6 +7,7 @@ No package carries one as ONNX: SUBBYTE_LANGUAGE_MODEL names a folder with model
 
 import os
 import pathlib
+import sys
 import tempfile
 
 import numpy as np
@@ -17,7 +18,8 @@ import texts
 from measures import Measure
 from part import Part
 
-WINDOW, CALIBRATION_WINDOWS = 512, 16
+# Sixteen thousand tokens are calibrated on.
+WINDOW, CALIBRATION_WINDOWS = 512, 32
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -42,7 +44,10 @@ class Language(Part):
         return np.array(ids[: count * WINDOW], np.int64).reshape(count, WINDOW)
 
     def calibration(self) -> list[dict[str, np.ndarray]]:
-        return [feeds(self.inputs, row[None]) for row in self.encoded("calibration", CALIBRATION_WINDOWS)]
+        """Windows from all over the text."""
+        windows = self.encoded("calibration", sys.maxsize)
+        chosen = np.linspace(0, len(windows) - 1, CALIBRATION_WINDOWS).astype(int)
+        return [feeds(self.inputs, row[None]) for row in windows[chosen]]
 
     def answer(self, session) -> np.ndarray:
         """Log-probabilities of the next token, [windows, 511, vocabulary], on disk: they are gigabytes."""
