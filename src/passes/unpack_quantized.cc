@@ -179,6 +179,49 @@ Expected<bool> spell_qgemm(Speller& s) {
   return true;
 }
 
+// The floats of a tensor whose scale and zero point are inputs of their own.
+ValueId floats_of(Speller& s, std::string_view what, std::size_t codes, std::size_t scale,
+                  std::size_t zero) {
+  const Node& node = s.node();
+  if (!node.has_input(codes)) return kNone;
+  return s.add(Op::DequantizeLinear, what,
+               without_absent_end({node.inputs[codes], node.inputs[scale], absent_or(node, zero)}));
+}
+
+// The same operator of floats.
+void finish_as(Speller& s, Op op, std::vector<ValueId> inputs) {
+  Node node = s.node();
+  node.op = op;
+  node.op_type = std::string(op_info(op).name);
+  node.inputs = without_absent_end(std::move(inputs));
+  s.replace(std::move(node));
+}
+
+// Inputs are x, the weights of Q, K and V, their bias, the scales, a mask, the zero points, and
+// what came before.
+Expected<bool> spell_attention(Speller& s) {
+  const Node& node = s.node();
+  SUBBYTE_CHECK_OK(require_inputs(node, {0, 1, 2, 3, 4}));
+  const ValueId x = floats_of(s, "x", 0, 3, 6), weights = floats_of(s, "qkv", 1, 4, 7);
+  finish_as(s, Op::MicrosoftAttention,
+            {x, weights, node.inputs[2], absent_or(node, 5), absent_or(node, 8)});
+  return true;
+}
+
+// Five tables and vectors, their scales from 8 on, their zero points from 13 on.
+Expected<bool> spell_embed_layer_normalization(Speller& s) {
+  const Node& node = s.node();
+  SUBBYTE_CHECK_OK(require_inputs(node, {0, 2, 3, 5, 6, 8, 9, 11, 12}));
+  const ValueId words = floats_of(s, "words", 2, 8, 13),
+                positions = floats_of(s, "positions", 3, 9, 14),
+                segments = floats_of(s, "segments", 4, 10, 15),
+                gamma = floats_of(s, "gamma", 5, 11, 16), beta = floats_of(s, "beta", 6, 12, 17);
+  finish_as(s, Op::EmbedLayerNormalization,
+            {node.inputs[0], absent_or(node, 1), words, positions, segments, gamma, beta,
+             absent_or(node, 7)});
+  return true;
+}
+
 // (sums * (left * right)) + bias
 void finish_scaled(Speller& s, ValueId sums, ValueId left, ValueId right, ValueId bias) {
   const ValueId scales = s.add(Op::Mul, "scales", {left, right});
@@ -228,6 +271,10 @@ Expected<bool> unpack(Speller& s) {
       return spell_matmul_to_float(s);
     case Op::MatMulNBits:
       return unpack_matmul_nbits(s);
+    case Op::QAttention:
+      return spell_attention(s);
+    case Op::QEmbedLayerNormalization:
+      return spell_embed_layer_normalization(s);
     case Op::QGemm:
       return spell_qgemm(s);
     case Op::QLinearAdd:

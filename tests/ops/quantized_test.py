@@ -236,6 +236,38 @@ def gemm(name, to_codes, **attributes):
     return model_of(name, [node], inputs, {"y": TensorProto.UINT8 if to_codes else TensorProto.FLOAT}, constants), inputs
 
 
+def attention(name, per_column, unidirectional):
+    """As ONNX Runtime quantizes the Attention that its optimizer makes, with a mask."""
+    rng = random(name)
+    x = floats(rng, 2, 5, 16)
+    inputs = {"x": x, "mask": np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], np.int32)}
+    columns = (48,) if per_column else ()
+    constants = {
+        "w": rng.integers(-127, 128, (16, 48)).astype(np.int8), "bias": floats(rng, 48), "ws": ((rng.random(columns) + 0.5) / 100).astype(np.float32),
+        "wz": np.zeros(columns, np.int8),
+    }  # fmt: skip
+    nodes = [helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+             helper.make_node("QAttention", ["q", "w", "bias", "s", "ws", "mask", "z", "wz"], ["y"], domain=MICROSOFT, num_heads=2, unidirectional=unidirectional)]  # fmt: skip
+    return model_of(name, nodes, inputs, {"y": TensorProto.FLOAT}, constants), inputs
+
+
+def embedding(name, segments):
+    rng = random(name)
+    inputs = {"ids": rng.integers(0, 30, (2, 5)).astype(np.int32)} | ({"segments": rng.integers(0, 2, (2, 5)).astype(np.int32)} if segments else {})
+    parts = {"words": (30, 16), "positions": (9, 16), "kinds": (2, 16), "gamma": (16,), "beta": (16,)}
+    if not segments:
+        del parts["kinds"]
+    constants = {}
+    for part, dims in parts.items():
+        constants[part] = rng.integers(0, 256, dims).astype(np.uint8)
+        constants[part + "_scale"] = np.float32(rng.random() / 50 + 0.01)
+        constants[part + "_zero"] = np.array(rng.integers(100, 140), np.uint8)
+    every = ["words", "positions", "kinds", "gamma", "beta"]
+    given = [[part + end if part in parts else "" for part in every] for end in ("", "_scale", "_zero")]
+    node = helper.make_node("QEmbedLayerNormalization", ["ids", "segments" if segments else "", *given[0], "", *given[1], *given[2]], ["y", "counts"], domain=MICROSOFT, epsilon=1e-5)
+    return model_of(name, [node], inputs, {"y": TensorProto.FLOAT, "counts": TensorProto.INT32}, constants), inputs
+
+
 def dynamic_quantization(name, low, high):
     x = (random(name).random((3, 7)) * (high - low) + low).astype(np.float32)
     outputs = {"y": TensorProto.UINT8, "s": TensorProto.FLOAT, "z": TensorProto.UINT8}
@@ -283,6 +315,7 @@ COMPUTED = {
     "convolution": (integer_convolution, 4), "convolution_long": (integer_convolution, 120), "convolution_groups": (integer_convolution, 4, 2),
     "dynamic_matmul": (dynamic_product, "DynamicQuantizeMatMul"), "matmul_to_float": (dynamic_product, "MatMulIntegerToFloat"),
     "gemm": (gemm, False),
+    "attention": (attention, False, 0), "attention_columns": (attention, True, 1), "embedding": (embedding, True), "embedding_alone": (embedding, False),
     "dynamic": (dynamic_quantization, -2, 3), "dynamic_positive": (dynamic_quantization, 1, 5), "dynamic_negative": (dynamic_quantization, -5, -1),
     "dynamic_zero": (dynamic_quantization, 0, 0),
     "quantize_uint8": (static_quantization, np.uint8), "quantize_int8": (static_quantization, np.int8),
