@@ -35,9 +35,9 @@ def expected(source: onnx.ModelProto, inputs: dict) -> dict:
     return dict(zip(names, session.run(names, inputs)))
 
 
-def case(name: str, source: onnx.ModelProto, *runs: dict) -> Case:
+def case(name: str, source: onnx.ModelProto, *runs: dict, **tolerance: float) -> Case:
     operators = frozenset(one.op_type for one in source.graph.node)
-    return Case(name, source, operators, [(inputs, expected(source, inputs)) for inputs in runs])
+    return Case(name, source, operators, [(inputs, expected(source, inputs)) for inputs in runs], **tolerance)
 
 
 def x(*dims: int) -> np.ndarray:
@@ -148,12 +148,41 @@ def of_depth() -> Case:
     return case("of_depth", source, *({"x": np.float32(of), "ids": ints(0, 2, -1)} for of in ([3, 5.5, 2], [2.9], [11, 1])))
 
 
+def transforms() -> Case:
+    """A DFT of real and complex numbers, whole and half, there and back, of a length that the run says."""
+    nodes, outputs = [], {}
+    forms = (
+        ("real", ["x"], {}), ("half", ["x"], {"onesided": 1}), ("complex", ["z"], {}), ("back", ["z"], {"inverse": 1}),
+        ("padded", ["x", "length"], {"onesided": 1}), ("cut", ["z", "four"], {"inverse": 1}),
+    )  # fmt: skip
+    for name, inputs, attributes in forms:
+        nodes.append(node("DFT", inputs, name, axis=1, **attributes))
+        outputs[name] = (FLOAT, None)
+    nodes.append(node("DFT", ["x", ""], "other_axis", axis=0))
+    ports = {"x": (FLOAT, ["b", "n", 1]), "z": (FLOAT, ["b", "n", 2]), "length": (INT64, [])}
+    source = model(nodes, ports, outputs | {"other_axis": (FLOAT, None)}, {"four": np.int64(4)})
+    runs = ({"x": x(b, n, 1), "z": x(b, n, 2), "length": np.array(of, np.int64)} for b, n, of in ((2, 8, 8), (3, 9, 16), (1, 50, 7), (2, 5, 6)))
+    return case("transforms", source, *runs, atol=2e-5)
+
+
+def folded() -> Case:
+    """Col2Im into images of any size, with pads, and where the last block does not reach the end."""
+    nodes = [node("Col2Im", ["x", "size", "block"], "y", strides=[2, 3], pads=[1, 0, 1, 2], dilations=[1, 2]), node("Col2Im", ["v", "long", "two"], "z", strides=[2])]
+    ports = {"x": (FLOAT, ["b", 12, "l"]), "size": (INT64, [2]), "v": (FLOAT, [1, 4, "k"]), "long": (INT64, [1])}
+    source = model(nodes, ports, {"y": (FLOAT, None), "z": (FLOAT, None)}, {"block": ints(2, 3), "two": ints(2)})
+    runs = []
+    for h, w, n in ((5, 7, 6), (6, 9, 5), (2, 5, 2)):
+        blocks = ((h + 2 - 2) // 2 + 1) * ((w + 2 - 5) // 3 + 1)
+        runs.append({"x": x(2, 12, blocks), "size": ints(h, w), "v": x(1, 4, (n - 2) // 2 + 1), "long": ints(n)})
+    return case("folded", source, *runs)
+
+
 def by_input() -> onnx.ModelProto:
     """Four lengths, whose number is known: the CPU has them."""
     return model([*MOST, node("Range", ["zero", "most", "step"], "y")], {"lengths": (INT64, [4])}, {"y": (INT64, ["m"])}, NUMBERS)
 
 
-CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
+CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), transforms(), folded(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,109 @@ std::optional<std::int64_t> single(const Speller& s, std::size_t input) {
   return given && given->size() == 1 ? std::optional(given->front()) : std::nullopt;
 }
 
+// Of places 0, 1, ... as a row or a column; the count is a vector of one int64.
+ValueId places(Speller& s, const std::string& what, ValueId count, const Numbers& shape) {
+  const std::int64_t zero = 0, one = 1;
+  const ValueId range =
+      s.add(Op::Range, what,
+            {s.constant(what + "_from", make_int64_tensor({}, std::span(&zero, 1))),
+             s.add(Op::Reshape, what + "_count", {count, s.int64s(what + "_scalar", {})}),
+             s.constant(what + "_step", make_int64_tensor({}, std::span(&one, 1)))});
+  return s.reshaped(what + "_apart", s.cast(what + "_words", range, DType::int32), shape);
+}
+
+// What a DFT is, with its sizes as vectors of one int64.
+struct Transform {
+  std::int64_t parts;
+  bool onesided, inverse;
+  ValueId length, samples, results;
+};
+
+// Cosines and sines [samples, results] of sizes that only a run knows.
+struct ComputedWaves {
+  ValueId cosine, sine;
+};
+ComputedWaves computed_waves(Speller& s, const Transform& t) {
+  const ValueId sample = places(s, "sample", t.samples, {-1, 1});
+  const ValueId result = places(s, "result", t.results, {1, -1});
+  const ValueId whole = s.cast("whole", t.length, DType::int32);
+  const ValueId steps = s.add(Op::Mod, "steps", {s.add(Op::Mul, "turns", {sample, result}), whole});
+  // Of half a turn to both sides sines are more exact than of a whole one.
+  const ValueId less = s.add(Op::Sub, "less", {steps, whole});
+  const ValueId beyond = s.add(Op::Greater, "beyond",
+                               {s.add(Op::Add, "twice", {steps, less}),
+                                s.cast("even", s.int64s("start_of_turn", {0}), DType::int32)});
+  const ValueId nearer = s.add(Op::Where, "nearer", {beyond, less, steps});
+  const ValueId part =
+      s.add(Op::Div, "part",
+            {s.cast("part_in", nearer, DType::float32), s.cast("whole_in", whole, DType::float32)});
+  const ValueId angle =
+      s.add(Op::Mul, "angle", {part, s.number("turn", DType::float32, 2 * 3.14159265358979323846)});
+  ComputedWaves waves{s.add(Op::Cos, "cosine", {angle}), s.add(Op::Sin, "sine", {angle})};
+  if (!t.inverse)
+    return {s.cast("cosines", waves.cosine, s.dtype()), s.cast("sines", waves.sine, s.dtype())};
+  // Of half a spectrum all but the first and the one in the middle stand for two.
+  ValueId factor = s.add(Op::Reciprocal, "scale", {s.cast("length_in", t.length, DType::float32)});
+  if (t.onesided) {
+    const ValueId twice =
+        s.add(Op::Mod, "twice", {s.add(Op::Add, "double", {sample, sample}), whole});
+    const ValueId alone =
+        s.add(Op::Equal, "alone", {twice, s.cast("none", s.int64s("zero", {0}), DType::int32)});
+    factor = s.add(Op::Where, "factor", {alone, factor, s.add(Op::Add, "both", {factor, factor})});
+  }
+  return {s.cast("cosines", s.add(Op::Mul, "scaled_cosine", {waves.cosine, factor}), s.dtype()),
+          s.cast("sines", s.add(Op::Mul, "scaled_sine", {waves.sine, factor}), s.dtype())};
+}
+
+// (a + ib)(c + is) = ac - bs + i(as + bc), where s is negative unless it is the inverse.
+ValueId transformed(Speller& s, const Transform& t, ValueId rows) {
+  const auto rank = static_cast<std::int64_t>(s.known_rank(rows));
+  const ComputedWaves waves = computed_waves(s, t);
+  const auto part = [&](const char* what, std::int64_t i) {
+    const ValueId one =
+        s.slice(what, rows, rank - 1, s.int64s("from", {i}), s.int64s("to", {i + 1}));
+    return s.add(Op::Squeeze, what, {one, s.int64s("parts", {rank - 1})});
+  };
+  const ValueId real = part("real", 0), imaginary = t.parts == 2 ? part("imaginary", 1) : kNone;
+  const auto product = [&](ValueId a, ValueId b) { return s.add(Op::MatMul, "product", {a, b}); };
+  ValueId sum = product(real, waves.cosine);
+  if (t.parts == 2)
+    sum = s.add(t.inverse ? Op::Sub : Op::Add, "real_sum", {sum, product(imaginary, waves.sine)});
+  const ValueId last = s.int64s("last", {rank - 1});
+  sum = s.add(Op::Unsqueeze, "real_part", {sum, last});
+  if (t.inverse && t.onesided) return sum;
+  ValueId other = product(real, waves.sine);
+  if (!t.inverse) other = s.add(Op::Neg, "turned_back", {other});
+  if (t.parts == 2)
+    other = s.add(Op::Add, "imaginary_sum", {other, product(imaginary, waves.cosine)});
+  other = s.add(Op::Unsqueeze, "imaginary_part", {other, last});
+  return s.add(Op::Concat, "both_parts", {sum, other}, {integer("axis", rank - 1)});
+}
+
+// With the samples at the axis before the last; `length` is kNone where it is that of the samples.
+ValueId spell_computed_dft(Speller& s, ValueId rows, std::int64_t parts, ValueId length) {
+  const std::size_t axis = s.known_rank(rows) - 2;
+  const bool onesided = s.node().int_or("onesided", 0) != 0,
+             inverse = s.node().int_or("inverse", 0) != 0;
+  const ValueId given = s.sizes("given", {s.size(rows, axis)});
+  const ValueId one = s.int64s("one", {1}), two = s.int64s("two", {2});
+  const bool cuts = length != kNone || (inverse && onesided);
+  if (length != kNone) {
+    length = s.add(Op::Reshape, "length", {s.cast("length_64", length, DType::int64), one});
+  } else if (inverse && onesided) {
+    length = s.add(Op::Mul, "length", {s.add(Op::Sub, "steps_between", {given, one}), two});
+  } else {
+    length = given;
+  }
+  const ValueId half = s.add(Op::Add, "half", {s.add(Op::Div, "halved", {length, two}), one});
+  const ValueId samples =
+      cuts ? s.add(Op::Min, "samples", {given, inverse && onesided ? half : length}) : given;
+  if (cuts)
+    rows = s.slice("used", rows, static_cast<std::int64_t>(axis), s.int64s("start", {0}), samples);
+  return transformed(
+      s, {parts, onesided, inverse, length, samples, onesided && !inverse ? half : length}, rows);
+}
+
 }  // namespace
 
 // Inputs are x [..., samples, ..., 1 or 2], the length, and from opset 20 on the axis. The axis is
@@ -73,11 +176,21 @@ Expected<bool> spell_dft(Speller& s) {
   const ValueId x = s.input(0);
   const auto samples = s.known_size(x, static_cast<std::size_t>(axis));
   const auto parts = s.known_size(x, static_cast<std::size_t>(rank) - 1);
-  if (!samples || !parts)
-    return refused("the size of its axis or of the last one is not known when converting");
+  if (!parts) return refused("the size of its last axis is not known when converting");
   if (*parts != 1 && *parts != 2)
     return fail("the size of its last axis is {}; it must be 1 or 2", *parts);
-  if (s.has(1) && !single(s, 1)) return refused("its dft_length is not known when converting");
+  Numbers order, back;
+  for (std::int64_t i = 0; i < rank - 1; ++i)
+    if (i != axis) order.push_back(i);
+  order.push_back(axis);
+  order.push_back(rank - 1);
+  for (std::int64_t i = 0; i < rank; ++i)
+    back.push_back(std::ranges::find(order, i) - order.begin());
+  if (!samples || (s.has(1) && !single(s, 1))) {
+    const ValueId rows = s.transpose("axis_last", x, order);
+    s.finish(0, s.transpose("back", spell_computed_dft(s, rows, *parts, s.input(1)), back));
+    return true;
+  }
   const bool onesided = s.node().int_or("onesided", 0) != 0,
              inverse = s.node().int_or("inverse", 0) != 0;
   const std::int64_t length =
@@ -90,14 +203,6 @@ Expected<bool> spell_dft(Speller& s) {
                 inverse && onesided ? 1 : 2,
                 inverse};
   SUBBYTE_CHECK_OK(check(w));
-
-  Numbers order, back;
-  for (std::int64_t i = 0; i < rank - 1; ++i)
-    if (i != axis) order.push_back(i);
-  order.push_back(axis);
-  order.push_back(rank - 1);
-  for (std::int64_t i = 0; i < rank; ++i)
-    back.push_back(std::ranges::find(order, i) - order.begin());
   ValueId rows = s.transpose("axis_last", x, order);
   if (w.samples < *samples)
     rows = s.slice("samples", rows, rank - 2, s.int64s("start", {0}), s.int64s("end", {w.samples}));

@@ -103,63 +103,85 @@ Expected<bool> spell_center_crop_pad(Speller& s) {
 }
 
 // What blocks of an image hold goes back to where they were, summed where they overlap: a
-// transposed convolution whose kernels each have a single one.
+// transposed convolution whose kernels each have a single one. The image is as large as its input
+// says, a run's included: what no block reaches is filled, and pads are cut off, as negative ones.
 Expected<bool> spell_col2im(Speller& s) {
-  const auto image = s.numbers(s.input(1)), block = s.numbers(s.input(2));
-  if (!s.rank()) return false;
-  if (!image || !block)
-    return refused("its image_shape or block_shape is not known when converting");
-  const std::size_t dims = image->size();
-  if (*s.rank() != 3 || dims == 0 || block->size() != dims)
+  const auto block = s.numbers(s.input(2));
+  if (!s.rank() || !s.rank(s.input(1))) return false;
+  if (!block) return refused("its block_shape is not known when converting");
+  const std::size_t dims = block->size();
+  const auto given = s.known_sizes(s.input(1));
+  if (*s.rank() != 3 || dims == 0 || given != Numbers{static_cast<std::int64_t>(dims)})
     return fail(
-        "its input has rank {} and its shapes {} and {} elements; there must be 3, and as many of "
-        "both",
-        *s.rank(), dims, block->size());
+        "its input has rank {} and its block_shape {} elements; there must be 3, and as many as "
+        "its image_shape has",
+        *s.rank(), dims);
   const auto list = [&](const char* name, std::size_t count, std::int64_t otherwise) {
-    const auto given = s.node().ints(name);
-    return given && given->size() == count ? Numbers(given->begin(), given->end())
-                                           : Numbers(count, otherwise);
+    const auto numbers = s.node().ints(name);
+    return numbers && numbers->size() == count ? Numbers(numbers->begin(), numbers->end())
+                                               : Numbers(count, otherwise);
   };
   const Numbers strides = list("strides", dims, 1), dilations = list("dilations", dims, 1),
                 pads = list("pads", 2 * dims, 0);
+  const auto image = s.numbers(s.input(1));
   std::int64_t elements = 1;
-  Numbers counts, over;
+  Numbers spans, both_pads;
   for (std::size_t i = 0; i < dims; ++i) {
     constexpr std::int64_t kMost = std::int64_t{1} << 31;
     const auto is_size = [](std::int64_t size) { return size >= 1 && size <= kMost; };
     const auto is_pad = [](std::int64_t pad) { return pad >= 0 && pad <= kMost; };
-    if (!is_size(strides[i]) || !is_size(dilations[i]) || !is_size((*image)[i]) ||
+    if (!is_size(strides[i]) || !is_size(dilations[i]) || (image && !is_size((*image)[i])) ||
         !is_size((*block)[i]) || (*block)[i] > 4096 || elements > 4096)
       return refused(
           "its blocks, strides or dilations are not positive, or a block is larger than 4096");
     if (!is_pad(pads[i]) || !is_pad(pads[dims + i])) return refused("its pads are negative");
     elements *= (*block)[i];
-    const std::int64_t span = dilations[i] * ((*block)[i] - 1) + 1;
-    const std::int64_t room = (*image)[i] + pads[i] + pads[dims + i] - span;
-    if (room < 0) return fail("its block does not fit into its image along axis {}", i);
-    counts.push_back(room / strides[i] + 1);
-    over.push_back(room % strides[i]);
+    spans.push_back(dilations[i] * ((*block)[i] - 1) + 1);
+    both_pads.push_back(pads[i] + pads[dims + i]);
+    if (image && (*image)[i] + both_pads[i] < spans[i])
+      return fail("its block does not fit into its image along axis {}", i);
   }
   if (elements > 4096) return refused("its block is larger than 4096 elements");
   const auto width = s.known_size(s.input(0), 1);
   if (!width || *width % elements != 0)
     return refused(
         "the number of its channels is not known when converting, or no multiple of a block");
-  const Size batch = s.size(s.input(0), 0);
-  std::vector<Size> shape{batch * size_of(*width / elements), size_of(elements)};
-  for (const std::int64_t count : counts) shape.push_back(size_of(count));
-  const ValueId blocks = s.reshape("blocks", s.input(0), shape);
+  const Size batch = s.size(s.input(0), 0), channels = size_of(*width / elements);
+
+  const ValueId size = s.cast("size", s.input(1), DType::int64);
+  const ValueId padded = s.add(Op::Add, "padded", {size, s.int64s("both_pads", both_pads)});
+  const ValueId room = s.add(Op::Sub, "room", {padded, s.int64s("spans", spans)});
+  const ValueId step = s.int64s("strides", strides);
+  const ValueId steps = s.add(Op::Div, "steps", {room, step});
+  const ValueId counts = s.add(Op::Add, "counts", {steps, s.int64s("first", {1})});
+  const ValueId shape = s.add(Op::Concat, "blocks_shape",
+                              {s.sizes("apart", {batch * channels, size_of(elements)}), counts},
+                              {integer("axis", 0)});
+  const ValueId blocks = s.add(Op::Reshape, "blocks", {s.input(0), shape});
   std::vector<double> ones(static_cast<std::size_t>(elements * elements));
   for (std::int64_t i = 0; i < elements; ++i) ones[static_cast<std::size_t>(i * elements + i)] = 1;
   Numbers kernel{elements, 1};
   kernel.insert(kernel.end(), block->begin(), block->end());
-  const ValueId summed = s.add(
-      Op::ConvTranspose, "image",
-      {blocks, s.defined("kernels", reference::tensor_from(s.dtype(), kernel, ones))},
-      {{"strides", strides}, {"dilations", dilations}, {"pads", pads}, {"output_padding", over}});
-  std::vector<Size> result{batch, size_of(*width / elements)};
-  for (const std::int64_t size : *image) result.push_back(size_of(size));
-  s.finish(0, s.reshape("images", summed, result));
+  ValueId summed =
+      s.add(Op::ConvTranspose, "image",
+            {blocks, s.defined("kernels", reference::tensor_from(s.dtype(), kernel, ones))},
+            {{"strides", strides}, {"dilations", dilations}});
+  const ValueId axes = s.int64s("axes", axes_between(2, dims + 2));
+  const ValueId over = s.add(Op::Sub, "over", {room, s.add(Op::Mul, "reached", {steps, step})});
+  Numbers before, after;
+  for (std::size_t i = 0; i < dims; ++i) {
+    before.push_back(-pads[i]);
+    after.push_back(pads[dims + i]);
+  }
+  const ValueId filling =
+      s.add(Op::Concat, "filling",
+            {s.int64s("before", before), s.add(Op::Sub, "after", {over, s.int64s("cut", after)})},
+            {integer("axis", 0)});
+  summed = s.add(Op::Pad, "filled", {summed, filling, s.number("value", 0), axes},
+                 {{"mode", std::string("constant")}});
+  const ValueId result = s.add(Op::Concat, "images_shape",
+                               {s.sizes("images", {batch, channels}), size}, {integer("axis", 0)});
+  s.finish(0, s.add(Op::Reshape, "images", {summed, result}));
   return true;
 }
 
