@@ -7,9 +7,11 @@
 
 #include "graph/families.h"
 #include "graph/infer.h"
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
 #include "passes/passes.h"
+#include "reference/element.h"
 
 namespace subbyte {
 namespace {
@@ -18,6 +20,50 @@ namespace {
 constexpr std::int64_t kMostSizes = 32;
 // What computes an operand from sizes is looked through so far.
 constexpr int kDeepest = 64;
+
+// Operators of float32 and of integers that a GPU rounds as a CPU does: what moves elements, and
+// arithmetic of one operation. Quotients are among them where they are marked (kRoundedQuotient).
+bool is_rounded_once(const Graph& graph, const Node& node) {
+  const DType result = graph.values[node.outputs[0]].dtype;
+  if (result != DType::float32 && result != DType::boolean && !is_integer(result)) return false;
+  switch (node.op) {
+    case Op::Abs:
+    case Op::Add:
+    case Op::Cast:
+    case Op::Ceil:
+    case Op::Concat:
+    case Op::Div:
+    case Op::Equal:
+    case Op::Flatten:
+    case Op::Floor:
+    case Op::Gather:
+    case Op::Greater:
+    case Op::GreaterOrEqual:
+    case Op::Identity:
+    case Op::Less:
+    case Op::LessOrEqual:
+    case Op::Max:
+    case Op::Min:
+    case Op::Mul:
+    case Op::Neg:
+    case Op::Reciprocal:
+    case Op::ReduceMax:
+    case Op::ReduceMin:
+    case Op::Reshape:
+    case Op::Round:
+    case Op::Slice:
+    case Op::Squeeze:
+    case Op::Sub:
+    case Op::Transpose:
+    case Op::Unsqueeze:
+    case Op::Where:
+      return true;
+    case Op::Range:
+      return is_integer(result);
+    default:
+      return false;
+  }
+}
 
 // Operators whose result is known element by element where that of their inputs is.
 bool follows_sizes(const Graph& graph, const Node& node) {
@@ -69,7 +115,8 @@ bool is_size(const Node& node, std::size_t operand) {
 
 class SizeReader {
  public:
-  explicit SizeReader(Model& model) : model_(model), graph_(model.main()) {
+  explicit SizeReader(Model& model)
+      : model_(model), graph_(model.main()), constants_(model.exprs, graph_) {
     read_.assign(graph_.values.size(), kNone);
   }
 
@@ -115,23 +162,67 @@ class SizeReader {
       elements *= *size;
       if (elements > kMostSizes) return false;
     }
-    return elements > 0 && is_of_data(v);
+    return elements > 0 && is_certain(v);
   }
 
-  // Whether it is computed from data, and not from sizes alone: arithmetic of floats on sizes that
-  // expressions do not follow may end in another whole number on a GPU, which rounds otherwise.
-  bool is_of_data(ValueId v) const {
+  // The nodes that it is computed by from data and from what is known.
+  struct Origin {
+    std::vector<NodeId> nodes;
+    bool has_data = false;
+  };
+  Origin origin_of(ValueId v) const {
+    Origin origin;
     std::vector<ValueId> work{v};
     std::unordered_set<ValueId> seen{v};
+    std::unordered_set<NodeId> met;
     while (!work.empty()) {
       const Value& value = graph_.values[work.back()];
       work.pop_back();
       if (value.constant || value.content) continue;
-      if (value.producer == kNone) return true;
+      if (value.producer == kNone) {
+        origin.has_data = true;
+        continue;
+      }
+      if (met.insert(value.producer).second) origin.nodes.push_back(value.producer);
       for (const ValueId input : graph_.nodes[value.producer].inputs)
         if (input != kNone && seen.insert(input).second) work.push_back(input);
     }
-    return false;
+    return origin;
+  }
+
+  // Whether it is computed from data, or from sizes alone by what a GPU rounds as a CPU does: other
+  // arithmetic of floats on sizes that expressions do not follow may end in another whole number.
+  // A sum of a product may be rounded once where a CPU rounds twice.
+  bool is_certain(ValueId v) const {
+    const Origin origin = origin_of(v);
+    if (origin.has_data) return true;
+    bool adds = false, multiplies = false;
+    for (const NodeId n : origin.nodes) {
+      const Node& node = graph_.nodes[n];
+      if (!is_rounded_once(graph_, node)) return false;
+      if (graph_.values[node.outputs[0]].dtype != DType::float32) continue;
+      adds |= node.op == Op::Add || node.op == Op::Sub;
+      multiplies |= node.op == Op::Mul;
+    }
+    return !(adds && multiplies);
+  }
+
+  // Quotients that it is computed by from sizes alone are rounded as a CPU does.
+  void round_quotients(ValueId v) {
+    const Origin origin = origin_of(v);
+    if (origin.has_data) return;
+    for (const NodeId n : origin.nodes) {
+      if (graph_.values[graph_.nodes[n].outputs[0]].dtype != DType::float32) continue;
+      if (graph_.nodes[n].op == Op::Reciprocal) {
+        const ValueId one =
+            constants_.add(graph_.nodes[n], "one", reference::scalar_from(DType::float32, 1));
+        graph_.nodes[n].op = Op::Div;
+        graph_.nodes[n].op_type = std::string(op_info(Op::Div).name);
+        graph_.nodes[n].inputs.insert(graph_.nodes[n].inputs.begin(), one);
+      }
+      if (graph_.nodes[n].op == Op::Div)
+        set_attribute(graph_.nodes[n], kRoundedQuotient, std::int64_t{1});
+    }
   }
 
   // Makes input i of a node known: by what it is computed from, where that is sizes in turn.
@@ -157,6 +248,7 @@ class SizeReader {
 
   ValueId read_back(ValueId v) {
     if (read_[v] != kNone) return read_[v];
+    round_quotients(v);
     Node node{.op = Op::ReadBack,
               .op_type = std::string(op_info(Op::ReadBack).name),
               .domain = std::string(op_info(Op::ReadBack).domain),
@@ -193,6 +285,7 @@ class SizeReader {
 
   Model& model_;
   Graph& graph_;
+  ConstantMaker constants_;
   std::vector<ValueId> read_;  // by value: the same as sizes
   std::vector<Node> added_;
 };

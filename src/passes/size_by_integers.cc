@@ -49,11 +49,45 @@ Expected<bool> size_resize(Speller& s) {
   return true;
 }
 
+// ceil((limit - start) / delta) elements. A quotient may come out on the wrong side of a whole
+// number; what is left over says on which side it lies.
+Expected<bool> size_range(Speller& s) {
+  if (s.dtype() != DType::float32) return false;
+  const auto scalar = [&](std::string_view what, std::size_t i) {
+    return s.reshaped(what, s.input(i), {});
+  };
+  const ValueId start = scalar("start", 0), delta = scalar("delta", 2);
+  const ValueId span = s.add(Op::Sub, "span", {scalar("limit", 1), start});
+  const ValueId near = s.add(Op::Round, "near", {s.add(Op::Div, "quotient", {span, delta})});
+  const ValueId rest = s.add(Op::Sub, "rest", {span, s.add(Op::Mul, "reached", {near, delta})});
+  const ValueId more =
+      s.add(Op::Greater, "more", {s.add(Op::Mul, "side", {rest, delta}), s.number("even", 0)});
+  const ValueId count = s.add(Op::Add, "count", {near, s.cast("one_more", more, DType::float32)});
+  const ValueId size =
+      s.cast("size", s.add(Op::Max, "no_less", {count, s.number("none", 0)}), DType::int64);
+  const std::int64_t zero = 0, one = 1;
+  const ValueId places =
+      s.add(Op::Range, "places",
+            {s.constant("first", make_int64_tensor({}, std::span(&zero, 1))), size,
+             s.constant("step", make_int64_tensor({}, std::span(&one, 1)))});
+  const ValueId way = s.add(Op::Mul, "way", {s.cast("place", places, DType::float32), delta});
+  s.finish(Op::Add, {way, start});
+  return true;
+}
+
 Expected<bool> by_integers(Speller& s) {
   const Node& node = s.node();
-  if ((node.op != Op::OneHot && node.op != Op::Resize) || s.value(node.outputs[0]).shape)
-    return false;
-  return node.op == Op::OneHot ? size_one_hot(s) : size_resize(s);
+  if (s.value(node.outputs[0]).shape) return false;
+  switch (node.op) {
+    case Op::OneHot:
+      return size_one_hot(s);
+    case Op::Range:
+      return size_range(s);
+    case Op::Resize:
+      return size_resize(s);
+    default:
+      return false;
+  }
 }
 
 }  // namespace

@@ -148,6 +148,17 @@ def of_depth() -> Case:
     return case("of_depth", source, *({"x": np.float32(of), "ids": ints(0, 2, -1)} for of in ([3, 5.5, 2], [2.9], [11, 1])))
 
 
+def steps() -> Case:
+    """A Range of floats that are computed, up and down, to an end that is met exactly and to one that is not."""
+    nodes = [
+        node("ReduceMax", ["x"], "most", keepdims=0), node("ReduceMin", ["x"], "least", keepdims=0),
+        node("Range", ["least", "most", "step"], "up"), node("Range", ["most", "least", "back"], "down"), node("Neg", ["up"], "turned"),
+    ]  # fmt: skip
+    outputs = {key: (FLOAT, None) for key in ("up", "down", "turned")}
+    source = model(nodes, {"x": (FLOAT, ["n"])}, outputs, {"step": np.float32(0.25), "back": np.float32(-0.75)})
+    return case("steps", source, *({"x": np.float32(of)} for of in ([0, 2, 1], [-1, 0.9], [0.5], [3, 0.01, 40])))
+
+
 def transforms() -> Case:
     """A DFT of real and complex numbers, whole and half, there and back, of a length that the run says."""
     nodes, outputs = [], {}
@@ -177,12 +188,26 @@ def folded() -> Case:
     return case("folded", source, *runs)
 
 
+def fitted() -> Case:
+    """An image made as large as fits into a frame, as detectors do: floats that only sizes decide, rounded as a CPU rounds them."""
+    nodes = [
+        node("Shape", ["x"], "shape"), node("Slice", ["shape", "two", "four"], "hw"), node("ReduceMin", ["hw"], "least", keepdims=0), node("ReduceMax", ["hw"], "most", keepdims=0),
+        node("Cast", ["least"], "short", to=FLOAT), node("Cast", ["most"], "long", to=FLOAT), node("Reciprocal", ["short"], "part"), node("Mul", ["part", "frame"], "a"),
+        node("Div", ["room", "long"], "b"), node("Min", ["a", "b"], "scale"), node("Cast", ["hw"], "floats", to=FLOAT), node("Mul", ["floats", "scale"], "scaled"),
+        node("Floor", ["scaled"], "whole"), node("Cast", ["whole"], "size", to=INT64), node("Slice", ["shape", "zero", "two"], "start"),
+        node("Concat", ["start", "size"], "sizes", axis=0), node("Resize", ["x", "", "", "sizes"], "y", mode="linear"),
+    ]  # fmt: skip
+    constants = {"zero": ints(0), "two": ints(2), "four": ints(4), "frame": np.float32(21), "room": np.float32(35)}
+    source = model(nodes, {"x": (FLOAT, [1, 1, "h", "w"])}, {"y": (FLOAT, None), "size": (INT64, [2])}, constants)
+    return case("fitted", source, *({"x": x(1, 1, h, w)} for h, w in ((7, 9), (9, 41), (41, 11), (3, 3), (49, 49), (61, 47), (13, 55))))
+
+
 def by_input() -> onnx.ModelProto:
     """Four lengths, whose number is known: the CPU has them."""
     return model([*MOST, node("Range", ["zero", "most", "step"], "y")], {"lengths": (INT64, [4])}, {"y": (INT64, ["m"])}, NUMBERS)
 
 
-CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), transforms(), folded(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
+CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), steps(), transforms(), folded(), fitted(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
 
 
 @pytest.fixture(scope="module")
