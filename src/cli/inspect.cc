@@ -95,9 +95,11 @@ std::string port_line(const Json& port) {
 }
 
 std::string table(const Json& json) {
+  const auto producer = json["producer"].get<std::string>();
   std::string text =
-      fmt::format("{}: ONNX, opset {}, made by {}\n", quoted(json["file"].get<std::string>()),
-                  json["opset"].get<std::int64_t>(), quoted(json["producer"].get<std::string>()));
+      fmt::format("{}: ONNX, opset {}{}\n", quoted(json["file"].get<std::string>()),
+                  json["opset"].get<std::int64_t>(),
+                  producer.empty() ? "" : fmt::format(", made by {}", quoted(producer)));
   text += "inputs\n";
   for (const auto& port : json["inputs"]) text += port_line(port);
   text += "outputs\n";
@@ -228,8 +230,9 @@ std::string run_line(const Json& run) {
   for (const auto& [name, size] : run["sizes"].items())
     sizes += fmt::format("{}{} {}", sizes.empty() ? " at " : ", ", quoted(name), size.dump());
   return fmt::format(
-      "a run{}: {} dispatches; {} of weights and at least {} of tensors on the GPU\n", sizes,
-      run["dispatches"].dump(), bytes_text(run["memory"]["weights"].get<std::int64_t>()),
+      "a run{}: {} dispatch{}; {} of weights and at least {} of tensors on the GPU\n", sizes,
+      run["dispatches"].dump(), run["dispatches"] == 1 ? "" : "es",
+      bytes_text(run["memory"]["weights"].get<std::int64_t>()),
       bytes_text(run["memory"]["tensors"].get<std::int64_t>()));
 }
 

@@ -35,12 +35,16 @@ std::string script_json(const Json& json) {
   return safe;
 }
 
-// The name as a relative URL (RFC 3986): all but unreserved characters percent-encoded.
+// The name as a relative URL between single quotes. Escaped is only what has a meaning of its own
+// there, in a URL or in a page: all else a URL escapes by itself (https://url.spec.whatwg.org, path
+// percent-encode set), and bundlers find the file by what is written.
 std::string url_of(const std::string& name) {
+  constexpr std::string_view kPlain = " -._~()[]@&=+,;$";
+  const bool is_text = valid_utf8(name) == name;
   std::string url = "./";
   for (const unsigned char c : name) {
-    const bool unreserved = std::isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
-    url += unreserved ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
+    const bool plain = c < 0x80 ? std::isalnum(c) || kPlain.find(c) != std::string::npos : is_text;
+    url += plain ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
   }
   return url;
 }

@@ -138,6 +138,26 @@ def test_verify_checks_the_module(converted, tmp_path):
     assert done.returncode == 1
 
 
+def test_the_table_says_nothing_of_a_producer_that_is_not_named(converted, tmp_path):
+    assert run("inspect", "m.onnx", cwd=converted).stdout.startswith("'m.onnx': ONNX, opset 18\n")
+    model = onnx.load(str(converted / "m.onnx"))
+    model.producer_name = "pytorch"
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    assert run("inspect", "m.onnx", cwd=tmp_path).stdout.startswith("'m.onnx': ONNX, opset 18, made by 'pytorch'\n")
+
+
+def test_dispatches_are_counted_in_words(converted, tmp_path):
+    assert re.search(r"^a run at .*: [2-9] dispatches; ", run("inspect", "m.webgpu.js", cwd=converted).stdout, re.M)
+    graph = onnx.load(str(converted / "m.onnx")).graph
+    del graph.node[1:]
+    graph.node[0].output[0] = "y"
+    graph.output[0].type.tensor_type.shape.dim[2].dim_value = 256
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.save(model, str(tmp_path / "one.onnx"))
+    run("convert", "one.onnx", "--no-check", "--calibration", "none", cwd=tmp_path)
+    assert re.search(r"^a run at .*: 1 dispatch; ", run("inspect", "one.webgpu.js", cwd=tmp_path).stdout, re.M)
+
+
 def test_files_that_are_neither_are_named(converted, tmp_path):
     (tmp_path / "notes.txt").write_text("Buy milk.\n")
     done = run("verify", "notes.txt", check=False, cwd=tmp_path)

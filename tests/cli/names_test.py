@@ -1,6 +1,7 @@
 """Names that the user chooses: of inputs and outputs, and of the module."""
 
 import json
+import re
 
 import numpy as np
 import onnx
@@ -92,3 +93,26 @@ def test_the_types_of_an_mjs_are_where_typescript_looks_for_them(model, tmp_path
     (tmp_path / "m.d.mts").unlink()
     done = run("verify", "m.mjs", check=False, cwd=tmp_path)
     assert done.returncode == 1 and "'m.d.mts' is missing; convert the model again" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("my model (1), [2] \u00fc", "my model (1), [2] \u00fc"),  # as it is, for bundlers find it by what is written
+        ("it's 50% #2 a?b!<c>", "it%27s 50%25 %232 a%3Fb%21%3Cc%3E"),
+    ],
+)
+def test_a_module_finds_its_weights_by_any_name(model, tmp_path, name, written):
+    model.rename(tmp_path / f"{name}.onnx")
+    run("convert", f"{name}.onnx", "--precision", "float32", "--no-check", cwd=tmp_path)
+    module = tmp_path / f"{name}.webgpu.js"
+    addresses = re.findall(r"new URL\('\./(.*)\.webgpu-[0-9a-f]+\.bin'", module.read_text(encoding="utf8"))
+    assert addresses == [written]
+    x = np.random.default_rng(5).normal(size=(3, 32)).astype(np.float32)
+    (result,) = run_sessions("node", [{"module": module, "device": "default", "runs": [{"x:0": x}]}])
+    np.testing.assert_allclose(
+        result["runs"][0]["outputs"]["y:0"],
+        oracle(tmp_path / f"{name}.onnx", {"x:0": x})["y:0"],
+        rtol=1e-4,
+        atol=1e-5,
+    )
