@@ -26,7 +26,14 @@ function listen() {
   element('cancel').addEventListener('click', cancel);
   element('form').addEventListener('submit', (event) => {
     event.preventDefault();
-    convert(element('precision').value);
+    const precision = element('precision').value;
+    convert(precision === 'size' ? { targetSize: element('size').value } : { precision });
+  });
+  element('precision').addEventListener('change', ({ target }) => {
+    const size = element('size');
+    size.hidden = target.value !== 'size';
+    size.required = !size.hidden;
+    if (!size.hidden) size.focus();
   });
   document.addEventListener('dragover', (event) => {
     event.preventDefault();
@@ -64,13 +71,13 @@ async function open(chosen) {
   });
 }
 
-async function convert(precision) {
+/** Converts to a precision, or to a size. */
+async function convert(options) {
   const source = files;
   for (const id of ['result', 'run']) element(id).hidden = true;
   await guarded('Converting', async (onProgress) => {
     const began = performance.now();
     // The package's effort in a page is fast.
-    const options = { precision };
     const made = await compile('convert', { files, options, onProgress });
     if (source !== files) return;
     showResult({ ...made, seconds: (performance.now() - began) / 1e3 });

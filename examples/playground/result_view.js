@@ -1,5 +1,5 @@
 // What the page says of a module: sizes, how far it is from its source, and each weight.
-import { element, megabytes, part, showFacts } from './page.js';
+import { element, part, showFacts, sizeText } from './page.js';
 
 let shown = [];
 
@@ -10,9 +10,9 @@ export function showResult({ manifest, files, seconds }) {
   const { totals, source, weights, check } = manifest;
   const all = files.reduce((sum, file) => sum + file.size, 0);
   showFacts([
-    ['Before', megabytes(source.bytes)],
-    ['After, all files', megabytes(all)],
-    ['Weights', megabytes(totals.bytes)],
+    ['Before', sizeText(source.bytes)],
+    ['After, all files', sizeText(all)],
+    ['Weights', sizeText(totals.bytes)],
     ['Bits per weight', totals.bits_per_weight.toFixed(2)],
     ['Converted in', `${seconds.toFixed(1)} s`],
   ]);
@@ -34,23 +34,32 @@ function checkText(check) {
   );
 }
 
+const kinds = [
+  ['.d.ts', 'Types .d.ts'],
+  ['.js', 'Module .js'],
+  ['.bin', 'Weights .bin'],
+  ['.json', 'Manifest .json'],
+];
+
 function download(file) {
   const { name, size } = file;
   const url = URL.createObjectURL(file);
   shown.push(url);
-  const link = part('a', '', `${name.replace(/^.*\.webgpu/, '')} · ${sizeText(size)}`);
+  const [, kind] = kinds.find(([end]) => name.endsWith(end)) ?? ['', name];
+  const link = part('a', '', `${kind} · ${sizeText(size)}`);
   link.href = url;
   link.download = name;
   link.title = `Download ${name}`;
   return link;
 }
 
+/** Of each its head, what it is sorted by, and how that is shown where it is not shown as it is. */
 const columns = [
   ['weight', (weight) => weight.name],
   ['layer', (weight) => weight.layer ?? ''],
   ['component', (weight) => weight.component.replaceAll('_', ' ')],
   ['bits', (weight) => weight.bits],
-  ['KB', (weight) => Math.ceil(weight.bytes / 1e3)],
+  ['kB', (weight) => weight.bytes, (bytes) => (bytes / 1e3).toFixed(1)],
   ['SQNR, dB', (weight) => weight.sqnr_db ?? '∞'],
   ['why wider', (weight) => weight.reason ?? ''],
 ];
@@ -67,7 +76,7 @@ function showWeights(weights) {
     }
     const heads = columns.map(([name], index) => head(name, index));
     const lines = rows.map((weight) =>
-      part('tr', '', ...columns.map(([, value]) => cell(String(value(weight))))),
+      part('tr', '', ...columns.map(([, value, text = String]) => cell(text(value(weight))))),
     );
     table.replaceChildren(part('thead', '', part('tr', '', ...heads)), part('tbody', '', ...lines));
   };
@@ -100,7 +109,3 @@ function compare(a, b) {
 }
 
 export const percent = (share) => `${(100 * share).toPrecision(2)} %`;
-
-function sizeText(bytes) {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} KB` : megabytes(bytes);
-}

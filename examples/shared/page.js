@@ -33,7 +33,7 @@ export async function requireGpu() {
   const notice = element('software');
   if (notice && runsOnCpu(adapter)) {
     notice.textContent =
-      'WebGPU runs on the processor here, without a graphics card: right, but far slower.';
+      'WebGPU runs on the processor here, without a graphics card: correct, but far slower.';
     notice.hidden = false;
   }
 }
@@ -109,3 +109,7 @@ export function duration(milliseconds) {
 }
 
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** The same in the unit that fits. */
+export const sizeText = (bytes) =>
+  bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : megabytes(bytes);

@@ -1,12 +1,14 @@
 // The playground in headless Chromium: a model is looked at, converted and run there, and the bytes are the program's own.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeSite } from '../../examples/playground/site.mjs';
+import { takeScreenshots } from '../../tools/dev/demo_screenshots.mjs';
 import { openExample } from '../browser/example_page.mjs';
+import { root } from './library.mjs';
 
 const { SUBBYTE: subbyte, SUBBYTE_MODELS: models, SUBBYTE_PACKAGE: pack } = process.env;
 const skip = pack === undefined && 'SUBBYTE_PACKAGE names no package: ./dev test npm makes one';
@@ -113,6 +115,34 @@ test(
     assert.ok(await page.isHidden('#model'));
     await page.click('#sample');
     await shown('model');
+  },
+);
+
+test('widths are chosen for a size', { skip, timeout: 600_000 }, async () => {
+  const { page } = site;
+  assert.ok(await page.isHidden('#size'));
+  await page.selectOption('#precision', 'size');
+  await page.fill('#size', '100kB');
+  await page.click('#convert');
+  await shown('result');
+  const facts = await page.textContent('#facts');
+  const [, kilobytes] = /Weights(\d+) kB/.exec(facts);
+  assert.ok(kilobytes > 85 && kilobytes <= 100, facts);
+  await page.selectOption('#precision', '4bit');
+  assert.ok(await page.isHidden('#size'));
+});
+
+test(
+  'nothing is wider than a phone, in either scheme, and it can be looked at',
+  { skip },
+  async () => {
+    const { page } = site;
+    await page.evaluate(() => document.querySelector('#result details').setAttribute('open', ''));
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    const pictures = path.join(root, 'build', 'demo', 'playground');
+    await mkdir(pictures, { recursive: true });
+    await takeScreenshots(page, pictures, 'playground');
   },
 );
 
