@@ -172,7 +172,8 @@ def transforms() -> Case:
     nodes.append(node("DFT", ["x", ""], "other_axis", axis=0))
     ports = {"x": (FLOAT, ["b", "n", 1]), "z": (FLOAT, ["b", "n", 2]), "length": (INT64, [])}
     source = model(nodes, ports, outputs | {"other_axis": (FLOAT, None)}, {"four": np.int64(4)})
-    runs = ({"x": x(b, n, 1), "z": x(b, n, 2), "length": np.array(of, np.int64)} for b, n, of in ((2, 8, 8), (3, 9, 16), (1, 50, 7), (2, 5, 6)))
+    runs = ({"x": x(b, n, 1), "z": x(b, n, 2), "length": np.array(of, np.int64)} for b, n, of in ((2, 8, 8), (3, 9, 16), (1, 64, 7), (2, 5, 6)))
+    # ONNX Runtime goes through another transform where a length is no power of two, and is less exact there.
     return case("transforms", source, *runs, atol=2e-5)
 
 
@@ -202,12 +203,20 @@ def fitted() -> Case:
     return case("fitted", source, *({"x": x(1, 1, h, w)} for h, w in ((7, 9), (9, 41), (41, 11), (3, 3), (49, 49), (61, 47), (13, 55))))
 
 
+def parts() -> Case:
+    """A sequence of known length whose tensors are as long as the run says, an empty one among them."""
+    nodes = [node("SplitToSequence", ["x", "split"], "parts", axis=0), *(node("SequenceAt", ["parts", place], place + "_part") for place in ("first", "last")),
+             node("Concat", ["last_part", "first_part"], "y", axis=0)]  # fmt: skip
+    source = model(nodes, {"x": (FLOAT, ["n", 3]), "split": (INT64, [3])}, {"y": (FLOAT, None), "last_part": (FLOAT, None)}, {"first": np.int64(0), "last": np.int64(-1)})
+    return case("parts", source, *({"x": x(sum(of), 3), "split": ints(*of)} for of in ([2, 4, 3], [0, 6, 1], [5, 0, 2])))
+
+
 def by_input() -> onnx.ModelProto:
     """Four lengths, whose number is known: the CPU has them."""
     return model([*MOST, node("Range", ["zero", "most", "step"], "y")], {"lengths": (INT64, [4])}, {"y": (INT64, ["m"])}, NUMBERS)
 
 
-CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), steps(), transforms(), folded(), fitted(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
+CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), steps(), transforms(), folded(), fitted(), parts(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
 
 
 @pytest.fixture(scope="module")

@@ -95,6 +95,31 @@ Expected<bool> spell_concat_from_sequence(Speller& s) {
 }
 
 // By sizes, by one size for all but the last, or into single elements.
+namespace {
+
+// So many tensors as there are lengths, which a run knows.
+Expected<bool> split_by_computed(Speller& s, std::int64_t axis) {
+  const ValueId split = s.input(1);
+  if (!s.rank(split)) return false;
+  const auto count = s.rank(split) == 1 ? s.known_size(split, 0) : std::nullopt;
+  if (!count || *count < 1 || *count > kLongestSequence)
+    return refused("how many tensors it makes is not known when converting, or more than 4096");
+  const ValueId lengths = s.cast("lengths", split, DType::int64);
+  ValueId start = s.int64s("first", {0});
+  std::vector<ValueId> parts;
+  for (std::int64_t i = 0; i < *count; ++i) {
+    const ValueId length =
+        s.slice("length", lengths, 0, s.int64s("from", {i}), s.int64s("to", {i + 1}));
+    const ValueId end = s.add(Op::Add, "end", {start, length});
+    parts.push_back(s.slice("part", s.input(0), axis, start, end));
+    start = end;
+  }
+  s.finish_sequence(std::move(parts));
+  return true;
+}
+
+}  // namespace
+
 Expected<bool> spell_split_to_sequence(Speller& s) {
   if (!s.rank()) return false;
   const auto rank = static_cast<std::int64_t>(*s.rank());
@@ -106,7 +131,7 @@ Expected<bool> spell_split_to_sequence(Speller& s) {
   bool keep = true;
   if (s.has(1)) {
     const auto given = s.numbers(s.input(1));
-    if (!given) return refused("its split is not known when converting");
+    if (!given) return split_by_computed(s, axis);
     if (s.rank(s.input(1)) != 0) {
       sizes = *given;
     } else if (!size || given->front() < 1) {
