@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -30,6 +32,8 @@ struct Product {
 
 // Each result begins where a load of four does.
 constexpr std::int64_t kColumns = 4;
+// A kernel's text says of each where its words lie.
+constexpr std::size_t kMostJoined = 64;
 
 std::string key_of(const AffineEncoding& e) {
   return fmt::format("affine {} {} {} {} {} {} {}", e.bits, e.group, e.scale_exponent, e.scale_bits,
@@ -93,8 +97,19 @@ class Joiner {
       alike[key].push_back(*product);
     }
     std::vector<std::vector<Product>> groups;
-    for (auto& [key, products] : alike)
-      if (products.size() > 1 && can_be_one(products)) groups.push_back(std::move(products));
+    const std::vector<Expr> sizes = sizes_of_tensors();
+    for (const auto& [key, products] : alike) {
+      if (products.size() < 2) continue;
+      std::vector<Product> group;
+      for (const Product& product : products) {
+        group.push_back(product);
+        if (group.size() <= kMostJoined && can_be_one(group) && has_room(group, sizes)) continue;
+        group.pop_back();
+        if (group.size() > 1) groups.push_back(std::move(group));
+        group = {product};
+      }
+      if (group.size() > 1) groups.push_back(std::move(group));
+    }
     std::sort(groups.begin(), groups.end(),
               [](const auto& a, const auto& b) { return a.front().node < b.front().node; });
     return groups;
@@ -112,6 +127,33 @@ class Joiner {
         if (input != kNone) is[sources[input]] = true;
     }
     return is;
+  }
+
+  // Elements of tensors that there are in any case, each number once.
+  std::vector<Expr> sizes_of_tensors() const {
+    std::set<Expr> sizes;
+    const auto add = [&](ValueId v) {
+      if (v != kNone && graph_.values[v].shape)
+        sizes.insert(model_.exprs.product(*graph_.values[v].shape));
+    };
+    for (const ValueId v : graph_.inputs) add(v);
+    for (const ValueId v : graph_.outputs) add(v);
+    for (const Node& node : graph_.nodes)
+      if (is_anchor(node)) add(node.outputs[0]);
+    return {sizes.begin(), sizes.end()};
+  }
+
+  // The joined result is a tensor of its own: one that any device takes at all sizes, or no larger
+  // than another, so that no run meets a limit that it did not meet before.
+  bool has_room(const std::vector<Product>& products, std::span<const Expr> sizes) const {
+    ExprPool& exprs = model_.exprs;
+    std::vector<Expr> shape = *graph_.values[products.front().result].shape;
+    shape.back() = exprs.constant(joined(products, &Product::weight).rows);
+    const Expr count = exprs.product(shape);
+    constexpr std::int64_t kMostElements = kMaxBinding / 4;
+    return exprs.upper(count) <= kMostElements ||
+           std::any_of(sizes.begin(), sizes.end(),
+                       [&](Expr size) { return exprs.lower(exprs.sub(size, count)) >= 0; });
   }
 
   std::optional<Product> product_of(NodeId n) const {

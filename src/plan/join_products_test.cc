@@ -159,5 +159,30 @@ TEST(JoinProducts, AWeightThatIsReadTwiceStaysApart) {
   EXPECT_EQ(model_of(attention() + twice + kHeads, "4bit").steps().size(), 5u);
 }
 
+// No run meets a limit on the size of a tensor that it would not meet else.
+TEST(JoinProducts, TheResultIsSmallOrNoLargerThanAnother) {
+  const std::string weights = numbers("wq", 64, 64) + numbers("kw", 64, 64) + numbers("vw", 64, 64);
+  const std::string apart = R"(
+  %q = MatMul(%x, %wq)
+  %k = MatMul(%x, %kw)
+  %v = MatMul(%x, %vw)
+  %y = Softmax(%q) {axis = 1}
+  %z = Softmax(%k) {axis = 1}
+  %w = Softmax(%v) {axis = 1}
+  output %y
+  output %z
+  output %w
+)";
+  const auto steps = [&](const std::string& rows, const std::string& more) {
+    const std::string x = "  input %x : float32 [" + rows + ", 64]\n";
+    return model_of(more + x + weights + apart, "4bit").steps().size();
+  };
+  EXPECT_EQ(steps("150000", ""), 4u);
+  EXPECT_EQ(steps("200000", ""), 5u);  // two of them
+  EXPECT_EQ(steps("b", ""), 6u);
+  EXPECT_EQ(steps("b", "  input %wide : float32 [b, 192]\n"), 4u);
+  EXPECT_EQ(steps("b", "  input %wide : float32 [b, 191]\n"), 5u);
+}
+
 }  // namespace
 }  // namespace subbyte

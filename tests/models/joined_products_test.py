@@ -13,6 +13,9 @@ from small_models import FLOAT, model, node, normal, saved
 DEPTH, HEAD = 384, 128
 CONSTANTS = {f"w{name}": normal(DEPTH, width) / 20 for name, width in {"q": HEAD, "k": HEAD, "v": 2 * HEAD}.items()}
 CONSTANTS |= {f"b{name[1]}": normal(weight.shape[1]) for name, weight in CONSTANTS.items()}
+# As in any transformer some tensor is larger than queries, keys and values together.
+WIDE = 4 * DEPTH
+CONSTANTS["wf"] = normal(DEPTH, WIDE) / 20
 
 
 def attention(kind: str) -> onnx.ModelProto:
@@ -30,9 +33,10 @@ def attention(kind: str) -> onnx.ModelProto:
         node("MatMul", "q kt", "s"),
         node("Softmax", "s", "a", axis=-1),
         node("MatMul", "a v", "y"),
+        node("MatMul", "x wf", "f"),
     ]
     dims = ["rows", DEPTH] if kind == "gemm" else ["batch", "rows", DEPTH]
-    return model(nodes, {"x": (FLOAT, dims)}, ["y"], constants)
+    return model(nodes, {"x": (FLOAT, dims)}, ["y", "f"], constants)
 
 
 @pytest.mark.parametrize("kind", ["matmul", "gemm"])
@@ -41,8 +45,8 @@ def test_queries_keys_and_values(tmp_path, kind, precision):
     source = saved(tmp_path, attention(kind), "attention")
     module = convert(source, tmp_path / "m.webgpu.js", "--precision", precision)
     written = convert(source, tmp_path / "m.onnx", "--target-format", "onnx", "--precision", precision)
-    # One product instead of three; scores, softmax and what comes out.
-    assert len(plan_of(module)["steps"]) == 4
+    # One product instead of three; scores, softmax and what comes out; the wide one.
+    assert len(plan_of(module)["steps"]) == 5
     rows = [(1, 1), (2, 3), (1, 70), (3, 1)]
     inputs = [{"x": normal(*((r,) if kind == "gemm" else (batch, r)), DEPTH)} for batch, r in rows]
     for device in ("default", "all"):
