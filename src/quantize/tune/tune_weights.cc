@@ -31,10 +31,10 @@ std::int64_t parameters_of(const WeightPlan& plan) {
 }
 
 // Multiplications: about a minute of one core for each 20 million parameters, of data a minute at
-// least; and ten. Of a text that is given three times as many: what a language model gains grows
+// least; and ten. Of a text that is given twice as many: what a language model gains grows
 // with the tokens that its steps have seen.
 double work_of(const TuneOptions& options, const WeightPlan& plan, bool is_language_model) {
-  const double each = options.on_data && is_language_model ? 1.2e5 : 4e4;
+  const double each = options.on_data && is_language_model ? 8e4 : 4e4;
   const double good =
       std::max(options.on_data ? 1e12 : 0.0, each * static_cast<double>(parameters_of(plan)));
   return options.effort == Effort::best ? 10 * good : options.effort == Effort::good ? good : 0;
