@@ -7,7 +7,9 @@ if(SUBBYTE_WASM)
   # back and closes files. What would free and close on the way is a tenth of the code.
   # Nothing asks for the type of an object at run time, and there are no threads to guard what a function keeps.
   target_compile_options(subbyte_options INTERFACE -Wno-everything -Wshorten-64-to-32 -fno-rtti -fno-threadsafe-statics
-    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:SUBBYTE_CATCHES>>>:-fignore-exceptions>)
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:SUBBYTE_CATCHES>>>:-fignore-exceptions>
+    # Zig makes -Os of -Oz, with which code takes a quarter less; where time is spent is compiled apart (FAST).
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:SUBBYTE_FAST>>>:SHELL:-Xclang -Oz>)
 else()
   target_compile_options(subbyte_options INTERFACE
     -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wno-sign-conversion)
