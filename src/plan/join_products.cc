@@ -21,9 +21,10 @@ namespace subbyte {
 
 namespace {
 
-// A product and, where its bias is added by a node of its own, that node.
+// A product and, where its weight is transposed or its bias added by a node of its own, that node.
 struct Product {
   NodeId node = kNone;
+  NodeId turn = kNone;
   NodeId add = kNone;
   ValueId weight = kNone;
   ValueId bias = kNone;
@@ -69,7 +70,7 @@ class Joiner {
     for (const auto& group : groups) {
       begins[group.front().node] = &group;
       for (const Product& product : group) {
-        for (const NodeId n : {product.node, product.add}) {
+        for (const NodeId n : {product.turn, product.node, product.add}) {
           if (n == kNone) continue;
           replaced[n] = true;
           graph_.values[nodes[n].outputs[0]].producer = kNone;
@@ -161,6 +162,10 @@ class Joiner {
     if (node.op == Op::MatMul ? !node.attributes.empty() : node.op != Op::Gemm) return std::nullopt;
     if (graph_.constant(node.inputs[0]) != nullptr) return std::nullopt;
     Product product{.node = n, .weight = node.inputs[1], .result = node.outputs[0]};
+    if (const NodeId turn = turn_of(product.weight); turn != kNone) {
+      product.turn = turn;
+      product.weight = graph_.nodes[turn].inputs[0];
+    }
     const StoredWeight* const weight = alone_read(product.weight);
     if (weight == nullptr || weight->order.rows.size() != 1 || weight->order.k.size() != 1 ||
         std::holds_alternative<IntegerEncoding>(weight->encoding) || weight->rows % kColumns != 0)
@@ -182,6 +187,17 @@ class Joiner {
     return is_row ? std::optional(product) : std::nullopt;
   }
 
+  // The node that transposes a matrix for one product: weights that arrive in blocks are stored so.
+  NodeId turn_of(ValueId weight) const {
+    const NodeId producer = graph_.values[weight].producer;
+    if (producer == kNone || uses_.count(weight) != 1) return kNone;
+    const Node& node = graph_.nodes[producer];
+    const auto permutation = node.ints("perm");
+    const bool turns = node.op == Op::Transpose && permutation && permutation->size() == 2 &&
+                       (*permutation)[0] == 1;
+    return turns ? producer : kNone;
+  }
+
   // How a constant is stored that has one reader; nullptr for any other.
   const StoredWeight* alone_read(ValueId value) const {
     const auto it = weights_.find(value);
@@ -197,8 +213,9 @@ class Joiner {
     std::string key = fmt::format(
         "{} {} {} {} {} {}", node.inputs[0], node.op_type, weight.k, weight.order.rows[0],
         static_cast<int>(graph_.values[product.result].dtype), subbyte::key_of(weight.encoding));
-    key += fmt::format(" {} {} {} {}", node.int_or("transA", 0), node.int_or("transB", 0),
-                       node.float_or("alpha", 1), node.float_or("beta", 1));
+    key +=
+        fmt::format(" {} {} {} {} {}", product.turn != kNone, node.int_or("transA", 0),
+                    node.int_or("transB", 0), node.float_or("alpha", 1), node.float_or("beta", 1));
     if (product.bias != kNone)
       key += fmt::format(" {} {}", product.add != kNone,
                          subbyte::key_of(weights_.at(product.bias).encoding));
@@ -252,6 +269,14 @@ class Joiner {
     shape.back() = model_.exprs.constant(weights_.at(weight).rows);
 
     node.inputs[1] = weight;
+    if (const NodeId turn = products.front().turn; turn != kNone) {
+      Node turned = nodes[turn];
+      std::vector<Expr> matrix = *graph_.values[weight].shape;
+      std::swap(matrix[0], matrix[1]);
+      turned.inputs[0] = weight;
+      node.inputs[1] = turned.outputs[0] = add_value(products, "turned", std::move(matrix));
+      graph_.add_node(std::move(turned));
+    }
     if (node.has_input(2)) node.inputs[2] = bias;
     ValueId all = node.outputs[0] = add_value(products, "joined", shape);
     graph_.add_node(std::move(node));

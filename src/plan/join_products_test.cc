@@ -147,6 +147,20 @@ TEST(JoinProducts, ProductsThatAreComputedOnStayApart) {
   EXPECT_EQ(model_of(left, "4bit").steps().size(), 4u);
 }
 
+// As products with weights in blocks become.
+TEST(JoinProducts, WeightsThatAreTransposed) {
+  const std::string turned = "  input %x : float32 [b, 384]\n" + numbers("wq", 64, 384) +
+                             numbers("kw", 64, 384) + numbers("vw", 64, 384) + R"(
+  %qt = Transpose(%wq) {perm = [1, 0]}
+  %q = MatMul(%x, %qt)
+  %kt = Transpose(%kw) {perm = [1, 0]}
+  %k = MatMul(%x, %kt)
+  %vt = Transpose(%vw) {perm = [1, 0]}
+  %v = MatMul(%x, %vt)
+)" + kHeads;
+  EXPECT_THAT(model_of(turned, "4bit").steps(), ElementsAre("MatMul.1", "MatMul.4", "MatMul.5"));
+}
+
 TEST(JoinProducts, AWeightThatIsReadTwiceStaysApart) {
   const std::string twice = R"(
   %qp = MatMul(%x, %wq)
