@@ -65,11 +65,7 @@ Expected<bool> size_range(Speller& s) {
   const ValueId count = s.add(Op::Add, "count", {near, s.cast("one_more", more, DType::float32)});
   const ValueId size =
       s.cast("size", s.add(Op::Max, "no_less", {count, s.number("none", 0)}), DType::int64);
-  const std::int64_t zero = 0, one = 1;
-  const ValueId places =
-      s.add(Op::Range, "places",
-            {s.constant("first", make_int64_tensor({}, std::span(&zero, 1))), size,
-             s.constant("step", make_int64_tensor({}, std::span(&one, 1)))});
+  const ValueId places = s.range("places", size);
   const ValueId way = s.add(Op::Mul, "way", {s.cast("place", places, DType::float32), delta});
   s.finish(Op::Add, {way, start});
   return true;

@@ -140,6 +140,13 @@ ValueId Speller::int64s(std::string_view what, std::span<const std::int64_t> val
   return constants_.add_int64s(node_, what, values);
 }
 
+ValueId Speller::range(std::string_view what, ValueId count) {
+  const std::int64_t zero = 0, one = 1;
+  return add(Op::Range, what,
+             {constant("zero", make_int64_tensor({}, std::span(&zero, 1))), count,
+              constant("one", make_int64_tensor({}, std::span(&one, 1)))});
+}
+
 Tensor Speller::ones(DType dtype) {
   const double one = 1;
   return reference::tensor_from(dtype, {1}, std::span(&one, 1));

@@ -101,6 +101,8 @@ class Speller {
   // Floats of the first input's dtype, each rounded once.
   ValueId floats(std::string_view what, std::vector<std::int64_t> dims,
                  std::span<const double> values);
+  // 0, 1, ... before `count`, an int64 of rank 0.
+  ValueId range(std::string_view what, ValueId count);
   // A constant whose elements the operator defines: not a weight, which could be narrowed.
   ValueId defined(std::string_view what, Tensor tensor);
   ValueId number(std::string_view what, double value);  // of rank 0

@@ -100,12 +100,8 @@ ValueId softcapped(Speller& s, ValueId scores, double cap) {
 }
 
 ValueId positions(Speller& s, Size count) {
-  const std::int64_t zero = 0, one = 1;
-  const ValueId length =
-      s.add(Op::Squeeze, "count", {s.sizes("counts", {count}), s.int64s("count_axis", {0})});
-  return s.add(Op::Range, "places",
-               {s.constant("zero", make_int64_tensor({}, std::span(&zero, 1))), length,
-                s.constant("one", make_int64_tensor({}, std::span(&one, 1)))});
+  return s.range("places", s.add(Op::Squeeze, "count",
+                                 {s.sizes("counts", {count}), s.int64s("count_axis", {0})}));
 }
 
 ValueId causal_mask(Speller& s, Size queries, Size keys, ValueId first, ValueId last,

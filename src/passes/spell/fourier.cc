@@ -57,12 +57,8 @@ std::optional<std::int64_t> single(const Speller& s, std::size_t input) {
 
 // Of places 0, 1, ... as a row or a column; the count is a vector of one int64.
 ValueId places(Speller& s, const std::string& what, ValueId count, const Numbers& shape) {
-  const std::int64_t zero = 0, one = 1;
   const ValueId range =
-      s.add(Op::Range, what,
-            {s.constant(what + "_from", make_int64_tensor({}, std::span(&zero, 1))),
-             s.add(Op::Reshape, what + "_count", {count, s.int64s(what + "_scalar", {})}),
-             s.constant(what + "_step", make_int64_tensor({}, std::span(&one, 1)))});
+      s.range(what, s.add(Op::Reshape, what + "_count", {count, s.int64s(what + "_scalar", {})}));
   return s.reshaped(what + "_apart", s.cast(what + "_words", range, DType::int32), shape);
 }
 

@@ -13,12 +13,8 @@ tl::unexpected<Error> refused(std::string_view reason) {
 // The coordinates along one axis of the grid, from -1 to 1, as a vector of floats.
 ValueId coordinates(Speller& s, ValueId size, bool corners) {
   const DType dtype = s.dtype();
-  const std::int64_t zero = 0, one = 1;
-  const ValueId count = s.add(Op::Squeeze, "count", {size, s.int64s("count_axis", {0})});
   const ValueId places =
-      s.add(Op::Range, "places",
-            {s.constant("zero", make_int64_tensor({}, std::span(&zero, 1))), count,
-             s.constant("one", make_int64_tensor({}, std::span(&one, 1)))});
+      s.range("places", s.add(Op::Squeeze, "count", {size, s.int64s("count_axis", {0})}));
   const ValueId twice = s.add(Op::Mul, "twice", {places, s.int64s("two", {2})});
   // Between corners there is one step less; centers lie half a step inside.
   const ValueId steps = corners ? s.add(Op::Max, "steps",

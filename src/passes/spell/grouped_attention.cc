@@ -113,11 +113,7 @@ class Cache {
 
  private:
   ValueId places_in(ValueId length) {
-    const std::int64_t zero = 0, one = 1;
-    const ValueId count = s.add(Op::Squeeze, "length", {length, s.int64s("length_axis", {0})});
-    return s.add(Op::Range, "places",
-                 {s.constant("zero", make_int64_tensor({}, std::span(&zero, 1))), count,
-                  s.constant("one", make_int64_tensor({}, std::span(&one, 1)))});
+    return s.range("places", s.add(Op::Squeeze, "length", {length, s.int64s("length_axis", {0})}));
   }
 
   Speller& s;

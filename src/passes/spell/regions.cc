@@ -142,13 +142,8 @@ Deformed places_along(Speller& s, const Kernel2d (&kernel)[2], std::size_t axis)
     for (std::int64_t column = 0; column < kernel[1].size; ++column)
       elements.push_back(static_cast<double>((axis == 0 ? row : column) * k.dilation - k.pad));
   const auto count = static_cast<std::int64_t>(elements.size());
-  const std::int64_t zero = 0, one = 1;
-  const ValueId length =
-      s.reshaped("length", s.sizes("length", {s.size(s.input(2), 2 + axis)}), {});
-  const ValueId numbers =
-      s.add(Op::Range, "numbers",
-            {s.constant("zero", make_int64_tensor({}, std::span(&zero, 1))), length,
-             s.constant("one", make_int64_tensor({}, std::span(&one, 1)))});
+  const ValueId numbers = s.range(
+      "numbers", s.reshaped("length", s.sizes("length", {s.size(s.input(2), 2 + axis)}), {}));
   const ValueId stands = s.add(Op::Mul, "stands",
                                {s.cast("numbers_32", numbers, DType::float32),
                                 s.number("stride", DType::float32, static_cast<double>(k.stride))});
@@ -212,12 +207,8 @@ Expected<bool> spell_deform_conv(Speller& s) {
   const ValueId planes =
       s.reshape("planes", s.transpose("channels_first", grouped, {2, 0, 1, 3, 4}),
                 {size_of(width), size_of(groups) * batch * s.size(image, 2) * s.size(image, 3)});
-  const std::int64_t zero = 0, one = 1;
-  const ValueId images =
-      s.add(Op::Range, "images",
-            {s.constant("zero", make_int64_tensor({}, std::span(&zero, 1))),
-             s.reshaped("image_count", s.sizes("image_count", {size_of(groups) * batch}), {}),
-             s.constant("one", make_int64_tensor({}, std::span(&one, 1)))});
+  const ValueId images = s.range(
+      "images", s.reshaped("image_count", s.sizes("image_count", {size_of(groups) * batch}), {}));
   const ValueId which = s.reshape("which", s.cast("images_32", images, DType::int32),
                                   {batch, size_of(groups), size_of(1), size_of(1), size_of(1)});
   const ValueId height = size_number(s, "height", image, 2, DType::int32);

@@ -31,6 +31,27 @@ Expected<std::size_t> place_in(Speller& s, std::size_t input, std::size_t count,
 
 constexpr std::int64_t kLongestSequence = 4096;
 
+// So many tensors as there are lengths, which a run knows.
+Expected<bool> split_by_computed(Speller& s, std::int64_t axis) {
+  const ValueId split = s.input(1);
+  if (!s.rank(split)) return false;
+  const auto count = s.rank(split) == 1 ? s.known_size(split, 0) : std::nullopt;
+  if (!count || *count < 1 || *count > kLongestSequence)
+    return refused("how many tensors it makes is not known when converting, or more than 4096");
+  const ValueId lengths = s.cast("lengths", split, DType::int64);
+  ValueId start = s.int64s("first", {0});
+  std::vector<ValueId> parts;
+  for (std::int64_t i = 0; i < *count; ++i) {
+    const ValueId length =
+        s.slice("length", lengths, 0, s.int64s("from", {i}), s.int64s("to", {i + 1}));
+    const ValueId end = s.add(Op::Add, "end", {start, length});
+    parts.push_back(s.slice("part", s.input(0), axis, start, end));
+    start = end;
+  }
+  s.finish_sequence(std::move(parts));
+  return true;
+}
+
 }  // namespace
 
 Expected<bool> spell_sequence_construct(Speller& s) {
@@ -95,31 +116,6 @@ Expected<bool> spell_concat_from_sequence(Speller& s) {
 }
 
 // By sizes, by one size for all but the last, or into single elements.
-namespace {
-
-// So many tensors as there are lengths, which a run knows.
-Expected<bool> split_by_computed(Speller& s, std::int64_t axis) {
-  const ValueId split = s.input(1);
-  if (!s.rank(split)) return false;
-  const auto count = s.rank(split) == 1 ? s.known_size(split, 0) : std::nullopt;
-  if (!count || *count < 1 || *count > kLongestSequence)
-    return refused("how many tensors it makes is not known when converting, or more than 4096");
-  const ValueId lengths = s.cast("lengths", split, DType::int64);
-  ValueId start = s.int64s("first", {0});
-  std::vector<ValueId> parts;
-  for (std::int64_t i = 0; i < *count; ++i) {
-    const ValueId length =
-        s.slice("length", lengths, 0, s.int64s("from", {i}), s.int64s("to", {i + 1}));
-    const ValueId end = s.add(Op::Add, "end", {start, length});
-    parts.push_back(s.slice("part", s.input(0), axis, start, end));
-    start = end;
-  }
-  s.finish_sequence(std::move(parts));
-  return true;
-}
-
-}  // namespace
-
 Expected<bool> spell_split_to_sequence(Speller& s) {
   if (!s.rank()) return false;
   const auto rank = static_cast<std::int64_t>(*s.rank());

@@ -83,12 +83,9 @@ Expected<bool> spell_embed_layer_normalization(Speller& s) {
   const ValueId tokens = s.add(Op::Gather, "tokens", {s.input(2), s.input(0)}, rows);
   ValueId positions = s.input(8);
   if (positions == kNone) {
-    const std::int64_t zero = 0, one = 1;
     const ValueId count = s.add(Op::Squeeze, "count",
                                 {s.sizes("length", {s.size(s.input(0), 1)}), s.int64s("all", {0})});
-    positions = s.add(Op::Range, "range",
-                      {s.constant("zero", make_int64_tensor({}, std::span(&zero, 1))), count,
-                       s.constant("one", make_int64_tensor({}, std::span(&one, 1)))});
+    positions = s.range("range", count);
   }
   const ValueId places = s.add(Op::Gather, "places", {s.input(3), positions}, rows);
   ValueId segments = kNone;

@@ -91,9 +91,7 @@ Expected<bool> spell_unique(Speller& s) {
   const ValueId count = s.sizes("count", {s.size(rows, 0)});
   const ValueId order = sorted_rows(s, rows, width);
   const ValueId sorted = s.add(Op::Gather, "sorted_rows", {rows, order}, {integer("axis", 0)});
-  const ValueId numbers =
-      s.add(Op::Range, "numbers",
-            {scalar(s, "zero", 0), s.reshaped("length", count, {}), scalar(s, "one", 1)});
+  const ValueId numbers = s.range("numbers", s.reshaped("length", count, {}));
   const ValueId earlier =
       s.add(Op::Max, "earlier",
             {s.add(Op::Sub, "before", {numbers, scalar(s, "step", 1)}), scalar(s, "first", 0)});

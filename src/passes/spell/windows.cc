@@ -48,13 +48,9 @@ Tensor table_of(const Cosines& cosines, DType dtype, std::int64_t size, bool per
 
 // The same of a size that a run knows.
 ValueId computed(Speller& s, const Cosines& cosines, DType dtype, bool periodic) {
-  const std::int64_t zero = 0, one = 1;
   const ValueId size = s.add(Op::Reshape, "size",
                              {s.cast("length", s.input(0), DType::int64), s.int64s("scalar", {})});
-  const ValueId places =
-      s.add(Op::Range, "places",
-            {s.constant("zero", make_int64_tensor({}, std::span(&zero, 1))), size,
-             s.constant("one", make_int64_tensor({}, std::span(&one, 1)))});
+  const ValueId places = s.range("places", size);
   const ValueId whole = periodic ? size : s.add(Op::Sub, "whole", {size, s.int64s("last", {1})});
   const ValueId part =
       s.add(Op::Div, "part",
