@@ -2,13 +2,11 @@
 // factor each: two kernels that a scale behind the product does not take.
 #include <cmath>
 #include <optional>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "graph/ops.h"
 #include "passes/canonicalize_rules.h"
-#include "passes/compact.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -24,7 +22,6 @@ class Scales {
   }
 
   void run() {
-    std::vector<Node> nodes;
     std::vector<bool> keep(graph_.nodes.size(), true);
     // From the last node, since what is changed stands before its product.
     std::vector<std::vector<NodeId>> behind(graph_.nodes.size());
@@ -40,27 +37,22 @@ class Scales {
       any = any || !behind[n].empty();
     }
     if (!any) return;
-    for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
+    std::vector<Node> nodes = std::move(graph_.nodes);
+    graph_.nodes.clear();
+    for (NodeId n = 0; n < nodes.size(); ++n) {
       if (!keep[n]) continue;
-      Node node = graph_.nodes[n];
+      Node& node = nodes[n];
       const ValueId result = node.outputs[0];
-      if (behind[n].empty()) {
-        nodes.push_back(std::move(node));
-        continue;
-      }
-      ValueId scaled = node.outputs[0] = new_value(node, result);
-      nodes.push_back(std::move(node));
+      ValueId scaled = result;
+      if (!behind[n].empty()) scaled = node.outputs[0] = new_value(node, result);
+      graph_.add_node(std::move(node));
       for (const NodeId s : behind[n]) {
-        Node scale = graph_.nodes[s];
+        Node scale = nodes[s];
         scale.inputs[*scaled_input(scale)] = scaled;
         scaled = scale.outputs[0] = s == behind[n].back() ? result : new_value(scale, result);
-        nodes.push_back(std::move(scale));
+        graph_.add_node(std::move(scale));
       }
     }
-    graph_.nodes.clear();
-    for (Node& node : nodes) graph_.add_node(std::move(node));
-    compact(graph_, std::vector<bool>(graph_.nodes.size(), true),
-            std::vector<bool>(graph_.values.size(), true));
   }
 
  private:

@@ -104,7 +104,7 @@ class Joiner {
       std::vector<Product> group;
       for (const Product& product : products) {
         group.push_back(product);
-        if (group.size() <= kMostJoined && can_be_one(group) && has_room(group, sizes)) continue;
+        if (group.size() <= kMostJoined && can_be_one(group, sizes)) continue;
         group.pop_back();
         if (group.size() > 1) groups.push_back(std::move(group));
         group = {product};
@@ -146,10 +146,10 @@ class Joiner {
 
   // The joined result is a tensor of its own: one that any device takes at all sizes, or no larger
   // than another, so that no run meets a limit that it did not meet before.
-  bool has_room(const std::vector<Product>& products, std::span<const Expr> sizes) const {
+  bool has_room(ValueId result, std::int64_t columns, std::span<const Expr> sizes) const {
     ExprPool& exprs = model_.exprs;
-    std::vector<Expr> shape = *graph_.values[products.front().result].shape;
-    shape.back() = exprs.constant(joined(products, &Product::weight).rows);
+    std::vector<Expr> shape = *graph_.values[result].shape;
+    shape.back() = exprs.constant(columns);
     const Expr count = exprs.product(shape);
     constexpr std::int64_t kMostElements = kMaxBinding / 4;
     return exprs.upper(count) <= kMostElements ||
@@ -224,9 +224,11 @@ class Joiner {
 
   // Whether one binding holds all, and all but words that are fetched one by one lie as if they
   // were one.
-  bool can_be_one(const std::vector<Product>& products) const {
+  bool can_be_one(const std::vector<Product>& products, std::span<const Expr> sizes) const {
     const StoredWeight weight = joined(products, &Product::weight);
-    if (exceeds_binding(weight) || stored_bytes(weight) > most_bytes_) return false;
+    if (exceeds_binding(weight) || stored_bytes(weight) > most_bytes_ ||
+        !has_room(products.front().result, weight.rows, sizes))
+      return false;
     const auto follows = [](const StoredWeight& stored, RowPart part, std::int64_t unit) {
       const auto members = members_of(stored);
       return std::all_of(members.begin(), members.end() - 1, [&](const StoredWeight& one) {

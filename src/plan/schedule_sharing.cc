@@ -22,6 +22,12 @@ constexpr int kFewOperations = 2;
 
 bool is_sum_or_product(Op op) { return op == Op::Add || op == Op::Sub || op == Op::Mul; }
 
+// A constant, or a size.
+bool is_one_number(const Value& value) {
+  return value.constant ? value.constant->elements() == 1
+                        : value.content && value.content->size() == 1;
+}
+
 // Casts, sign changes, what is made from nothing and a few operations with one number cost less to
 // repeat than to store, through views too.
 std::vector<bool> cheap_values(const Scheduling& s) {
@@ -37,10 +43,9 @@ std::vector<bool> cheap_values(const Scheduling& s) {
     int more = light ? 0 : kMany;
     ValueId of = inputs.empty() ? kNone : inputs[0];
     if (is_sum_or_product(node.op) && !s.watched[node.outputs[0]]) {
-      const bool known[] = {is_immediate(s.graph.values[inputs[0]]),
-                            is_immediate(s.graph.values[inputs[1]])};
-      if (known[0] || known[1]) more = 1;
-      if (known[0]) of = inputs[1];
+      const bool first = is_one_number(s.graph.values[inputs[0]]);
+      if (first || is_one_number(s.graph.values[inputs[1]])) more = 1;
+      if (first) of = inputs[1];
     }
     const int taken = std::min(more + (of == kNone ? 0 : operations[of]), kMany);
     for (const ValueId out : node.outputs) {
