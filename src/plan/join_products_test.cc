@@ -147,10 +147,10 @@ TEST(JoinProducts, ProductsThatAreComputedOnStayApart) {
   EXPECT_EQ(model_of(left, "4bit").steps().size(), 4u);
 }
 
-// As products with weights in blocks become.
+// As products with weights in blocks become; they share an exponent too.
 TEST(JoinProducts, WeightsThatAreTransposed) {
   const std::string turned = "  input %x : float32 [b, 384]\n" + numbers("wq", 64, 384) +
-                             numbers("kw", 64, 384) + numbers("vw", 64, 384) + R"(
+                             numbers("kw", 64, 384, 20) + numbers("vw", 64, 384) + R"(
   %qt = Transpose(%wq) {perm = [1, 0]}
   %q = MatMul(%x, %qt)
   %kt = Transpose(%kw) {perm = [1, 0]}

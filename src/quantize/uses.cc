@@ -117,7 +117,7 @@ class Finder {
     const TrainedOperands trained(model_, uses_, made_,
                                   [this](ValueId v) { return moments_of(v); });
     for (std::size_t i = 0; i < found_.size(); ++i) judge(found_[i], readers[i], trained);
-    find_largest_beside();
+    find_largest_beside(readers);
     find_structure(graph_, readers, found_);
     name_structure(graph_, readers, found_);
     return SampledUses{std::move(found_), std::move(samples)};
@@ -146,16 +146,15 @@ class Finder {
     return samples;
   }
 
-  // Of right operands of products. One so much smaller that its scales would hardly be normal
-  // halves keeps to itself.
-  void find_largest_beside() {
+  // Of right operands of products, transposed or not. One so much smaller that its scales would
+  // hardly be normal halves keeps to itself.
+  void find_largest_beside(const std::vector<NodeId>& readers) {
     constexpr float kMostBeside = 64;
     std::map<ValueId, std::vector<std::size_t>> beside;  // by what they multiply
-    for (const Node& node : graph_.nodes) {
-      if (node.op != Op::MatMul && node.op != Op::Gemm) continue;
-      const auto use = index_.find(node.inputs[1]);
-      if (use == index_.end() || !is_matrix(found_[use->second].kind)) continue;
-      if (found_[use->second].range.all_finite) beside[node.inputs[0]].push_back(use->second);
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      if (!is_matrix(found_[i].kind) || !found_[i].range.all_finite) continue;
+      const Node& node = graph_.nodes[readers[i]];
+      if (node.op == Op::MatMul || node.op == Op::Gemm) beside[node.inputs[0]].push_back(i);
     }
     for (const auto& [value, uses] : beside) {
       float largest = 0;
