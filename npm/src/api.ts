@@ -1,4 +1,5 @@
 // convert and inspect, whatever runs the program.
+import { SubbyteError } from './errors.js';
 import { checkConvertOptions, checkInspectOptions, checkSource } from './given.js';
 import { type Job, memoryFolder, type Outcome, type Progress } from './job.js';
 import {
@@ -22,19 +23,7 @@ export type {
 } from './options.js';
 export type { Progress, Stage } from './job.js';
 
-/** What failed: the command line ("usage"), the model or the work ("failed"), or an AbortSignal ("aborted"). */
-export type ErrorCode = 'usage' | 'failed' | 'aborted';
-
-export class SubbyteError extends Error {
-  override readonly name = 'SubbyteError';
-  constructor(
-    readonly code: ErrorCode,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
+export { type ErrorCode, SubbyteError } from './errors.js';
 
 /** A model that is read in pieces, such as over a network. */
 export interface Sliced {

@@ -1,5 +1,6 @@
 // What a caller gave, before anything is done with it: a name or a kind that is wrong is an error, never left out.
-import { type ConvertRunOptions, type RunOptions, SubbyteError } from './api.js';
+import type { ConvertRunOptions, RunOptions } from './api.js';
+import { SubbyteError } from './errors.js';
 import type { FixedOptions } from './options.js';
 
 /** What an option's value is to be. Words and numbers are the program's to refuse, which names what there is. */

@@ -61,6 +61,12 @@ async function withEsbuild(input, out, plugins = []) {
   });
 }
 
+/** Bundles by esbuild, whatever comes of it, and writes nothing. */
+async function tryEsbuild(input, plugins, options) {
+  const settings = { entryPoints: [input], bundle: true, write: false, logLevel: 'silent' };
+  await esbuild.build({ ...settings, ...options, plugins }).catch(() => {});
+}
+
 async function withVite(input, out) {
   await viteBuild({
     root: path.dirname(input),
@@ -163,27 +169,16 @@ test('a model that esbuild finds by the name of a package, or by an alias, is th
     const input = path.join(folder, 'named.js');
     fs.writeFileSync(input, `import '${id}?subbyte';\n`);
     const seen = [];
-    await esbuild
-      .build({
-        entryPoints: [input],
-        bundle: true,
-        write: false,
-        logLevel: 'silent',
-        alias: { '@alias': models },
-        plugins: [
-          {
-            name: 'spy',
-            setup(build) {
-              build.onLoad({ filter: /.*/, namespace: 'subbyte' }, ({ path: file }) => {
-                seen.push(file);
-                return { contents: '' };
-              });
-            },
-          },
-          esbuildPlugin(),
-        ],
-      })
-      .catch(() => {});
+    const spy = {
+      name: 'spy',
+      setup(build) {
+        build.onLoad({ filter: /.*/, namespace: 'subbyte' }, ({ path: file }) => {
+          seen.push(file);
+          return { contents: '' };
+        });
+      },
+    };
+    await tryEsbuild(input, [spy, esbuildPlugin()], { alias: { '@alias': models } });
     assert.deepEqual(seen, [`${wanted}?subbyte`], id);
   }
 });
@@ -194,29 +189,20 @@ test('esbuild watches a model that fails, so that mending it builds', async () =
   fs.writeFileSync(path.join(folder, 'failing.onnx'), '');
   let watched;
   const plugin = esbuildPlugin({ cacheFolder: path.join(folder, 'cache') });
-  await esbuild
-    .build({
-      entryPoints: [input],
-      bundle: true,
-      write: false,
-      logLevel: 'silent',
-      plugins: [
-        {
-          name: plugin.name,
-          setup: (build) =>
-            plugin.setup({
-              ...build,
-              onLoad: (options, load) =>
-                build.onLoad(options, async (args) => {
-                  const loaded = await load(args);
-                  if (options.namespace === 'subbyte') watched = loaded;
-                  return loaded;
-                }),
-            }),
-        },
-      ],
-    })
-    .catch(() => {});
+  const watching = {
+    name: plugin.name,
+    setup: (build) =>
+      plugin.setup({
+        ...build,
+        onLoad: (options, load) =>
+          build.onLoad(options, async (args) => {
+            const loaded = await load(args);
+            if (options.namespace === 'subbyte') watched = loaded;
+            return loaded;
+          }),
+      }),
+  };
+  await tryEsbuild(input, [watching]);
   assert.equal(watched.errors.length, 1);
   assert.deepEqual(watched.watchFiles, [path.join(folder, 'failing.onnx')]);
 });
