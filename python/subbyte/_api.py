@@ -45,6 +45,7 @@ def convert(
     mixed_precision: Union[Path, Mapping[str, Any], None] = None,
     calibration: Union[Samples, bool] = True,
     effort: Optional[str] = None,
+    checkpoint: Optional[Path] = None,
     check: bool = True,
     dims: Optional[Mapping[str, int]] = None,
     inputs: Optional[Mapping[str, Value]] = None,
@@ -63,7 +64,8 @@ def convert(
     if missing) a name in it. `mixed_precision` is a file of rules, or the rules themselves. `precision` is by default that
     of the rules, or "8bit"; `target_size` ("20MB"), `target_bits` (3.2) and `max_loss` ("error=1%") choose the width of each
     weight instead. `calibration` is True for inputs that the program makes, False for none (weights are rounded
-    as they are), or samples of yours. `report` is a page (.html) to write. Raises SubbyteError; warns with SubbyteWarning
+    as they are), or samples of yours. `checkpoint` is a folder that keeps what was measured and chosen, so that the same call
+    goes on from there after an interruption. `report` is a page (.html) to write. Raises SubbyteError; warns with SubbyteWarning
     where the precision ruins the model.
     """
     goal = _goal(target_size, target_bits, max_loss)
@@ -86,6 +88,8 @@ def convert(
         target = pathlib.Path(output)
         arguments += ["--output", _path(output)]
     arguments += _fixed(dims, inputs) + _named("--rename", renames)
+    if checkpoint is not None:
+        arguments += ["--checkpoint", _path(checkpoint)]
     if report is not None:
         arguments += ["--report", _path(report)]
     chosen = {"--no-check": not check, "--single-file": single_file, "--force": force}
@@ -122,6 +126,7 @@ def quantize(
     max_loss: Optional[str] = None,
     calibration: Union[Samples, bool] = True,
     effort: Optional[str] = None,
+    checkpoint: Optional[Path] = None,
     dims: Optional[Mapping[str, int]] = None,
     inputs: Optional[Mapping[str, Value]] = None,
     renames: Optional[Mapping[str, str]] = None,
@@ -137,6 +142,8 @@ def quantize(
     arguments += _goal(target_size, target_bits, max_loss)
     if force:
         arguments.append("--force")
+    if checkpoint is not None:
+        arguments += ["--checkpoint", _path(checkpoint)]
     if report is not None:
         arguments += ["--report", _path(report)]
     names: dict[str, str] = {}
@@ -185,6 +192,8 @@ def evaluate(
     arguments += [*_words(activations=activations), *_fixed(dims, inputs), *_named("--rename", renames)]
     for metric in [metrics] if isinstance(metrics, str) else metrics:
         arguments += _words(metric=metric)
+    if checkpoint is not None:
+        arguments += ["--checkpoint", _path(checkpoint)]
     if report is not None:
         arguments += ["--report", _path(report)]
     if labels is not None and not isinstance(data, Mapping):

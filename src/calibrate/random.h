@@ -9,6 +9,9 @@ class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
 
+  // Random(state()) goes on from here.
+  std::uint64_t state() const { return state_; }
+
   std::uint64_t next() {
     state_ += 0x9e3779b97f4a7c15u;
     std::uint64_t z = state_;

@@ -53,6 +53,13 @@ Expected<void> check_choosing(const ConvertOptions& options) {
                    "two out",
                    options.effort);
   }
+  if (options.calibration == "none" && !options.checkpoint.empty()) {
+    return fail_as(
+        ErrorKind::usage,
+        "--checkpoint {}: with --calibration none there is no work to keep; leave one of "
+        "the two out",
+        quoted(options.checkpoint));
+  }
   SUBBYTE_TRY(const WidthGoal goal, parse_goal(options.widths, options.precision));
   if (goal.loss && options.calibration == "none") {
     return fail_as(ErrorKind::usage,
@@ -64,6 +71,19 @@ Expected<void> check_choosing(const ConvertOptions& options) {
 
 bool gives_samples(const ConvertOptions& options) {
   return !options.calibration.empty() && options.calibration != "none";
+}
+
+Expected<std::unique_ptr<CheckpointStore>> open_checkpoint(FileSystem& files,
+                                                           const std::string& folder,
+                                                           MadeFolders& made) {
+  std::unique_ptr<CheckpointStore> none;
+  if (folder.empty()) return none;
+  SUBBYTE_CHECK_OK(made.make("--checkpoint", folder));
+  if (!files.status(folder + "/a file").may_create) {
+    return fail_as(ErrorKind::io, "--checkpoint {}: no file can be made in this folder",
+                   quoted(folder));
+  }
+  return checkpoint_folder(files, folder);
 }
 
 Expected<void> check_replaceable_log(FileSystem& files, const std::string& path, bool force) {

@@ -1,10 +1,13 @@
 // What convert and quantize have in common.
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "base/checkpoint.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/made_folders.h"
 #include "cli/verbs.h"
 #include "compile/compile.h"
 
@@ -18,6 +21,11 @@ std::string meant_precision(FileSystem& files, const ConvertOptions& options);
 Expected<void> check_choosing(const ConvertOptions& options);
 
 Expected<CompileOptions> compile_options(FileSystem& files, const ConvertOptions& options);
+
+// Where --checkpoint keeps things; null where it is not given. Makes the folder if it is missing.
+Expected<std::unique_ptr<CheckpointStore>> open_checkpoint(FileSystem& files,
+                                                           const std::string& folder,
+                                                           MadeFolders& made);
 
 // Whether --calibration names samples of the user's.
 bool gives_samples(const ConvertOptions& options);

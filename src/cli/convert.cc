@@ -256,7 +256,9 @@ Expected<void> convert(FileSystem& files, ConvertOptions options, Log& log) {
   auto are_read = read_sources(files, jobs, log, observer);
   SUBBYTE_CHECK_OK(before_writing(files, options, claims, jobs, are_read.has_value(), log));
   if (!are_read) return tl::unexpected(std::move(are_read.error()));
-  SUBBYTE_TRY(const CompileOptions compile_with, compile_options(files, options));
+  SUBBYTE_TRY(CompileOptions compile_with, compile_options(files, options));
+  SUBBYTE_TRY(const auto checkpoint, open_checkpoint(files, options.checkpoint, folders));
+  compile_with.checkpoint = checkpoint.get();
   auto totals = nlohmann::ordered_json::array();
   for (Job& job : jobs) {
     const auto begun = std::chrono::steady_clock::now();

@@ -31,10 +31,8 @@ Expected<void> MadeFolders::make(const std::string& option, const std::string& p
     made_.push_back({folder, std::make_unique<Temporary>(folder)});
   }
   if (fs::is_directory(path, error)) return {};
-  return fail_as(ErrorKind::io,
-                 "{} {}: this is no folder; name another, or leave out the / at the "
-                 "end",
-                 option, quoted(path));
+  return fail_as(ErrorKind::io, "{} {}: this is no folder; name another{}", option, quoted(path),
+                 path.ends_with('/') ? ", or leave out the / at the end" : "");
 }
 
 }  // namespace subbyte

@@ -15,7 +15,7 @@ namespace {
 // What users of such tools look for and this version has not: better said so than taken for a
 // typing error.
 constexpr std::string_view kComingVerbs[] = {"session", "generate", "tune", "profile"};
-constexpr std::string_view kComingOptions[] = {"--checkpoint", "--report", "--state"};
+constexpr std::string_view kComingOptions[] = {"--report", "--state"};
 
 template <typename List>
 bool has(const List& list, std::string_view word) {

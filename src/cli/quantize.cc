@@ -109,7 +109,10 @@ Expected<void> quantize(FileSystem& files, ConvertOptions options, Log& log) {
   SUBBYTE_CHECK_OK(before_writing(files, options, output, claims, read, log));
   SUBBYTE_TRY(const Source source, std::move(opened));
   SUBBYTE_TRY(Model model, std::move(read));
-  SUBBYTE_TRY(const CompileOptions choosing, compile_options(files, options));
+  SUBBYTE_TRY(CompileOptions choosing, compile_options(files, options));
+  MadeFolders folders;
+  SUBBYTE_TRY(const auto checkpoint, open_checkpoint(files, options.checkpoint, folders));
+  choosing.checkpoint = checkpoint.get();
   SUBBYTE_TRY(const ChosenPrecisions chosen,
               choose_precisions(source, std::move(model), choosing, observer));
   SUBBYTE_TRY(const auto writer, files.create(output));

@@ -33,6 +33,7 @@ struct ConvertOptions {
   std::int64_t shard_bytes = 0;  // 0: one file
   std::string calibration;       // "" for made inputs, none, or where the user's samples are
   std::string effort;            // "" for good
+  std::string checkpoint;        // a folder, or ""
   bool check = true;
   bool check_whatever_size = false;
   bool quantized_nodes = false;  // of onnx: weights stay quantized

@@ -6,8 +6,9 @@
 namespace subbyte {
 
 Expected<FitReport> calibrate_weights(Model& model, WeightPlan& plan, const SampleSet& samples,
-                                      Effort effort, bool on_data, Observer& observer) {
-  FitOptions options{.effort = effort, .on_data = on_data};
+                                      const CalibrateOptions& asked, Observer& observer) {
+  FitOptions options{
+      .effort = asked.effort, .on_data = asked.on_data, .checkpoint = asked.checkpoint};
   options.cancelled = [&] { return observer.cancelled(); };
   options.progress = [&](std::size_t done, std::size_t count) {
     observer.progress("calibrating", done, count);
@@ -20,9 +21,10 @@ Expected<FitReport> calibrate_weights(Model& model, WeightPlan& plan, const Samp
 }
 
 Expected<TuningReport> tune_calibrated(const Model& model, WeightPlan& plan,
-                                       const SampleSet& samples, Effort effort, bool on_data,
+                                       const SampleSet& samples, const CalibrateOptions& asked,
                                        Observer& observer) {
-  TuneOptions options{.effort = effort, .on_data = on_data};
+  TuneOptions options{
+      .effort = asked.effort, .on_data = asked.on_data, .checkpoint = asked.checkpoint};
   options.cancelled = [&] { return observer.cancelled(); };
   options.progress = [&](std::size_t done, std::size_t count) {
     observer.progress("tuning", done, count);

@@ -41,6 +41,7 @@ class Choosing {
   Choosing(const Model& model, const WidthSurroundings& around)
       : model_(model), around_(around), rounded_(model) {
     options_.effort = around.effort;
+    options_.checkpoint = around.checkpoint;
     options_.running.cancelled = [&around] { return around.observer->cancelled(); };
     options_.progress = [&around](std::size_t done, std::size_t count) {
       around.observer->progress("measuring", done, count);

@@ -23,6 +23,7 @@ struct WidthSurroundings {
   std::string reason{};
   Effort effort = Effort::good;
   bool adds_biases = true;  // calibration may
+  Checkpoint checkpoint{};
   Observer* observer = nullptr;
   // Keeps the mix that is measured, where a report tells of it.
   std::optional<allocate::Mix>* measured = nullptr;

@@ -11,6 +11,7 @@
 #include "compile/best_calibrated.h"
 #include "compile/calibrate_weights.h"
 #include "compile/check_report.h"
+#include "compile/checkpoint_of.h"
 #include "compile/choose_widths.h"
 #include "compile/module_output.h"
 #include "compile/onnx_output.h"
@@ -258,6 +259,8 @@ class Compilation {
       without_calibration(fmt::format("the model cannot be run here: {}", samples.error().message));
       return none;
     }
+    checkpoint_ = checkpoint_of(options_.checkpoint, model, *samples, *options_.calibration,
+                                given_.has_value());
     return std::optional(std::move(*samples));
   }
 
@@ -265,6 +268,7 @@ class Compilation {
     WidthSurroundings around{.samples = samples ? &*samples : nullptr, .reason = not_run_};
     around.effort = options_.calibration.value_or(Effort::good);
     around.adds_biases = options_.calibration.has_value();
+    around.checkpoint = checkpoint_;
     around.observer = &observer_;
     if (options_.study) around.measured = &mix_;
     return around;
@@ -314,10 +318,13 @@ class Compilation {
     return tried;
   }
 
+  CalibrateOptions calibrating() const {
+    return {*options_.calibration, given_.has_value(), checkpoint_};
+  }
+
   Expected<FitReport> calibrate(Model& model, WeightPlan& weights, const SampleSet& samples) {
     SUBBYTE_CHECK_OK(begin("calibrating"));
-    auto report = calibrate_weights(model, weights, samples, *options_.calibration,
-                                    given_.has_value(), observer_);
+    auto report = calibrate_weights(model, weights, samples, calibrating(), observer_);
     SUBBYTE_CHECK_OK(not_cancelled());
     if (report && !report->skipped.empty()) without_calibration(report->skipped);
     return report;
@@ -325,8 +332,7 @@ class Compilation {
 
   Expected<void> tune(const Model& model, WeightPlan& weights, const SampleSet& samples) {
     SUBBYTE_CHECK_OK(begin("tuning"));
-    auto report = tune_calibrated(model, weights, samples, *options_.calibration,
-                                  given_.has_value(), observer_);
+    auto report = tune_calibrated(model, weights, samples, calibrating(), observer_);
     SUBBYTE_CHECK_OK(not_cancelled());
     if (!report) return tl::unexpected(std::move(report.error()));
     fit_->tuning = std::move(*report);
@@ -437,6 +443,7 @@ class Compilation {
   std::map<std::string, ImageScale> image_scales_;  // for samples that are made
   std::map<std::string, Standardisation> statistics_;
   std::optional<SampleSet> given_;
+  Checkpoint checkpoint_;
   std::string_view stage_;
   std::string not_run_;  // why there are no samples to run the model on
   const Source& source_;

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/checkpoint.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "compile/study.h"
@@ -46,7 +47,10 @@ struct CompileOptions {
   // Codes, scales and biases are chosen by running the model on made inputs; nullopt: numbers are
   // rounded as they are.
   std::optional<Effort> calibration = Effort::good;
-  Fixed fixed{};       // inputs and dimensions that become constants
+  Fixed fixed{};  // inputs and dimensions that become constants
+  // What is found by running the model is kept there, and found again instead of being worked out
+  // (base/checkpoint.h).
+  CheckpointStore* checkpoint = nullptr;
   bool study = false;  // what a report tells is found out and kept
 };
 

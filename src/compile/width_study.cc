@@ -94,7 +94,7 @@ Expected<void> study_widths(const Model& model, const WeightPlan& plan, const We
   study.not_measured = "it takes more work than the effort allows";
   const SampleSet& samples = *around.samples;
   RoundedWeights rounded(model);
-  MeasureOptions options{.effort = around.effort};
+  MeasureOptions options{.effort = around.effort, .checkpoint = around.checkpoint};
   options.running.cancelled = [&] { return around.observer->cancelled(); };
   options.progress = [&](std::size_t done, std::size_t count) {
     around.observer->progress("measuring", done, count);

@@ -5,6 +5,7 @@
 
 #include "calibrate/batches.h"
 #include "quantize/allocate/loss.h"
+#include "quantize/kept_matrix.h"
 #include "samples/written_text.h"
 
 namespace subbyte::allocate {
@@ -63,6 +64,46 @@ std::map<NodeId, std::vector<std::size_t>> by_first_reader(
   return by_reader;
 }
 
+// The measured losses of the questions that one node is asked, by them.
+class KeptLosses {
+ public:
+  KeptLosses(const MeasureOptions& options, std::size_t samples)
+      : checkpoint_(options.checkpoint.of("losses").of(
+            std::to_string(samples) + " " + std::to_string(options.shift_taken) + " " +
+            std::to_string(options.running.kinds.size()))) {}
+
+  std::optional<std::vector<double>> find(std::span<const StoredWeight> questions,
+                                          std::span<const std::size_t> asked) const {
+    if (!checkpoint_.keeps()) return std::nullopt;
+    const auto kept = checkpoint_.find(name_of(questions, asked));
+    if (!kept) return std::nullopt;
+    RecordReader record(*kept);
+    auto losses = record.array<double>();
+    if (!record.is_whole() || losses.size() != asked.size()) return std::nullopt;
+    return losses;
+  }
+
+  Expected<void> keep(std::span<const StoredWeight> questions, std::span<const std::size_t> asked,
+                      std::span<const double> losses) const {
+    if (!checkpoint_.keeps()) return {};
+    std::vector<double> here;
+    for (const std::size_t q : asked) here.push_back(losses[q]);
+    RecordWriter record;
+    record.array(here);
+    return checkpoint_.keep(name_of(questions, asked), record.bytes());
+  }
+
+ private:
+  static std::string name_of(std::span<const StoredWeight> questions,
+                             std::span<const std::size_t> asked) {
+    std::string name;
+    for (const std::size_t q : asked) name += record_of(questions[q]);
+    return name;
+  }
+
+  Checkpoint checkpoint_;
+};
+
 }  // namespace
 
 std::span<const std::size_t> kinds_of(std::span<const std::size_t> kinds, std::size_t samples) {
@@ -94,8 +135,14 @@ Expected<std::vector<double>> measure_each(const Model& model,
   SUBBYTE_TRY(auto exact, Execution::begin(model, samples, plain));
   const float taken = options.shift_taken * share_of_biases(model);
   std::vector<double> losses(questions.size(), 0);
+  const KeptLosses kept(options, samples.size());
   std::size_t done = 0;
   for (const auto& [n, asked] : by_first_reader(graph, questions)) {
+    if (const auto before = kept.find(questions, asked)) {
+      for (std::size_t i = 0; i < asked.size(); ++i) losses[asked[i]] = (*before)[i];
+      done += asked.size();
+      continue;
+    }
     while (exact.next() < n) SUBBYTE_CHECK_OK(exact.step());
     const Execution before = exact.fork(plain);
     SUBBYTE_CHECK_OK(exact.step());
@@ -114,6 +161,7 @@ Expected<std::vector<double>> measure_each(const Model& model,
       losses[q] = output_loss_of(contents, wanted, found, options.running.kinds);
       if (options.progress) options.progress(++done, questions.size());
     }
+    SUBBYTE_CHECK_OK(kept.keep(questions, asked, losses));
   }
   return losses;
 }

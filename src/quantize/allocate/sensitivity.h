@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/checkpoint.h"
 #include "base/error.h"
 #include "calibrate/executor.h"
 #include "quantize/allocate/variants.h"
@@ -17,6 +18,8 @@ struct MeasureOptions {
   RunOptions running{};
   // How much of the shift of the means biases take back, of share_of_biases().
   float shift_taken = 1;
+  // What was measured is kept there, and what it has is not measured again.
+  Checkpoint checkpoint{};
   // `done` of `count` weights and widths.
   std::function<void(std::size_t done, std::size_t count)> progress{};
 };

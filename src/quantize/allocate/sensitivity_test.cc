@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/memory_file.h"
 #include "quantize/allocate/loss.h"
 #include "quantize/fit/test_network.h"
 
@@ -51,6 +52,32 @@ TEST(MeasureEach, IsTheSameOnAnyNumberOfThreads) {
         .value();
   };
   EXPECT_EQ(measured(1), measured(3));
+}
+
+TEST(MeasureEach, IsMeasuredOnce) {
+  const Model model = fit::test_network();
+  const WeightPlan plan = planned(model, "3bit");
+  const auto samples = fit::test_samples(4, 3);
+  MemoryFileSystem files;
+  const auto store = checkpoint_folder(files, "kept");
+  MeasureOptions options{.checkpoint = Checkpoint(store.get()).of("test")};
+  std::size_t measured = 0, last = 2;
+  options.progress = [&](std::size_t, std::size_t) { ++measured; };
+  options.running = {.threads = 1, .cancelled = [&] { return measured >= last; }};
+  RoundedWeights rounded(model);
+  const auto questions = matrices(plan);
+  EXPECT_FALSE(measure_each(model, questions, samples, rounded, options));
+  last = 3 * questions.size();
+  const auto losses = measure_each(model, questions, samples, rounded, options);
+  ASSERT_TRUE(losses) << losses.error().message;
+  EXPECT_EQ(measured, questions.size());
+  EXPECT_EQ(*losses, measure_each(model, questions, samples, rounded, {}).value());
+  EXPECT_EQ(*losses, measure_each(model, questions, samples, rounded, options).value());
+  EXPECT_EQ(measured, questions.size());
+  // Other widths, samples and shares are other questions.
+  options.shift_taken = 0;
+  EXPECT_TRUE(measure_each(model, questions, samples, rounded, options));
+  EXPECT_EQ(measured, 2 * questions.size());
 }
 
 // Of a language model calibration chooses codes alone.

@@ -7,10 +7,12 @@
 #include "calibrate/batches.h"
 #include "quantize/fit/choose_codes.h"
 #include "quantize/fit/decision.h"
+#include "quantize/fit/effort.h"
 #include "quantize/fit/output_error.h"
 #include "quantize/fit/output_shift.h"
 #include "quantize/fit/product_inputs.h"
 #include "quantize/fit/residual.h"
+#include "quantize/kept_matrix.h"
 #include "quantize/pack_weight.h"
 #include "samples/input_content.h"
 #include "samples/output_content.h"
@@ -20,76 +22,6 @@ namespace subbyte {
 namespace {
 
 using namespace fit;
-
-std::int64_t parameters_of(const WeightPlan& plan) {
-  std::int64_t parameters = 0;
-  for (const WeightUse& use : plan.uses) parameters += use.parameters();
-  return parameters;
-}
-
-// Multiplications: so many, or of large models more by their parameters. A few seconds of one core,
-// about a minute for each 20 million parameters, and ten; who gives data wants them used.
-double work_of(Effort effort, const WeightPlan& plan, bool on_data) {
-  const auto parameters = static_cast<double>(parameters_of(plan));
-  const double kEach = on_data ? 4.5e4 : 1.5e4;
-  switch (effort) {
-    case Effort::fast:
-      return 2e10;
-    case Effort::good:
-      return std::max(3e11, kEach * parameters);
-    case Effort::best:
-      return std::max(3e12, 10 * kEach * parameters);
-  }
-  return 0;
-}
-
-// What the activations of the samples of one stream may take, at most and at least.
-constexpr std::int64_t kMemoryOfStream = std::int64_t{3} << 27,
-                       kLeastOfStream = std::int64_t{1} << 26;
-// What all streams may take together, with the codes of every variant and the weights as floats, so
-// many bytes a parameter.
-constexpr std::int64_t kMemory = std::int64_t{9} << 28, kEachParameter = 10;
-
-// Four streams over the tuning samples, five runs over the others.
-constexpr double kStreams = 4, kRuns = 5;
-// As many streams at a time, or, where samples are many or large, one beside the float model's.
-constexpr std::int64_t kSideBySide = 4;
-
-// The most samples that an effort is worth: fewer see too little of what made inputs differ in,
-// more buy little. Made pictures repeat their kinds and ranges after twelve.
-struct SampleCounts {
-  std::size_t tuning = 0, held_out = 0;
-};
-SampleCounts most_samples(Effort effort, bool on_data) {
-  // Real samples need fewer to decide by: none is of a kind that real inputs are not of.
-  const std::size_t part = on_data ? 4 : 2;
-  switch (effort) {
-    case Effort::fast:
-      return {12, on_data ? std::size_t{4} : std::size_t{12}};
-    case Effort::good:
-      return {96, 96 / part};
-    case Effort::best:
-      return {192, 192 / part};
-  }
-  return {};
-}
-
-// Choosing the codes of all products.
-double choosing_work(const WeightPlan& plan) {
-  double work = 0;
-  for (const WeightUse& use : plan.uses) {
-    if (!is_matrix(use.kind) || use.kind == WeightUseKind::embedding) continue;
-    const auto rows = static_cast<double>(use.rows), k = static_cast<double>(use.k);
-    work += k * k * (k + rows);
-  }
-  return work;
-}
-
-// What the activations of all streams may take.
-std::int64_t memory_beside(const WeightPlan& plan) {
-  return std::clamp(kMemory - kEachParameter * parameters_of(plan), kSideBySide * kLeastOfStream,
-                    kSideBySide * kMemoryOfStream);
-}
 
 double mean_of(std::span<const double> numbers) {
   double sum = 0;
@@ -123,6 +55,8 @@ class Fitting {
         plan_(plan),
         options_(options),
         machine_(options.threads),
+        checkpoint_(options.checkpoint.keeps() ? options.checkpoint.of(record_of(plan))
+                                               : Checkpoint()),
         uses_(find_uses(graph_)),
         writes_(find_language_model(model, input_contents(model)).has_value()) {
     for (const WeightUse& use : plan.uses) use_of_.emplace(use.value, &use);
@@ -153,6 +87,7 @@ class Fitting {
   Expected<void> tune(std::span<const Sample> samples, std::span<const std::size_t> kinds,
                       bool side_by_side) {
     kinds_ = kinds;
+    checkpoint_ = checkpoint_.of(std::to_string(samples.size()));
     steps_ = side_by_side ? end_ : end_ * variants_.size();
     SUBBYTE_CHECK_OK(choose_tables(samples));
     if (side_by_side) return tune_some(samples, variants_);
@@ -242,7 +177,9 @@ class Fitting {
         if (residual && is_beside(run.value(*residual), *use_of_.at(v), *inputs, activations))
           drift = {drift.wanted, exact.value(*residual), run.value(*residual)};
       }
-      SUBBYTE_TRY(auto packed, choose(v, *inputs, options, activations, drift));
+      SUBBYTE_TRY(auto packed, kept_or(v, corrected ? "codes and biases" : "codes", [&] {
+                    return choose(v, *inputs, options, activations, drift);
+                  }));
       if (packed != nullptr) variant.chosen[v] = std::move(packed);
     }
     return {};
@@ -281,8 +218,9 @@ class Fitting {
       const auto inputs = ProductInputs::of(graph_, *use_of_.at(table), n);
       const std::span<const Tensor> activations = exact.value(inputs->activations());
       if (activations.empty()) continue;
-      SUBBYTE_TRY(const auto packed,
-                  choose(table, *inputs, {.damping = kDampingOfTables}, activations, {}));
+      SUBBYTE_TRY(const auto packed, kept_or(table, "table", [&] {
+                    return choose(table, *inputs, {.damping = kDampingOfTables}, activations, {});
+                  }));
       for (Variant& variant : variants_)
         if (variant.chooses_codes && packed != nullptr) variant.chosen[table] = packed;
     }
@@ -312,6 +250,28 @@ class Fitting {
       if (options_.progress) options_.progress(++done_, steps_);
     }
     return {};
+  }
+
+  // What was chosen for a weight in that way before the work was interrupted, or is now.
+  Expected<std::shared_ptr<const PackedMatrix>> kept_or(
+      ValueId weight, std::string_view way,
+      const std::function<Expected<std::shared_ptr<const PackedMatrix>>()>& choose_now) {
+    const StoredWeight& stored = plan_.stored.at(weight);
+    const Checkpoint here = checkpoint_.of(way);
+    const std::string name = std::to_string(weight);
+    if (const auto kept = here.find(name)) {
+      RecordReader record(*kept);
+      auto matrix = read_matrix(record, stored);
+      if (matrix && record.is_whole())
+        return std::make_shared<const PackedMatrix>(std::move(*matrix));
+    }
+    SUBBYTE_TRY(auto chosen, choose_now());
+    if (chosen != nullptr && here.keeps()) {
+      RecordWriter record;
+      write_matrix(record, *chosen);
+      SUBBYTE_CHECK_OK(here.keep(name, record.bytes()));
+    }
+    return chosen;
   }
 
   // nullptr where the activations say nothing.
@@ -412,6 +372,7 @@ class Fitting {
   const WeightPlan& plan_;
   const FitOptions& options_;
   calibrate::Machine machine_;
+  Checkpoint checkpoint_;
   Uses uses_;
   bool writes_;  // a language model
   double damping_ = MetricOptions().damping;
@@ -427,37 +388,6 @@ class Fitting {
 };
 
 }  // namespace
-
-std::optional<Effort> effort_from_name(std::string_view name) {
-  if (name == "fast") return Effort::fast;
-  if (name == "good") return Effort::good;
-  if (name == "best") return Effort::best;
-  return std::nullopt;
-}
-
-std::optional<SampleOptions> samples_for(const WeightPlan& plan, Effort effort, bool on_data,
-                                         bool reads_text) {
-  // Weights that alone take all of that memory are rounded, unless data or the best effort ask for
-  // more: so a file of any size converts in little memory.
-  const bool is_asked = on_data || effort == Effort::best;
-  if (!is_asked && parameters_of(plan) > kMemory / kEachParameter) return std::nullopt;
-  const double rest = (reads_text ? 2 : 1) * work_of(effort, plan, on_data) - choosing_work(plan);
-  if (rest <= 0) return std::nullopt;
-  SampleOptions options;
-  options.seed = 2;  // the check has the first
-  const auto [tuning, held_out] = most_samples(effort, on_data);
-  options.tuning = tuning;
-  options.held_out = held_out;
-  options.more_of_kinds = effort == Effort::fast ? 2 : 4;
-  // Of one run over all samples.
-  options.work = rest * static_cast<double>(tuning + held_out) /
-                 (kStreams * static_cast<double>(tuning) + kRuns * static_cast<double>(held_out));
-  return options;
-}
-
-bool may_calibrate_two(const WeightPlan& plan, Effort effort) {
-  return work_of(effort, plan, false) <= work_of(effort, WeightPlan(), false);
-}
 
 Expected<FitReport> fit_weights(Model& model, WeightPlan& plan, const SampleSet& samples,
                                 const FitOptions& options) {

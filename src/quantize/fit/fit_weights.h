@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/checkpoint.h"
 #include "base/error.h"
 #include "quantize/weight_plan.h"
 #include "samples/made_samples.h"
@@ -26,6 +27,8 @@ struct FitOptions {
   unsigned threads = 0;  // 0: as many as the machine has cores
   // Bytes of the activations that are tuned on; by default what the weights leave of about 2.4 GB.
   std::optional<std::int64_t> memory{};
+  // What was chosen is kept there, and what it has is not chosen again.
+  Checkpoint checkpoint{};
   // Asked before each node; true ends the work with an error of that kind.
   std::function<bool()> cancelled{};
   // `done` of `count` nodes.

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <span>
 
+#include "base/memory_file.h"
 #include "calibrate/batches.h"
 #include "calibrate/executor.h"
 #include "graph/text.h"
@@ -319,6 +320,39 @@ TEST(FitWeights, CanBeCancelled) {
   const auto done = fit_weights(model, plan, samples, {.cancelled = [&] { return ++asked == 9; }});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().kind, ErrorKind::cancelled);
+}
+
+// Interrupted anywhere, and begun again from what was kept, it ends as if it had not been.
+TEST(FitWeights, GoesOnFromACheckpoint) {
+  const SampleSet samples{.tuning = test_samples(4, 1), .held_out = test_samples(2, 2)};
+  Model whole = test_network();
+  WeightPlan plan_of_whole = planned(whole, "3bit");
+  const auto report = fit_weights(whole, plan_of_whole, samples, {.threads = 1});
+  ASSERT_TRUE(report);
+  MemoryFileSystem files;
+  const auto store = checkpoint_folder(files, "kept");
+  const Checkpoint checkpoint = Checkpoint(store.get()).of("test");
+  std::size_t kept = 0;
+  for (const int last : {4, 40, 80, 1 << 30}) {
+    Model model = test_network();
+    WeightPlan plan = planned(model, "3bit");
+    int asked = 0;
+    const auto done = fit_weights(
+        model, plan, samples,
+        {.threads = 1, .checkpoint = checkpoint, .cancelled = [&] { return ++asked >= last; }});
+    EXPECT_GE(files.paths().size(), kept);
+    kept = files.paths().size();
+    ASSERT_EQ(done.has_value(), last == 1 << 30);
+    if (!done) continue;
+    EXPECT_EQ(bytes_of(model, plan), bytes_of(whole, plan_of_whole));
+    EXPECT_EQ(done->by_sample, report->by_sample);
+  }
+  EXPECT_GT(kept, 4u);
+  // Another plan of the same model has chosen nothing yet.
+  Model model = test_network();
+  WeightPlan other = planned(model, "2bit");
+  ASSERT_TRUE(fit_weights(model, other, samples, {.threads = 1, .checkpoint = checkpoint}));
+  EXPECT_EQ(files.paths().size(), 2 * kept);
 }
 
 // As floats and codes they would take more than calibration may.

@@ -4,18 +4,17 @@
 #include <cmath>
 #include <functional>
 
-#include "base/scalar_math.h"
 #include "calibrate/batches.h"
 #include "calibrate/constants.h"
 #include "calibrate/gradient/segments.h"
 #include "calibrate/random.h"
 #include "quantize/fit/decision.h"
 #include "quantize/fit/output_error.h"
-#include "quantize/pack_weight.h"
+#include "quantize/kept_matrix.h"
 #include "quantize/tune/loss.h"
+#include "quantize/tune/steps.h"
 #include "quantize/tune/targets.h"
-#include "quantize/tune/tuned_matrix.h"
-#include "quantize/tune/tuned_vector.h"
+#include "quantize/tune/tuned_weights.h"
 #include "quantize/tune/vary.h"
 #include "samples/written_text.h"
 
@@ -31,12 +30,10 @@ std::int64_t parameters_of(const WeightPlan& plan) {
 }
 
 // Multiplications: about a minute of one core for each 20 million parameters, of data a minute at
-// least; and ten. Of a text that is given twice as many: what a language model gains grows
-// with the tokens that its steps have seen.
-double work_of(const TuneOptions& options, const WeightPlan& plan, bool is_language_model) {
-  const double each = options.on_data && is_language_model ? 8e4 : 4e4;
+// least; and ten.
+double work_of(const TuneOptions& options, const WeightPlan& plan) {
   const double good =
-      std::max(options.on_data ? 1e12 : 0.0, each * static_cast<double>(parameters_of(plan)));
+      std::max(options.on_data ? 1e12 : 0.0, 3.5e4 * static_cast<double>(parameters_of(plan)));
   return options.effort == Effort::best ? 10 * good : options.effort == Effort::good ? good : 0;
 }
 
@@ -46,17 +43,13 @@ constexpr std::int64_t kMemoryOfTuned = std::int64_t{3} << 28,
 constexpr std::int64_t kMemoryOfTargets = std::int64_t{1} << 28;
 // A run with its way back, and of varied samples the float model's, in runs.
 constexpr double kRunsOfStep = 3.5;
-// Codes of so many bits and fewer are tuned: at more, rounding is no longer what is lost most.
-constexpr int kBitsOfTunedCodes = 3;
 // Samples of a step. Fewer make more steps of the same work, and lose more; large ones are fewer,
 // so that there are enough steps.
 constexpr std::size_t kTogether = 8;
 constexpr std::size_t kFewestSteps = 8, kEnoughSteps = 64;
 constexpr int kJudgements = 10;
-// At first; docs/quantization.md says what others do.
-constexpr Rates kRates{.scale = 3e-4f, .zero = 2e-3f, .position = 1e-3f, .number = 2e-4f};
-// Where codes stay, and steps are few.
-constexpr Rates kRatesOfFewSteps{.scale = 1.5e-3f, .zero = 4e-3f, .position = 0, .number = 7e-4f};
+// Of a checkpoint.
+constexpr std::string_view kUnderWay = "tuning", kDone = "tuned";
 // Of every other sample so many of its tokens are drawn anew.
 constexpr float kDrawnAnew = 0.5f;
 
@@ -65,43 +58,6 @@ double mean_of(std::span<const double> errors) {
   for (const double error : errors) sum += error;
   return sum / static_cast<double>(errors.size());
 }
-
-// Up to the whole rates in the first tenth, for the first steps go the same way everywhere; then
-// down to none, as a cosine goes (Loshchilov and Hutter: SGDR, 2017).
-Rates rates_at(std::size_t step, std::size_t steps, const Rates& rates, float share) {
-  constexpr double kPi = 3.14159265358979323846;
-  const double along = static_cast<double>(step) / static_cast<double>(steps);
-  const auto part =
-      share * static_cast<float>(0.5 * (1 + cos_of(kPi * along)) * std::min(1.0, 10 * along));
-  return {rates.scale * part, rates.zero * part, rates.position * part, rates.number * part};
-}
-
-// All of [0, count) in an order drawn anew each time round.
-class Shuffle {
- public:
-  explicit Shuffle(std::size_t count) : count_(count) {}
-
-  std::vector<std::size_t> next(std::size_t size, Random& random) {
-    std::vector<std::size_t> chosen;
-    while (chosen.size() < size) {
-      if (order_.empty()) draw(random);
-      chosen.push_back(order_.back());
-      order_.pop_back();
-    }
-    return chosen;
-  }
-
- private:
-  void draw(Random& random) {
-    for (std::size_t i = 0; i < count_; ++i) order_.push_back(i);
-    for (std::size_t i = count_; i > 1; --i)
-      std::swap(order_[i - 1],
-                order_[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(i)))]);
-  }
-
-  std::size_t count_;
-  std::vector<std::size_t> order_;
-};
 
 class Tuning {
  public:
@@ -112,11 +68,11 @@ class Tuning {
         options_(options),
         machine_(options.threads),
         contents_(output_contents(model)),
-        counts_(outputs_that_count(graph_, contents_)),
-        writes_(find_language_model(model, input_contents(model)).has_value()) {}
+        counts_(outputs_that_count(graph_, contents_)) {}
 
   Expected<TuningReport> run(const SampleSet& samples) {
     TuningReport report;
+    if (find_done(report)) return report;
     const std::span<const Sample> all = samples.tuning;
     auto way = calibrate::Backward::find(model_, candidates(), counts_);
     if (!way) {
@@ -136,7 +92,7 @@ class Tuning {
       return report;
     }
     const double runs = kRunsOfStep + (segments_.size() > 1 ? 1 : 0);
-    const double each = work_of(options_, plan_, writes_) / std::max(runs * samples.work_each, 1.0);
+    const double each = work_of(options_, plan_) / std::max(runs * samples.work_each, 1.0);
     const auto in_all = static_cast<std::size_t>(std::min(each, 1e5));
     together_ = std::clamp<std::size_t>(all.size(), 1, kTogether);
     if (segments_.size() > 1)
@@ -149,12 +105,15 @@ class Tuning {
     form_ = fits(TunedMatrix::Form::codes)     ? TunedMatrix::Form::codes
             : fits(TunedMatrix::Form::numbers) ? TunedMatrix::Form::numbers
                                                : TunedMatrix::Form::packed;
-    SUBBYTE_CHECK_OK(begin(*way, all));
-    if (matrices_.empty()) {
+    SUBBYTE_CHECK_OK(find_units(all));
+    tuned_ = way->constants();
+    SUBBYTE_CHECK_OK(begin());
+    if (!weights_->has_matrices()) {
       report.skipped = "nothing that the outputs depend on is narrow";
       return report;
     }
     SUBBYTE_CHECK_OK(descend(*way, samples, steps, report));
+    SUBBYTE_CHECK_OK(keep_done(report));
     return report;
   }
 
@@ -164,12 +123,18 @@ class Tuning {
   }
 
  private:
-  using Best = std::map<ValueId, std::shared_ptr<const PackedMatrix>>;
+  // Between two steps.
+  struct Descent {
+    std::size_t step = 0;
+    double least = 1, after = 0;     // of what is best
+    std::vector<double> start = {};  // errors of the held-out samples
+    Random random = Random(3);
+    Shuffle shuffle;
+  };
 
-  bool is_matrix_of_codes(const StoredWeight& stored) const {
-    const auto* const affine = std::get_if<AffineEncoding>(&stored.encoding);
-    return affine != nullptr && affine->scale_bits == 16 &&
-           !std::holds_alternative<CodesOfGrid>(stored.source);
+  Expected<void> begin() {
+    SUBBYTE_TRY(weights_, TunedWeights::of(model_, plan_, tuned_, form_, units_));
+    return {};
   }
 
   std::int64_t bytes_of_tuned(const calibrate::Backward& way, TunedMatrix::Form form) const {
@@ -261,58 +226,12 @@ class Tuning {
     return {};
   }
 
-  // What is tuned, as it is stored, and what else is stored narrower.
-  Expected<void> begin(const calibrate::Backward& way, std::span<const Sample> samples) {
-    SUBBYTE_CHECK_OK(find_units(samples));
-    for (const WeightUse& use : plan_.uses) {
-      const ValueId v = use.value;
-      const StoredWeight& stored = plan_.stored.at(v);
-      const auto& dims = graph_.constant(v)->dims;
-      const bool tuned = way.constants().contains(v);
-      if (!tuned && value_bits(stored.encoding) == 32 &&
-          !std::holds_alternative<ChosenNumbers>(stored.source))
-        continue;
-      if (std::holds_alternative<IntegerEncoding>(stored.encoding)) continue;
-      SUBBYTE_TRY(const PackedMatrix matrix, pack_weight(model_, stored));
-      if (!tuned) {
-        fixed_.emplace(v, unpacked_tensor(matrix, stored.order, dims));
-      } else if (is_matrix_of_codes(stored)) {
-        const bool many = value_bits(stored.encoding) > kBitsOfTunedCodes;
-        const auto form =
-            form_ == TunedMatrix::Form::codes && many ? TunedMatrix::Form::numbers : form_;
-        std::vector<float> exact;
-        if (form == TunedMatrix::Form::codes) exact = exact_of(stored);
-        matrices_.emplace(
-            v, TunedMatrix(matrix, source_layout(stored.order, dims), dims, form, exact.data()));
-      } else {
-        vectors_.emplace(
-            v, TunedVector(stored, unpacked_tensor(matrix, stored.order, dims), units_.at(v)));
-      }
-    }
-    return {};
-  }
-
-  std::vector<float> exact_of(const StoredWeight& stored) const {
-    std::vector<float> exact(static_cast<std::size_t>(stored.rows * stored.k));
-    row_reader(*graph_.constant(stored.value), stored.order)(0, stored.rows, exact.data());
-    return exact;
-  }
-
-  std::optional<Tensor> tuned(ValueId v) const {
-    if (const auto matrix = matrices_.find(v); matrix != matrices_.end())
-      return matrix->second.values(machine_);
-    if (const auto vector = vectors_.find(v); vector != vectors_.end())
-      return vector->second.values();
-    const auto fixed = fixed_.find(v);
-    return fixed == fixed_.end() ? std::optional<Tensor>() : fixed->second;
-  }
-
   // The model as it is stored now, or the float model.
   ExecuteOptions running(const Tuning* stored) const {
     ExecuteOptions options{.threads = options_.threads, .cancelled = options_.cancelled};
     if (stored != nullptr) {
       options.replace = [stored](ValueId v) -> Expected<std::optional<Tensor>> {
-        return stored->tuned(v);
+        return stored->weights_->values(v, stored->machine_);
       };
     }
     return options;
@@ -349,19 +268,14 @@ class Tuning {
                 1 / static_cast<float>(chosen.size()), lost[s], machine_);
       exact.clear();
       SUBBYTE_CHECK_OK(
-          run.back(way, std::move(lost), lost_, machine_, [&](ValueId v) { take(v); }));
+          // A gradient that is whole goes where it is stepped by, and its memory to the next.
+          run.back(way, std::move(lost), lost_, machine_, [&](ValueId v) {
+            const auto whole = lost_.find(v);
+            weights_->add(v, whole->second.data(), machine_);
+            lost_.erase(whole);
+          }));
     }
     return {};
-  }
-
-  // A gradient that is whole goes where it is stepped by, and its memory to the next.
-  void take(ValueId v) {
-    const auto lost = lost_.find(v);
-    if (const auto matrix = matrices_.find(v); matrix != matrices_.end())
-      matrix->second.add(lost->second.data(), machine_);
-    else
-      vectors_.at(v).add(lost->second.data());
-    lost_.erase(lost);
   }
 
   Expected<std::vector<double>> errors_of(std::span<const Sample> samples, Targets& targets) const {
@@ -374,81 +288,110 @@ class Tuning {
     return errors;
   }
 
-  Best packed() const {
-    Best all;
-    for (const auto& [v, matrix] : matrices_)
-      all.emplace(v, std::make_shared<const PackedMatrix>(
-                         matrix.packed(exact_of(plan_.stored.at(v)).data())));
-    for (const auto& [v, vector] : vectors_)
-      all.emplace(v, std::make_shared<const PackedMatrix>(vector.packed()));
-    return all;
-  }
-
   Expected<void> descend(const calibrate::Backward& way, const SampleSet& samples,
                          std::size_t steps, TuningReport& report) {
     const std::span<const Sample> all = samples.tuning;
     // Text that a language model goes on with is no text once its words are others.
-    const Variation variation(model_, writes_ ? std::span<const Sample>() : all);
+    const bool writes = find_language_model(model_, input_contents(model_)).has_value();
+    const Variation variation(model_, writes ? std::span<const Sample>() : all);
     std::optional<Targets> targets;
     if (!variation.any()) targets.emplace(targets_of(all));
     Targets held_out = targets_of(samples.held_out);
-    SUBBYTE_TRY(const std::vector<double> start, errors_of(samples.held_out, held_out));
-    report.before = report.after = mean_of(start);
     report.steps = steps;
-    double least = 1;
-    keep_moved();
-    Random random(3);
-    Shuffle shuffle(all.size());
-    for (std::size_t step = 1; step <= steps; ++step) {
-      const std::vector<std::size_t> chosen = shuffle.next(together_, random);
-      std::vector<Sample> now;
-      now.reserve(chosen.size());
-      for (const std::size_t i : chosen)
-        now.push_back(now.size() % 2 == 1 ? variation.of(all[i], kDrawnAnew, random) : all[i]);
-      SUBBYTE_CHECK_OK(add_gradients(way, now, chosen, targets));
-      go_down(step, steps);
-      if (options_.progress) options_.progress(step, steps);
-      const bool judges = step * kJudgements / steps != (step - 1) * kJudgements / steps;
+    Descent now{.shuffle = Shuffle(all.size())};
+    SUBBYTE_CHECK_OK(go_on(now, steps));
+    if (now.step == 0) {
+      SUBBYTE_TRY(now.start, errors_of(samples.held_out, held_out));
+      now.after = mean_of(now.start);
+    }
+    report.before = mean_of(now.start);
+    while (now.step < steps) {
+      ++now.step;
+      const std::vector<std::size_t> chosen = now.shuffle.next(together_, now.random);
+      std::vector<Sample> together;
+      together.reserve(chosen.size());
+      for (const std::size_t i : chosen) {
+        const bool varied = together.size() % 2 == 1;
+        together.push_back(varied ? variation.of(all[i], kDrawnAnew, now.random) : all[i]);
+      }
+      SUBBYTE_CHECK_OK(add_gradients(way, together, chosen, targets));
+      weights_->step(now.step, steps, machine_);
+      if (options_.progress) options_.progress(now.step, steps);
+      const bool judges = now.step * kJudgements / steps != (now.step - 1) * kJudgements / steps;
       if (!judges) continue;
       SUBBYTE_TRY(const std::vector<double> errors, errors_of(samples.held_out, held_out));
-      const auto left = fit::what_is_left(start, errors, samples.held_out_kinds);
-      if (!left || *left >= least) {
-        go_back();
-        continue;
+      const auto left = fit::what_is_left(now.start, errors, samples.held_out_kinds);
+      if (left && *left < now.least) {
+        now.least = *left;
+        now.after = mean_of(errors);
+        weights_->keep_best(graph_, plan_);
+      } else {
+        weights_->go_back();
       }
-      least = *left;
-      report.after = mean_of(errors);
-      best_ = packed();
-      keep_moved();
+      if (now.step < steps) SUBBYTE_CHECK_OK(keep(now));
     }
+    report.after = now.after;
+    best_ = weights_->best();
     return {};
   }
 
-  // Where steps are few, none is to be wasted: those that lost go back to where least was lost, and
-  // the next are half as long.
-  void go_back() {
-    if (!goes_back()) return;
-    share_of_rates_ /= 2;
-    for (auto& [v, matrix] : matrices_) matrix.go_back(moved_matrices_.at(v));
-    for (auto& [v, vector] : vectors_) vector.go_back(moved_vectors_.at(v));
+  Expected<void> keep(const Descent& now) const {
+    if (!options_.checkpoint.keeps()) return {};
+    RecordWriter record;
+    record.number(now.step);
+    record.number(now.least);
+    record.number(now.after);
+    record.array(now.start);
+    record.number(now.random.state());
+    now.shuffle.write(record);
+    weights_->write(record);
+    return options_.checkpoint.keep(kUnderWay, record.bytes());
   }
 
-  void keep_moved() {
-    if (!goes_back()) return;
-    for (const auto& [v, matrix] : matrices_) moved_matrices_[v] = matrix.moved();
-    for (const auto& [v, vector] : vectors_) moved_vectors_[v] = vector.moved();
+  // Goes on after the last step that was kept.
+  Expected<void> go_on(Descent& now, std::size_t steps) {
+    const auto kept = options_.checkpoint.find(kUnderWay);
+    if (!kept) return {};
+    RecordReader record(*kept);
+    Descent then{.shuffle = now.shuffle};
+    then.step = record.number<std::size_t>();
+    then.least = record.number<double>();
+    then.after = record.number<double>();
+    then.start = record.array<double>();
+    then.random = Random(record.number<std::uint64_t>());
+    const bool fits = then.shuffle.read(record) && then.step < steps &&
+                      weights_->read(record, plan_, machine_) && record.is_whole();
+    if (!fits) return begin();
+    now = std::move(then);
+    return {};
   }
 
-  bool goes_back() const { return form_ == TunedMatrix::Form::packed; }
+  // What tuning ended with.
+  Expected<void> keep_done(const TuningReport& report) const {
+    if (!options_.checkpoint.keeps()) return {};
+    RecordWriter record;
+    record.number(report.steps);
+    record.number(report.before);
+    record.number(report.after);
+    write_best(record, best_);
+    SUBBYTE_CHECK_OK(options_.checkpoint.keep(kDone, record.bytes()));
+    options_.checkpoint.forget(kUnderWay);
+    return {};
+  }
 
-  void go_down(std::size_t step, std::size_t steps) {
-    const Rates rates =
-        rates_at(step, steps, goes_back() ? kRatesOfFewSteps : kRates, share_of_rates_);
-    // From some step on there is nothing to make up for.
-    const Correction correction =
-        Correction::of(static_cast<int>(std::min<std::size_t>(step, 4096)));
-    for (auto& [v, matrix] : matrices_) matrix.step(rates, correction, machine_);
-    for (auto& [v, vector] : vectors_) vector.step(rates, correction);
+  bool find_done(TuningReport& report) {
+    const auto kept = options_.checkpoint.find(kDone);
+    if (!kept) return false;
+    RecordReader record(*kept);
+    TuningReport then;
+    then.steps = record.number<std::size_t>();
+    then.before = record.number<double>();
+    then.after = record.number<double>();
+    auto best = read_best(record, plan_);
+    if (!best || !record.is_whole()) return false;
+    best_ = std::move(*best);
+    report = then;
+    return true;
   }
 
   const Model& model_;
@@ -458,27 +401,23 @@ class Tuning {
   mutable calibrate::Machine machine_;
   std::vector<OutputContent> contents_;
   std::vector<bool> counts_;  // of the outputs
-  bool writes_;               // a language model
   calibrate::Segments segments_{0};
   TunedMatrix::Form form_ = TunedMatrix::Form::codes;
   std::size_t together_ = 1;  // samples of a step
   std::map<ValueId, float> units_;
-  std::map<ValueId, TunedMatrix> matrices_;
-  std::map<ValueId, TunedVector> vectors_;
-  std::map<ValueId, Tensor> fixed_;
+  std::set<ValueId> tuned_;
+  std::optional<TunedWeights> weights_;
   calibrate::ConstantGradients lost_;
-  // Where least was lost, and how much of the rates steps go by since then.
-  std::map<ValueId, TunedMatrix::Moved> moved_matrices_;
-  std::map<ValueId, std::vector<float>> moved_vectors_;
-  float share_of_rates_ = 1;
-  Best best_;
+  TunedWeights::Best best_;
 };
 
 }  // namespace
 
 Expected<TuningReport> tune_weights(const Model& model, WeightPlan& plan, const SampleSet& samples,
                                     const TuneOptions& options) {
-  Tuning tuning(model, plan, options);
+  TuneOptions of_plan = options;
+  if (options.checkpoint.keeps()) of_plan.checkpoint = options.checkpoint.of(record_of(plan));
+  Tuning tuning(model, plan, of_plan);
   SUBBYTE_TRY(TuningReport report, tuning.run(samples));
   tuning.store(plan);
   return report;

@@ -17,6 +17,8 @@ struct TuneOptions {
   // graph goes by segments (calibrate/gradient/segments.h), and weights are unpacked when they are
   // read.
   std::optional<std::int64_t> memory_of_tuned{}, memory_of_values{};
+  // Where tuning stands is kept there ten times on its way, and it goes on from there.
+  Checkpoint checkpoint{};
   // Asked before each node; true ends the work with an error of that kind.
   std::function<bool()> cancelled{};
   // `done` of `count` steps.

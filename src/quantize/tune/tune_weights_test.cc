@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/memory_file.h"
 #include "calibrate/batches.h"
 #include "graph/ops.h"
 #include "quantize/fit/test_network.h"
@@ -180,6 +181,90 @@ TEST(Tuning, IsCancelled) {
   EXPECT_EQ(report.error().kind, ErrorKind::cancelled);
   for (const auto& [v, stored] : plan.stored)
     EXPECT_FALSE(std::holds_alternative<ChosenNumbers>(stored.source));
+}
+
+std::vector<std::vector<std::byte>> bytes_of(const Model& model, const WeightPlan& plan) {
+  std::vector<std::vector<std::byte>> bytes;
+  for (const auto& [v, matrix] : stored_of(model, plan)) {
+    bytes.push_back(matrix.values);
+    bytes.push_back(matrix.scales);
+    bytes.push_back(matrix.zero_points);
+  }
+  return bytes;
+}
+
+// Interrupted after any step, and begun again from what it has kept, it ends as if it had not been;
+// begun once more it takes no step.
+void expect_goes_on(const Model& model, const SampleSet& samples, TuneOptions options) {
+  WeightPlan whole = planned(model, "2bit");
+  const auto report = tune_weights(model, whole, samples, options);
+  ASSERT_TRUE(report) << report.error().message;
+  const auto bytes = bytes_of(model, whole);
+  for (const std::size_t last : {std::size_t{1}, report->steps / 2, report->steps - 1}) {
+    MemoryFileSystem files;
+    const auto store = checkpoint_folder(files, "kept");
+    options.checkpoint = Checkpoint(store.get()).of("test");
+    std::size_t steps = 0;
+    options.progress = [&](std::size_t, std::size_t) { ++steps; };
+    options.cancelled = [&] { return steps >= last; };
+    WeightPlan begun = planned(model, "2bit");
+    ASSERT_FALSE(tune_weights(model, begun, samples, options));
+    ASSERT_EQ(steps, last);
+    options.cancelled = nullptr;
+    WeightPlan ended = planned(model, "2bit");
+    const auto resumed = tune_weights(model, ended, samples, options);
+    ASSERT_TRUE(resumed) << resumed.error().message;
+    EXPECT_EQ(bytes_of(model, ended), bytes) << last;
+    EXPECT_EQ(resumed->before, report->before);
+    EXPECT_EQ(resumed->after, report->after);
+    const std::size_t again = steps - last;
+    EXPECT_GE(again, report->steps - last);
+    EXPECT_LE(again, report->steps - last + report->steps / 10 + 1);
+    WeightPlan third = planned(model, "2bit");
+    ASSERT_TRUE(tune_weights(model, third, samples, options));
+    EXPECT_EQ(bytes_of(model, third), bytes);
+    EXPECT_EQ(steps, last + again);
+    EXPECT_EQ(files.paths().size(), 1u);
+  }
+}
+
+TEST(Tuning, GoesOnFromACheckpoint) { expect_goes_on(test_network(), pictures(), kAlone); }
+
+TEST(Tuning, GoesOnFromACheckpointWithLittleMemory) {
+  const Model model = test_language_model();
+  const auto texts = samples_of(test_texts(12, 3), test_texts(6, 4), 6e8);
+  TuneOptions options = kAlone;
+  options.memory_of_tuned = 8000;
+  options.memory_of_values = calibrate::kept_bytes(model, texts.tuning[0]) - 1;
+  expect_goes_on(model, texts, options);
+}
+
+// A record under the same key that is of other weights is none.
+TEST(Tuning, BeginsAnewWhereACheckpointIsOfAnother) {
+  const Model model = test_network();
+  WeightPlan whole = planned(model, "2bit");
+  ASSERT_TRUE(tune_weights(model, whole, pictures(), kAlone));
+  MemoryFileSystem files;
+  const auto store = checkpoint_folder(files, "kept");
+  TuneOptions options = kAlone;
+  options.checkpoint = Checkpoint(store.get()).of("test");
+  std::size_t steps = 0;
+  options.progress = [&](std::size_t, std::size_t) { ++steps; };
+  options.cancelled = [&] { return steps >= 15; };
+  WeightPlan begun = planned(model, "2bit");
+  ASSERT_FALSE(tune_weights(model, begun, pictures(), options));
+  ASSERT_EQ(files.paths().size(), 1u);
+  // The end of it is missing, and what it says of itself is right.
+  const std::string key = base_name_of(files.paths()[0]).substr(0, 64);
+  const std::string record = store->find(key).value();
+  options.cancelled = nullptr;
+  for (const std::size_t size : {record.size() - 1, record.size() / 2, std::size_t{3}}) {
+    ASSERT_TRUE(store->keep(key, std::string_view(record).substr(0, size)));
+    WeightPlan ended = planned(model, "2bit");
+    ASSERT_TRUE(tune_weights(model, ended, pictures(), options));
+    EXPECT_EQ(bytes_of(model, ended), bytes_of(model, whole)) << size;
+    for (const std::string& path : files.paths()) ASSERT_TRUE(files.remove(path));
+  }
 }
 
 }  // namespace

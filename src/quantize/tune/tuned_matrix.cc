@@ -174,6 +174,33 @@ void TunedMatrix::go_back(const Moved& moved) {
     }
 }
 
+void TunedMatrix::write(RecordWriter& record) const {
+  if (!positions_.empty()) record.array(grid_.codes);
+  for (const auto* numbers : {&grid_.scales, &grid_.zeros, &scales_, &zeros_, &positions_})
+    record.array(*numbers);
+  for (const auto* averages : {&scale_averages_, &zero_averages_, &position_averages_})
+    record.array(*averages);
+}
+
+bool TunedMatrix::read(RecordReader& record, calibrate::Machine& machine) {
+  bool fits = true;
+  const auto read_into = [&](auto& array) {
+    using Array = std::remove_reference_t<decltype(array)>;
+    auto read = record.array<typename Array::value_type>();
+    fits = fits && read.size() == array.size();
+    array = std::move(read);
+  };
+  if (!positions_.empty()) read_into(grid_.codes);
+  for (auto* numbers : {&grid_.scales, &grid_.zeros, &scales_, &zeros_, &positions_})
+    read_into(*numbers);
+  for (auto* averages : {&scale_averages_, &zero_averages_, &position_averages_})
+    read_into(*averages);
+  if (!fits || !numbers_) return fits;
+  numbers_ = std::make_shared<std::vector<float>>(numbers_->size());
+  for_groups(machine, [&](std::int64_t r, std::int64_t g) { decode(r, g, numbers_->data()); });
+  return true;
+}
+
 void TunedMatrix::step(const Rates& rates, const Correction& correction,
                        calibrate::Machine& machine) {
   for_groups(machine, [&](std::int64_t r, std::int64_t g) { step_group(r, g, rates, correction); });

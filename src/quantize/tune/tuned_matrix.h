@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/byte_record.h"
 #include "calibrate/machine.h"
 #include "quantize/fit/grid_matrix.h"
 #include "quantize/tune/adam.h"
@@ -41,6 +42,13 @@ class TunedMatrix {
   };
   Moved moved() const { return {scales_, zeros_}; }
   void go_back(const Moved& moved);
+  bool may_go_back(const Moved& moved) const {
+    return moved.scales.size() == scales_.size() && moved.zeros.size() == zeros_.size();
+  }
+
+  // Where it is between two steps; reading that goes on from there. False where it is of another.
+  void write(RecordWriter& record) const;
+  bool read(RecordReader& record, calibrate::Machine& machine);
 
   // As it is stored; what it loses is measured against `exact`.
   PackedMatrix packed(const float* exact) const { return grid_.packed(exact); }

@@ -52,6 +52,21 @@ void TunedVector::go_back(const std::vector<float>& moved) {
   round();
 }
 
+void TunedVector::write(RecordWriter& record) const {
+  record.array(exact_);
+  record.array(averages_);
+}
+
+bool TunedVector::read(RecordReader& record) {
+  auto exact = record.array<float>();
+  auto averages = record.array<Averages>();
+  if (exact.size() != exact_.size() || averages.size() != averages_.size()) return false;
+  exact_ = std::move(exact);
+  averages_ = std::move(averages);
+  round();
+  return true;
+}
+
 PackedMatrix TunedVector::packed() const {
   std::vector<float> matrix;
   matrix.reserve(exact_.size());

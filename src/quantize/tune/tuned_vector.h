@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/byte_record.h"
 #include "quantize/stored_weight.h"
 #include "quantize/tune/adam.h"
 #include "quantize/tune/source_layout.h"
@@ -22,6 +23,8 @@ class TunedVector {
   // As TunedMatrix has it.
   const std::vector<float>& moved() const { return exact_; }
   void go_back(const std::vector<float>& moved);
+  void write(RecordWriter& record) const;
+  bool read(RecordReader& record);
   PackedMatrix packed() const;
 
  private:
