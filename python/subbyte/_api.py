@@ -192,8 +192,6 @@ def evaluate(
     arguments += [*_words(activations=activations), *_fixed(dims, inputs), *_named("--rename", renames)]
     for metric in [metrics] if isinstance(metrics, str) else metrics:
         arguments += _words(metric=metric)
-    if checkpoint is not None:
-        arguments += ["--checkpoint", _path(checkpoint)]
     if report is not None:
         arguments += ["--report", _path(report)]
     if labels is not None and not isinstance(data, Mapping):

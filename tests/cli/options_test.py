@@ -24,17 +24,11 @@ def test_verbs_to_come(tmp_path, verb):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        *("--state", "--checkpoint"),
-    ],
-)
-@pytest.mark.parametrize("spelling", ["{} int8", "{}=int8"])
-def test_options_to_come(tmp_path, option, spelling):
-    done = run("convert", "m.onnx", *spelling.format(option).split(), check=False, cwd=tmp_path)
+@pytest.mark.parametrize("spelling", ["--state a=b", "--state=a=b"])
+def test_options_to_come(tmp_path, spelling):
+    done = run("convert", "m.onnx", *spelling.split(), check=False, cwd=tmp_path)
     message = (
-        f"error: subbyte {version()} has no option {option} of convert yet; leave it out, or see subbyte convert "
+        f"error: subbyte {version()} has no option --state of convert yet; leave it out, or see subbyte convert "
         "--help for those that there are\n"
     )
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)

@@ -136,6 +136,16 @@ def test_the_precision_of_a_mixed_precision_file_is_obeyed(model, tmp_path):
     assert given.manifest["precision"] == "2bit", "what is said goes before what the file says"
 
 
+def test_a_checkpoint_keeps_the_work(model, tmp_path):
+    options = {"precision": "3bit", "effort": "fast", "check": False, "checkpoint": tmp_path / "kept"}
+    first = subbyte.convert(model, tmp_path / "a.webgpu.js", **options)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").iterdir()}
+    second = subbyte.convert(model, tmp_path / "b.webgpu.js", **options)
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").iterdir()} and kept
+    assert first.manifest["weights"] == second.manifest["weights"]
+    subbyte.quantize(model, tmp_path / "w.json", target_bits=4.5, effort="fast", checkpoint=tmp_path / "kept")
+
+
 def test_inspect(model):
     told = subbyte.inspect(model)
     assert told.inputs == [subbyte.Port("x", "float32", ["n", 64])]
