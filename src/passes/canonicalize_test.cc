@@ -221,7 +221,7 @@ graph "main" {
   %b : int32 [B + 6, 3, 8] = Pad(%x, %b_pads) {mode = "edge"}
   %c_pads_and_0 : int64 [3] <`p[0]`, `p[1]`, 0> = Concat(%p, %c_no_pad) {axis = 0}
   %c_pads : int64 [6] <0, 0, `p[0]`, 0, 0, `p[1]`> = Gather(%c_pads_and_0, %c_places) {axis = 0}
-  %c : int32 [B, 3, `p[0]` + `p[1]` + 4] = Pad(%x, %c_pads, %c_value) {mode = "constant"}
+  %c : int32 [B, 3, max(`p[0]` + `p[1]` + 4, 0)] = Pad(%x, %c_pads, %c_value) {mode = "constant"}
   output %a
   output %b
   output %c

@@ -211,12 +211,29 @@ def parts() -> Case:
     return case("parts", source, *({"x": x(sum(of), 3), "split": ints(*of)} for of in ([2, 4, 3], [0, 6, 1], [5, 0, 2])))
 
 
+def levels() -> Case:
+    """As detectors with levels have it: padded by amounts that a run computes, five sizes of it joined, and taken apart again by their
+    shares of all places."""
+    nodes = [node("Neg", ["less"], "amounts"), node("Cast", ["amounts"], "pads", to=INT64), node("Pad", ["x", "pads"], "v0"), node("Identity", ["nothing"], "sum0")]
+    for i in range(5):
+        nodes += [node("MaxPool", [f"v{i}"], f"v{i + 1}", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+                  node("Shape", [f"v{i + 1}"], f"shape{i}"), node("Slice", [f"shape{i}", "two", "four"], f"hw{i}"), node("ReduceProd", [f"hw{i}"], f"places{i}"), node("Add", [f"sum{i}", f"places{i}"], f"sum{i + 1}"),
+                  node("Concat", [f"v{i + 1}"] * 3, f"wide{i}", axis=1), node("Reshape", [f"wide{i}", "flat"], f"row{i}")]  # fmt: skip
+    nodes += [node("Concat", [f"row{i}" for i in range(5)], "all", axis=1), node("Shape", ["all"], "dims"), node("Slice", ["dims", "one", "two"], "found"),
+              node("Div", ["found", "sum5"], "kinds"), node("Identity", ["nothing"], "end0")]  # fmt: skip
+    for i in range(5):
+        nodes += [node("Mul", [f"places{i}", "kinds"], f"count{i}"), node("Add", [f"end{i}", f"count{i}"], f"end{i + 1}"), node("Slice", ["all", f"end{i}", f"end{i + 1}", "one"], f"y{i}")]
+    source = model(nodes, {"x": (FLOAT, [1, 1, "h", "w"]), "less": (FLOAT, [8])}, {f"y{i}": (FLOAT, None) for i in range(5)},
+                   {"nothing": ints(0), "one": ints(1), "two": ints(2), "four": ints(4), "flat": ints(1, -1)})  # fmt: skip
+    return case("levels", source, *({"x": x(1, 1, h, w), "less": np.array([0, 0, *before, 0, 0, *after], np.float32)} for h, w, before, after in ((20, 33, (-1, 0), (-11, 1)), (64, 31, (0, 0), (0, -33)))))
+
+
 def by_input() -> onnx.ModelProto:
     """Four lengths, whose number is known: the CPU has them."""
     return model([*MOST, node("Range", ["zero", "most", "step"], "y")], {"lengths": (INT64, [4])}, {"y": (INT64, ["m"])}, NUMBERS)
 
 
-CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), steps(), transforms(), folded(), fitted(), parts(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
+CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), steps(), transforms(), folded(), fitted(), parts(), levels(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +256,11 @@ def convert(source: onnx.ModelProto, folder, *options: str) -> str:
 
 def test_an_input_of_the_cpu_is_not_read_back(tmp_path):
     assert '"segments"' not in convert(by_input(), tmp_path)
+
+
+def test_sizes_of_levels_stay_short(tmp_path):
+    """What pads leave is a size, and so is what is computed of it: no clamp of it is kept, nor a message that spells one."""
+    assert len(convert(levels().model, tmp_path)) < 120_000
 
 
 def test_an_old_resize_is_not_guessed_when_it_makes_smaller(tmp_path):

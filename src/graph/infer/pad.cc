@@ -77,6 +77,10 @@ Expected<void> infer_pad(NodeInfer& c) {
     }
     result.push_back(c.exprs.add(size, c.exprs.add(begin, end)));
     SUBBYTE_TRY(result.back(), c.size(result.back(), fmt::format("the padded size of axis {}", i)));
+    // Of amounts that a run computes it is known only that they leave no negative size. The
+    // expression says so, and what is computed of it needs no clamps.
+    if (!c.exprs.value(begin) || !c.exprs.value(end))
+      result.back() = c.exprs.max(result.back(), c.zero());
   }
   std::optional<Content> content;
   if (small_dims(c.exprs, result)) content = padded_content(c, *pads);
