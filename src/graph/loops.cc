@@ -7,9 +7,8 @@
 #include "graph/ops.h"
 
 namespace subbyte {
-namespace {
 
-Loop loop_of(const Graph& graph, NodeId enter) {
+Loop find_loop(const Graph& graph, NodeId enter) {
   Loop loop{.enter = enter, .body = std::vector<bool>(graph.nodes.size(), false)};
   const ValueId turn = graph.nodes[enter].outputs.back();
   std::vector<bool> varies(graph.values.size(), false);
@@ -30,8 +29,6 @@ Loop loop_of(const Graph& graph, NodeId enter) {
   return loop;
 }
 
-}  // namespace
-
 bool is_onnx_loop(const Node& node) {
   return node.op == Op::Unknown && node.domain.empty() && node.find("body") != nullptr &&
          (node.op_type == "Loop" || node.op_type == "Scan");
@@ -51,7 +48,7 @@ std::vector<Loop> find_loops(const Graph& graph) {
   std::vector<Loop> loops;
   for (NodeId n = 0; n < graph.nodes.size(); ++n) {
     if (graph.nodes[n].op != Op::Enter) continue;
-    Loop loop = loop_of(graph, n);
+    Loop loop = find_loop(graph, n);
     // One that is not left is not run: nothing reads it.
     if (loop.leave != kNone) loops.push_back(std::move(loop));
   }

@@ -35,6 +35,9 @@ struct Loop {
   bool contains(NodeId n) const { return body[n]; }
 };
 
+// That of one Enter; kNone is its Leave where nothing leaves it.
+Loop find_loop(const Graph& graph, NodeId enter);
+
 // In the order of their Enters, so that one comes before those in its body.
 std::vector<Loop> find_loops(const Graph& graph);
 

@@ -77,6 +77,13 @@ Value constant_value(Tensor tensor, ExprPool& exprs) {
   return value;
 }
 
+// Of a body, the types of what it is given and gives may be left out, and those of sequences say
+// nothing of their tensors that is needed.
+bool has_dtype(const Scope& scope, const wire::ValueInfoProto& value) {
+  return scope.outer == nullptr ||
+         (value.type.kind != wire::TypeProto::Kind::none && !carries_tensors(value.type));
+}
+
 Expected<void> add_inputs(Builder& builder, Scope& scope, const wire::GraphProto& proto) {
   std::unordered_set<std::string_view> initializers;
   for (const wire::TensorProto& tensor : proto.initializers) initializers.insert(tensor.name);
@@ -88,9 +95,7 @@ Expected<void> add_inputs(Builder& builder, Scope& scope, const wire::GraphProto
     if (initializers.contains(input.name)) continue;
     Value value;
     const std::string what = fmt::format("input {}", quoted(input.name));
-    // Of a body, the type of what it is given may be left out.
-    const bool is_typed = input.type.kind != wire::TypeProto::Kind::none;
-    if (is_typed || scope.outer == nullptr) {
+    if (has_dtype(scope, input)) {
       SUBBYTE_TRY(value.dtype, tensor_dtype(input.type, what));
     }
     if (scope.outer == nullptr) {
@@ -242,7 +247,7 @@ Expected<void> add_outputs(Scope& scope, const wire::GraphProto& proto) {
       return fail("{} is listed twice; each output of a model has its own name", what);
     }
     // Declared shapes are not trusted; the type of what an unknown operator computes is.
-    if (output.type.kind != wire::TypeProto::Kind::none || scope.outer == nullptr) {
+    if (has_dtype(scope, output)) {
       SUBBYTE_TRY(const DType dtype, tensor_dtype(output.type, what));
       Value& value = scope.graph.values[id];
       if (value.dtype == DType::undefined) value.dtype = dtype;

@@ -69,6 +69,11 @@ Expected<DType> tensor_dtype(const wire::TypeProto& type, std::string_view what)
   return to_dtype(type.elem_type, what);
 }
 
+bool carries_tensors(const wire::TypeProto& type) {
+  return type.kind == wire::TypeProto::Kind::sequence ||
+         type.kind == wire::TypeProto::Kind::optional;
+}
+
 std::unordered_set<std::string> dim_params(const std::vector<wire::ValueInfoProto>& inputs) {
   std::unordered_set<std::string> names;
   for (const wire::ValueInfoProto& input : inputs) {

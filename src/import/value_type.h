@@ -13,6 +13,9 @@ namespace subbyte {
 // "input 'x'" or "output 'y'": an error unless its type is a tensor of a dtype that subbyte reads.
 Expected<DType> tensor_dtype(const wire::TypeProto& type, std::string_view what);
 
+// Whether a value of a graph in a node may have that type and be no tensor: what carries tensors.
+bool carries_tensors(const wire::TypeProto& type);
+
 // All dim_params of the inputs that are names, which symbols that import makes up must not be named
 // as.
 std::unordered_set<std::string> dim_params(const std::vector<wire::ValueInfoProto>& inputs);

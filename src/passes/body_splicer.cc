@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace subbyte {
@@ -38,6 +39,21 @@ std::vector<ValueId> BodySplicer::append(const Graph& body, const std::vector<Va
   outputs.reserve(body.outputs.size());
   for (const ValueId output : body.outputs) outputs.push_back(moved[output]);
   return outputs;
+}
+
+std::size_t count_readers(const Model& model, const Graph& graph, ValueId value) {
+  const auto captures = [&](const Attribute& attribute) {
+    const auto* ref = std::get_if<GraphRef>(&attribute.value);
+    return ref != nullptr &&
+           std::ranges::any_of(model.graphs[ref->graph].values, [&](const Value& inner) {
+             return inner.name == graph.values[value].name && is_captured(inner);
+           });
+  };
+  auto count = std::ranges::count(graph.outputs, value);
+  for (const Node& node : graph.nodes)
+    count +=
+        std::ranges::count(node.inputs, value) + std::ranges::count_if(node.attributes, captures);
+  return static_cast<std::size_t>(count);
 }
 
 bool is_captured(const Value& value) { return value.producer == kNone && !value.constant; }

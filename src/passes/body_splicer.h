@@ -36,6 +36,9 @@ class BodySplicer {
   std::unordered_map<std::string, ValueId> ids_;
 };
 
+// How many read a value of a graph. A graph inside of it that takes the value by its name is one.
+std::size_t count_readers(const Model& model, const Graph& graph, ValueId value);
+
 // A value of a body that the graph around it gives: neither an input of the body, nor a constant,
 // nor computed in it.
 bool is_captured(const Value& value);

@@ -8,6 +8,8 @@
 
 #include "base/text.h"
 #include "graph/loops.h"
+#include "graph/ops.h"
+#include "passes/growing_states.h"
 #include "passes/passes.h"
 
 namespace subbyte {
@@ -23,6 +25,13 @@ struct Turns {
   ValueId most = kNone, begins = kNone;
   std::vector<ValueId> states{}, sliced{};
   std::vector<std::int64_t> axes{}, reversed{}, out_axes{}, out_reversed{};
+};
+
+// A state that only grows: it is no state any more, and what each turn adds is stacked.
+struct Grown {
+  ValueId begin = kNone, result = kNone;  // before the first turn and after the last one
+  ValueId stack = kNone;
+  Growth growth{};
 };
 
 class LoopEnterer {
@@ -55,10 +64,15 @@ class LoopEnterer {
  private:
   Expected<void> enter(const Node& node) {
     SUBBYTE_TRY(Turns turns, node.op_type == "Loop" ? of_loop(node) : of_scan(node));
-    const Graph body = model_.graphs[turns.body];
+    Graph body = model_.graphs[turns.body];
     const std::size_t first = turns.is_scan ? 0 : 2;
+    Node left = node;  // with what is left to carry
+    const std::vector<Grown> grown = take_grown(left, turns, body);
+    SUBBYTE_CHECK_OK(check_carried(turns));
     // What each input of the body is in a turn.
     std::vector<ValueId> moved(body.values.size(), kNone);
+    for (const Grown& one : grown)
+      for (const ValueId v : one.growth.replaced) moved[v] = one.begin;
     const ValueId turn = add_value({.name = fmt::format("turn({})", name_of(node))});
     std::vector<ValueId> states;
     for (std::size_t k = 0; k < turns.states.size(); ++k) {
@@ -76,7 +90,97 @@ class LoopEnterer {
     splice(body, moved, turn);
     std::vector<ValueId> results;
     for (const ValueId output : body.outputs) results.push_back(moved[output]);
-    return add_leave(node, turns, results, turn);
+    SUBBYTE_CHECK_OK(add_leave(left, turns, results, turn));
+    for (const Grown& one : grown)
+      if (one.result != kNone) join(node, one);
+    return {};
+  }
+
+  // Takes what only grows out of the states of a loop and of its body.
+  std::vector<Grown> take_grown(Node& node, Turns& turns, Graph& body) {
+    const std::size_t first_in = turns.is_scan ? 0 : 2, first_out = turns.is_scan ? 0 : 1;
+    const auto at = [](auto& list, std::size_t i) {
+      return list.begin() + static_cast<std::ptrdiff_t>(i);
+    };
+    std::vector<Grown> grown;
+    for (std::size_t k = turns.states.size(); k-- > 0;) {
+      const auto growth =
+          find_growth(model_, body, body.inputs[first_in + k], body.outputs[first_out + k]);
+      if (!growth) continue;
+      Grown one{turns.states[k], node.outputs[k], kNone, *growth};
+      turns.states.erase(at(turns.states, k));
+      body.inputs.erase(at(body.inputs, first_in + k));
+      body.outputs.erase(at(body.outputs, first_out + k));
+      node.outputs.erase(at(node.outputs, k));
+      grown.push_back(std::move(one));
+    }
+    for (Grown& one : grown) {
+      one.stack = add_value({.name = name_of(node) + "_added"});
+      body.outputs.push_back(added(body, node, one.growth));
+      node.outputs.push_back(one.stack);
+      turns.out_axes.push_back(0);
+      turns.out_reversed.push_back(0);
+    }
+    std::erase_if(body.nodes, [&](const Node& inner) {
+      return std::ranges::any_of(grown, [&](const Grown& one) {
+        return std::ranges::count(one.growth.replaced, inner.outputs[0]) > 0;
+      });
+    });
+    return grown;
+  }
+
+  // All that a turn adds, as one value of the body: tensors joined, those of a sequence stacked.
+  ValueId added(Graph& body, const Node& loop, const Growth& growth) {
+    if (growth.parts.size() == 1) return growth.parts.front();
+    const auto append = [&](const char* type, std::vector<ValueId> inputs, std::int64_t axis) {
+      const ValueId out = body.add_value({.name = name_of(loop) + "_parts"});
+      body.add_node({.op = find_op("", type),
+                     .op_type = type,
+                     .name = loop.name,
+                     .inputs = std::move(inputs),
+                     .outputs = {out},
+                     .attributes = {{"axis", axis}}});
+      return out;
+    };
+    if (!growth.is_sequence) return append("Concat", growth.parts, growth.axis);
+    const ValueId list = append("SequenceConstruct", growth.parts, 0);
+    const ValueId stack = append("ConcatFromSequence", {list}, 0);
+    body.nodes.back().attributes.push_back({"new_axis", std::int64_t{1}});
+    return stack;
+  }
+
+  // A tensor or sequence as it is after the last turn.
+  void join(const Node& node, const Grown& one) {
+    const auto joined = [&](ValueId value, std::int64_t axis, bool is_new) {
+      const ValueId out = add_value({.name = name_of(node) + "_joined"});
+      add(node, "ConcatFromSequence", {value}, {out},
+          {{"axis", axis}, {"new_axis", std::int64_t{is_new}}});
+      return out;
+    };
+    const Growth& growth = one.growth;
+    ValueId stack = one.stack, begin = one.begin;
+    if (!growth.is_sequence || growth.parts.size() > 1) stack = joined(stack, growth.axis, false);
+    if (growth.is_sequence && is_empty(begin))
+      return add(node, "Identity", {stack}, {one.result}, {});
+    if (growth.is_sequence) begin = joined(begin, 0, true);
+    add(node, "Concat", {begin, stack}, {one.result}, {{"axis", growth.axis}});
+  }
+
+  bool is_empty(ValueId sequence) const {
+    const NodeId producer = graph_.values[sequence].producer;
+    return producer != kNone && graph_.nodes[producer].op == Op::SequenceEmpty;
+  }
+
+  Expected<void> check_carried(const Turns& turns) const {
+    for (const ValueId state : turns.states)
+      if (is_made_sequence(graph_, state))
+        return fail(
+            "it carries the sequence {}, and does more with it in a turn than to put tensors at "
+            "its "
+            "end. Turns that are known are written out, at most 64: fix what says how many there "
+            "are with --dim or --input",
+            quoted(graph_.values[state].name));
+    return {};
   }
 
   Expected<Turns> of_loop(const Node& node) const {

@@ -37,6 +37,8 @@ Expected<void> run_passes(Model& model, std::span<const Pass> passes,
 // What run right after import. The branches of Ifs come into the graphs around them, and graphs
 // that no node refers to go.
 Expected<void> inline_branches(Model& model);
+// A Loop that repeats the elements of a tensor as often as another says is no loop any more.
+void lift_repeats(Model& model);
 // The turns of a Loop or Scan whose number is known and small come into the main graph.
 Expected<void> unroll_loops(Model& model);
 // The body of every other Loop and Scan comes into the main graph, once (graph/loops.h).

@@ -132,8 +132,13 @@ const std::vector<ValueId>* Speller::sequence(ValueId value) const {
   return found == context_.sequences.end() ? nullptr : &found->second;
 }
 
-void Speller::finish_sequence(std::vector<ValueId> tensors) {
+void Speller::know_sequence(std::vector<ValueId> tensors) {
   context_.sequences.insert_or_assign(node_.outputs[0], std::move(tensors));
+}
+
+void Speller::finish_sequence(std::vector<ValueId> tensors) {
+  finish(tensors.empty() ? Op::SequenceEmpty : Op::SequenceConstruct, tensors);
+  know_sequence(std::move(tensors));
 }
 
 ValueId Speller::int64s(std::string_view what, std::span<const std::int64_t> values) {
@@ -267,13 +272,9 @@ namespace {
 
 // The outputs that the nodes from `first` on do not compute have no producer any more.
 Expected<void> release_outputs(Graph& graph, const Node& node, std::size_t first,
-                               const std::vector<bool>& is_read, const SpellContext& context) {
+                               const std::vector<bool>& is_read) {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     const ValueId output = node.outputs[i];
-    if (context.sequences.contains(output)) {
-      graph.values[output].producer = kNone;
-      continue;
-    }
     const bool computed = std::any_of(
         graph.nodes.begin() + static_cast<std::ptrdiff_t>(first), graph.nodes.end(),
         [&](const Node& added) { return std::ranges::count(added.outputs, output) > 0; });
@@ -319,7 +320,7 @@ Expected<bool> spell_out(Model& model, const SpellOut& spell, Inference* inferen
       }
       any = true;
       SUBBYTE_CHECK_OK(speller.status());
-      return release_outputs(graph, nodes[n], first, is_read, context);
+      return release_outputs(graph, nodes[n], first, is_read);
     }();
     if (status) continue;
     graph.nodes = nodes;

@@ -90,7 +90,9 @@ class Speller {
 
   // The tensors of the sequence that a value is; nullptr where it is none that is known.
   const std::vector<ValueId>* sequence(ValueId value) const;
-  // The first output is a sequence, of which no node is left.
+  // The first output is a sequence of these.
+  void know_sequence(std::vector<ValueId> tensors);
+  // The node becomes one that lists them.
   void finish_sequence(std::vector<ValueId> tensors);
 
   ValueId int64s(std::string_view what, std::span<const std::int64_t> values);

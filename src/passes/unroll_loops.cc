@@ -276,6 +276,7 @@ Expected<bool> unroll_known(Model& model) {
 }  // namespace
 
 Expected<void> unroll_loops(Model& model) {
+  if (has_loops(model)) lift_repeats(model);
   while (has_loops(model)) {
     SUBBYTE_TRY(const bool is_unrolled, unroll_known(model));
     if (!is_unrolled) SUBBYTE_CHECK_OK(enter_loops(model));

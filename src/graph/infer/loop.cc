@@ -1,5 +1,6 @@
 // A Loop or Scan whose body stands in the same graph (graph/loops.h).
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "graph/infer/node_infer.h"
@@ -64,12 +65,46 @@ Expected<void> infer_state(NodeInfer& c, const Node& enter, std::size_t k) {
 
 namespace {
 
+// The symbols in an expression that a run finds out.
+void add_found(const ExprPool& exprs, Expr e, std::set<Expr>& symbols) {
+  if (exprs.kind(e) == ExprKind::symbol) {
+    const Symbol& symbol = exprs.symbols()[static_cast<std::size_t>(exprs.payload(e))];
+    if (symbol.source.kind == SymbolSource::Kind::result) symbols.insert(e);
+  }
+  for (const Expr operand : exprs.operands(e)) add_found(exprs, operand, symbols);
+}
+
+// Whether a size is found out anew in each turn: by a node of the body, since no other value has
+// what it is made of.
+bool is_found_in_turn(const NodeInfer& c, NodeId enter, Expr size) {
+  std::set<Expr> wanted, outside;
+  add_found(c.exprs, size, wanted);
+  if (wanted.empty()) return false;
+  const Loop loop = find_loop(c.graph(), enter);
+  for (NodeId n = 0; n < c.graph().nodes.size(); ++n) {
+    if (loop.body[n]) continue;
+    for (const ValueId output : c.graph().nodes[n].outputs) {
+      if (output == kNone) continue;
+      const Value& value = c.graph().values[output];
+      for (const auto* list : {&value.shape, &value.content})
+        if (*list)
+          for (const Expr e : **list) add_found(c.exprs, e, outside);
+    }
+  }
+  return !std::ranges::includes(outside, wanted);
+}
+
 // The sizes of what is stacked: in any turn those of the first.
-Expected<Shape> part_of_stack(NodeInfer& c, std::size_t k, Expr turn) {
+Expected<Shape> part_of_stack(NodeInfer& c, std::size_t k, NodeId enter, Expr turn) {
   Substitution first(c.exprs, {{turn, c.zero()}});
   Shape shape;
   for (const Expr size : *c.shape(kFirstNext + k)) {
     const Expr wanted = first.of(size);
+    if (is_found_in_turn(c, enter, wanted))
+      return fail_as(ErrorKind::unsupported,
+                     "its output {} stacks, or joins, what has size {} in a turn, which each turn "
+                     "finds out anew; it must be the same in all",
+                     k, c.exprs.text(size));
     if (wanted != size) {
       SUBBYTE_CHECK_OK(c.require(
           c.exprs.equal(size, wanted),
@@ -103,7 +138,7 @@ Expected<void> infer_leave(NodeInfer& c) {
     if (part == nullptr || turn == nullptr || !most || (c.has(1) && goes_on == nullptr)) continue;
     const bool all = !c.has(1) || c.exprs.lower(goes_on->front()) > 0;
     Shape shape{all && most->is_bounded ? most->turns : turn->front()};
-    SUBBYTE_TRY(const Shape parts, part_of_stack(c, k, turn->front()));
+    SUBBYTE_TRY(const Shape parts, part_of_stack(c, k, producer, turn->front()));
     shape.insert(shape.end(), parts.begin(), parts.end());
     c.set(k, c.in(kFirstNext + k).dtype, std::move(shape));
   }

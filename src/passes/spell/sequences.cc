@@ -1,5 +1,7 @@
-// Sequences of tensors and optional tensors, which only carry tensors from one node to another:
-// what each holds is known when converting, so that none is left.
+// Sequences of tensors and optional tensors, which only carry tensors from one node to another.
+// What a sequence holds is known when converting, and is listed by a SequenceConstruct; or it holds
+// as many tensors of one shape as a run says, and is a tensor with one more axis, in front. No
+// node of a sequence is left.
 #include <algorithm>
 
 #include "graph/ops.h"
@@ -31,6 +33,49 @@ Expected<std::size_t> place_in(Speller& s, std::size_t input, std::size_t count,
 
 constexpr std::int64_t kLongestSequence = 4096;
 
+// Whether input i is a sequence that is one tensor.
+bool is_stacked(const Speller& s, std::size_t i) {
+  return sequence_of(s, i) == nullptr && s.has(i) && s.value(s.input(i)).dtype != DType::undefined;
+}
+
+// The places of a tensor's axes with `from` moved to `to`.
+Numbers moved_axis(std::size_t rank, std::size_t from, std::size_t to) {
+  Numbers order = axes_between(0, rank);
+  order.erase(order.begin() + static_cast<std::ptrdiff_t>(from));
+  order.insert(order.begin() + static_cast<std::ptrdiff_t>(to), static_cast<std::int64_t>(from));
+  return order;
+}
+
+// The tensors of a sequence as one; kNone where they are not known to have one shape.
+ValueId stacked(Speller& s, const std::vector<ValueId>& tensors) {
+  if (tensors.empty()) return kNone;
+  const auto& first = s.value(tensors.front()).shape;
+  std::vector<ValueId> parts;
+  for (const ValueId tensor : tensors) {
+    if (!first || s.value(tensor).shape != first) return kNone;
+    parts.push_back(s.add(Op::Unsqueeze, "element", {tensor, s.int64s("front", {0})}));
+  }
+  return s.add(Op::Concat, "elements", std::move(parts), {integer("axis", 0)});
+}
+
+// The single elements along an axis, as the tensor that they are; with `keep` each has that axis.
+void split_single(Speller& s, std::size_t rank, std::size_t axis, bool keep) {
+  ValueId elements = s.input(0);
+  if (axis != 0) elements = s.transpose("in_front", elements, moved_axis(rank, axis, 0));
+  if (!keep) return s.finish(0, elements);
+  s.finish(Op::Unsqueeze, {elements, s.int64s("kept", {static_cast<std::int64_t>(axis) + 1})});
+}
+
+// Whether a value is made of ones alone, however many there are.
+bool is_ones(const Speller& s, ValueId value) {
+  const NodeId producer = s.value(value).producer;
+  if (producer == kNone) return false;
+  const Node& node = s.graph().nodes[producer];
+  const Tensor* fill = node.op == Op::ConstantOfShape ? node.tensor("value") : nullptr;
+  const auto numbers = fill == nullptr ? std::nullopt : integer_values(*fill);
+  return numbers && numbers->size() == 1 && numbers->front() == 1;
+}
+
 // So many tensors as there are lengths, which a run knows.
 Expected<bool> split_by_computed(Speller& s, std::int64_t axis) {
   const ValueId split = s.input(1);
@@ -54,9 +99,10 @@ Expected<bool> split_by_computed(Speller& s, std::int64_t axis) {
 
 }  // namespace
 
+// It stays, for nodes that are met later to read.
 Expected<bool> spell_sequence_construct(Speller& s) {
-  s.finish_sequence(s.node().inputs);
-  return true;
+  s.know_sequence(s.node().inputs);
+  return false;
 }
 
 Expected<bool> spell_sequence_insert(Speller& s) {
@@ -88,6 +134,17 @@ Expected<bool> spell_sequence_erase(Speller& s) {
 
 Expected<bool> spell_sequence_at(Speller& s) {
   const auto* sequence = sequence_of(s, 0);
+  const bool is_known = s.numbers(s.input(1)).has_value();
+  if (is_stacked(s, 0) || (sequence != nullptr && !is_known)) {
+    const ValueId elements = sequence == nullptr ? s.input(0) : stacked(s, *sequence);
+    if (elements == kNone)
+      return refused(
+          "the place in its sequence is not known when converting, and neither is one shape of all "
+          "its tensors");
+    const ValueId place = s.reshape("place", s.input(1), {});
+    s.finish(Op::Gather, {elements, place}, {integer("axis", 0)});
+    return true;
+  }
   if (sequence == nullptr) return false;
   SUBBYTE_TRY(const std::size_t place, place_in(s, 1, sequence->size(), false));
   s.finish(0, (*sequence)[place]);
@@ -95,6 +152,11 @@ Expected<bool> spell_sequence_at(Speller& s) {
 }
 
 Expected<bool> spell_sequence_length(Speller& s) {
+  if (is_stacked(s, 0)) {
+    if (!s.rank()) return false;
+    s.finish(Op::Squeeze, {s.sizes("count", {s.size(s.input(0), 0)}), s.int64s("count_axis", {0})});
+    return true;
+  }
   const auto* sequence = sequence_of(s, 0);
   if (sequence == nullptr) return false;
   const auto length = static_cast<std::int64_t>(sequence->size());
@@ -102,7 +164,39 @@ Expected<bool> spell_sequence_length(Speller& s) {
   return true;
 }
 
+namespace {
+
+// The axis of what stands in front goes to its place, and becomes one with the axis that is there.
+Expected<bool> concat_stacked(Speller& s) {
+  if (!s.rank()) return false;
+  const bool is_new = s.node().int_or("new_axis", 0) != 0;
+  const auto rank = *s.rank();
+  const auto axes = static_cast<std::int64_t>(rank) - (is_new ? 0 : 1);
+  std::int64_t axis = s.node().int_or("axis", 0);
+  if (axis < 0) axis += axes;
+  if (axis < 0 || axis >= axes) return fail("its axis is out of range for rank {}", axes);
+  const auto place = static_cast<std::size_t>(axis);
+  ValueId elements = s.input(0);
+  if (place != 0) elements = s.transpose("in_place", elements, moved_axis(rank, 0, place));
+  if (is_new) {
+    s.finish(0, elements);
+    return true;
+  }
+  std::vector<Size> target;
+  for (std::size_t i = 0; i < rank; ++i) {
+    if (i == place + 1)
+      target.back() = target.back() * s.size(elements, i);
+    else
+      target.push_back(s.size(elements, i));
+  }
+  s.finish(0, s.reshape("joined", elements, std::move(target)));
+  return true;
+}
+
+}  // namespace
+
 Expected<bool> spell_concat_from_sequence(Speller& s) {
+  if (is_stacked(s, 0)) return concat_stacked(s);
   const auto* sequence = sequence_of(s, 0);
   if (sequence == nullptr) return false;
   if (sequence->empty()) return refused("its sequence is empty");
@@ -127,6 +221,10 @@ Expected<bool> spell_split_to_sequence(Speller& s) {
   bool keep = true;
   if (s.has(1)) {
     const auto given = s.numbers(s.input(1));
+    if (!given && is_ones(s, s.input(1))) {
+      split_single(s, *s.rank(), static_cast<std::size_t>(axis), true);
+      return true;
+    }
     if (!given) return split_by_computed(s, axis);
     if (s.rank(s.input(1)) != 0) {
       sizes = *given;
@@ -140,10 +238,12 @@ Expected<bool> spell_split_to_sequence(Speller& s) {
       }
     }
   } else {
-    if (!size || *size > kLongestSequence)
-      return refused("the size that it splits is not known when converting, or more than 4096");
-    sizes.assign(static_cast<std::size_t>(*size), 1);
     keep = s.node().int_or("keepdims", 1) != 0;
+    if (!size || *size > kLongestSequence) {
+      split_single(s, *s.rank(), static_cast<std::size_t>(axis), keep);
+      return true;
+    }
+    sizes.assign(static_cast<std::size_t>(*size), 1);
   }
   if (sizes.empty() || sizes.size() > kLongestSequence)
     return refused("it makes no tensors, or more than 4096");
@@ -152,6 +252,20 @@ Expected<bool> spell_split_to_sequence(Speller& s) {
     for (ValueId& part : parts)
       part = s.add(Op::Squeeze, "single", {part, s.int64s("single_axis", {axis})});
   s.finish_sequence(std::move(parts));
+  return true;
+}
+
+// A sequence that an Identity passes on, or a Merge from the side that is taken, where both are as
+// long.
+Expected<bool> spell_passed_sequence(Speller& s) {
+  const std::size_t last = s.node().inputs.size() - 1;
+  const auto *taken = sequence_of(s, last == 0 ? 0 : 1), *other = sequence_of(s, last);
+  if (taken == nullptr || other == nullptr || taken->size() != other->size()) return false;
+  std::vector<ValueId> tensors = *taken;
+  const std::vector<ValueId> others = *other;
+  for (std::size_t i = 0; i < tensors.size() && last > 0; ++i)
+    tensors[i] = s.add(Op::Merge, "element", {s.input(0), tensors[i], others[i]});
+  s.finish_sequence(std::move(tensors));
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "graph/ops.h"
+#include "passes/compact.h"
 
 namespace subbyte {
 namespace {
@@ -19,8 +20,15 @@ SpellOut spelling_of(Op op) {
   }
 }
 
+// Whether what it passes on may be a sequence.
+bool passes_untyped(const Graph& graph, const Node& node) {
+  return (node.op == Op::Identity || node.op == Op::Merge) &&
+         graph.values[node.inputs.back()].dtype == DType::undefined;
+}
+
 // The spelling of this node: that of its operator, or of its form.
 SpellOut spelling_of(const Graph& graph, const Node& node, std::int64_t opset) {
+  if (passes_untyped(graph, node)) return spell_passed_sequence;
   if (has_computed_axes(graph, node)) return spell_computed_axes;
   if (is_old_broadcast(node, opset)) return spell_old_broadcast;
   return takes_batch_statistics(node) ? spell_batch_statistics : spelling_of(node.op);
@@ -32,6 +40,29 @@ Expected<bool> spell(Speller& s) {
   if (spelling == nullptr || !s.wants(0)) return false;
   if (s.has(0) && s.dtype() == DType::undefined && s.sequence(s.input(0)) == nullptr) return false;
   return spelling(s);
+}
+
+bool is_listed_sequence(const Node& node) {
+  return node.op == Op::SequenceConstruct || node.op == Op::SequenceEmpty;
+}
+
+// Lists of tensors that no node reads. What is in a body may still read one.
+void remove_sequences(Model& model) {
+  Graph& graph = model.main();
+  if (model.graphs.size() > 1 || std::ranges::none_of(graph.nodes, is_listed_sequence)) return;
+  std::vector<bool> is_read(graph.values.size());
+  for (const ValueId output : graph.outputs) is_read[output] = true;
+  std::vector<bool> keep_nodes(graph.nodes.size(), true), keep_values(graph.values.size(), true);
+  for (std::size_t n = graph.nodes.size(); n-- > 0;) {
+    const Node& node = graph.nodes[n];
+    if (is_listed_sequence(node) && !is_read[node.outputs[0]]) {
+      keep_nodes[n] = keep_values[node.outputs[0]] = false;
+      continue;
+    }
+    for (const ValueId input : node.inputs)
+      if (input != kNone) is_read[input] = true;
+  }
+  compact(graph, keep_nodes, keep_values);
 }
 
 }  // namespace
@@ -48,6 +79,7 @@ Expected<bool> spell_operators(Model& model) {
     SUBBYTE_TRY(again, spell_out(model, spell, &inference));
     any = any || again;
   }
+  remove_sequences(model);
   return any;
 }
 

@@ -9,6 +9,9 @@ namespace subbyte {
 #define SPELLING(op, name) Expected<bool> spell_##name(Speller& s);
 #include "passes/spell/spellings.def"
 
+// A sequence that an Identity or a Merge passes on; false where it is none.
+Expected<bool> spell_passed_sequence(Speller& s);
+
 // Whether the axes that it is about are no constant, which the operators of computed_axes.cc may
 // have.
 bool has_computed_axes(const Graph& graph, const Node& node);
