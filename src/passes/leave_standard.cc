@@ -34,24 +34,9 @@ Expected<bool> without_own_attributes(Speller& s) {
   return true;
 }
 
-// A Loop would have to be made of its body again.
-Expected<void> without_loops(const Model& model) {
-  const auto& nodes = model.main().nodes;
-  const auto loop = std::ranges::find(nodes, Op::Leave, &Node::op);
-  if (loop == nodes.end()) return {};
-  return fail_as(
-      ErrorKind::unsupported,
-      "{}: node {} (Loop): its turns are counted when the model runs, and such a loop cannot be "
-      "written as ONNX; "
-      "convert to a module, or fix what says how many there are with --dim or --input",
-      quoted(model.source_name),
-      loop->name.empty() ? std::to_string(loop - nodes.begin()) : quoted(loop->name));
-}
-
 }  // namespace
 
 Expected<void> leave_standard(Model& model) {
-  SUBBYTE_CHECK_OK(without_loops(model));
   SUBBYTE_CHECK_OK(spell_out(model, without_own_attributes));
   // Of a Resize by scales that a run says inference alone does not know the sizes.
   std::vector<std::optional<std::vector<Expr>>> shapes;

@@ -1,5 +1,8 @@
 // Sizes that floats say when the model runs, as the integers that they mean: these can be read
 // back.
+#include <algorithm>
+#include <cmath>
+
 #include "graph/node_form.h"
 #include "graph/ops.h"
 #include "graph/resize_form.h"
@@ -49,10 +52,34 @@ Expected<bool> size_resize(Speller& s) {
   return true;
 }
 
+// The integer that a float is: a constant, or what a Cast made one of; kNone where it may be none.
+ValueId as_integer(Speller& s, std::size_t input) {
+  const ValueId value = s.input(input);
+  if (const Tensor* tensor = s.constant(value)) {
+    float number = 0;
+    if (tensor->elements() == 1) read_floats(*tensor, 0, 1, &number);
+    if (tensor->elements() != 1 || number != std::floor(number) || std::abs(number) >= 0x1p24F)
+      return kNone;
+    const auto whole = static_cast<std::int64_t>(number);
+    return s.constant("whole", make_int64_tensor({}, std::span(&whole, 1)));
+  }
+  const NodeId producer = s.value(value).producer;
+  if (producer == kNone || s.graph().nodes[producer].op != Op::Cast) return kNone;
+  const ValueId from = s.graph().nodes[producer].inputs[0];
+  if (!is_integer(s.value(from).dtype)) return kNone;
+  return s.cast("integer", s.reshaped("one_integer", from, {}), DType::int64);
+}
+
 // ceil((limit - start) / delta) elements. A quotient may come out on the wrong side of a whole
 // number; what is left over says on which side it lies.
 Expected<bool> size_range(Speller& s) {
   if (s.dtype() != DType::float32) return false;
+  const ValueId whole[] = {as_integer(s, 0), as_integer(s, 1), as_integer(s, 2)};
+  if (std::ranges::count(whole, kNone) == 0) {
+    s.finish(Op::Cast, {s.add(Op::Range, "integers", {whole[0], whole[1], whole[2]})},
+             {integer("to", static_cast<std::int64_t>(DType::float32))});
+    return true;
+  }
   const auto scalar = [&](std::string_view what, std::size_t i) {
     return s.reshaped(what, s.input(i), {});
   };

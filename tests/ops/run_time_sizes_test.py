@@ -228,12 +228,20 @@ def levels() -> Case:
     return case("levels", source, *({"x": x(1, 1, h, w), "less": np.array([0, 0, *before, 0, 0, *after], np.float32)} for h, w, before, after in ((20, 33, (-1, 0), (-11, 1)), (64, 31, (0, 0), (0, -33)))))
 
 
+def float_places() -> Case:
+    """Places that are floats, up to a size that is read back, as VITS has them."""
+    nodes = [node("Cast", ["most"], "end", to=FLOAT), node("Range", ["from", "end", "by"], "up"), node("Neg", ["most"], "minus"), node("Cast", ["minus"], "low", to=FLOAT),
+             node("Range", ["end", "low", "down"], "fall")]  # fmt: skip
+    runs = [{"lengths": ints(*one)} for one in ([3, 5, 2], [40], [1, 0], [0], [700, 3, 5, 9])]
+    return of_lengths("float_places", nodes, {"up": (FLOAT, ["m"]), "fall": (FLOAT, ["k"])}, runs, {"from": np.float32(0), "by": np.float32(1), "down": np.float32(-3)})
+
+
 def by_input() -> onnx.ModelProto:
     """Four lengths, whose number is known: the CPU has them."""
     return model([*MOST, node("Range", ["zero", "most", "step"], "y")], {"lengths": (INT64, [4])}, {"y": (INT64, ["m"])}, NUMBERS)
 
 
-CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), steps(), transforms(), folded(), fitted(), parts(), levels(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
+CASES = [mask(), views(), chain(), durations(), in_branch(), resized(), scaled(), of_depth(), steps(), transforms(), folded(), fitted(), parts(), levels(), float_places(), case("by_input", by_input(), {"lengths": ints(1, 7, 3, 2)}, {"lengths": ints(0, 0, 0, 0)})]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from harness import SUBBYTE, run_sessions
-from loops_test import FLOAT, GOES_ON, INT64, TURN, body, case, model, node, number, x
+from loops_test import FLOAT, GOES_ON, INT64, TURN, body, case, model, node, number, written_as_onnx, x
 from onnx_cases import Case
 from run_cases import run_cases
 
@@ -144,6 +144,11 @@ def outcomes():
 @pytest.mark.parametrize("name", [one.name for one in CASES])
 def test_as_onnx_runtime(outcomes, name):
     assert outcomes[name].status == "passed", outcomes[name].message
+
+
+@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+def test_written_as_onnx(one, tmp_path):
+    written_as_onnx(one, tmp_path)
 
 
 def refusal(source: onnx.ModelProto, folder) -> str:

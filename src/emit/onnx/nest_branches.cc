@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/text.h"
 #include "graph/branches.h"
@@ -190,32 +191,16 @@ class Nester {
   std::map<Guard, std::vector<Unit>> by_guard_;
 };
 
-// What is read back is what was computed.
-void without_read_back(Graph& graph) {
-  std::vector<Node> nodes = std::move(graph.nodes);
-  graph.nodes.clear();
-  std::map<ValueId, ValueId> computed;
-  for (Node& node : nodes) {
-    for (ValueId& input : node.inputs)
-      if (const auto found = computed.find(input); found != computed.end()) input = found->second;
-    if (node.op != Op::ReadBack) {
-      graph.add_node(std::move(node));
-      continue;
-    }
-    for (const ValueId output : node.outputs) {
-      computed.emplace(output, node.inputs[0]);
-      if (output != kNone) graph.values[output].producer = kNone;
-    }
-  }
-}
-
 }  // namespace
 
 Expected<Model> nest_branches(const Model& model) {
-  Model flat = model;
-  without_read_back(flat.main());
-  if (!Guards(flat.main()).any()) return flat;
-  return Nester(flat).run();
+  if (Guards(model.main()).any()) return Nester(model).run();
+  Model plain = model;
+  std::vector<Node> nodes = std::exchange(plain.main().nodes, {});
+  for (Node& node : nodes) {
+    if (node.op != Op::Decide) plain.main().add_node(std::move(node));
+  }
+  return plain;
 }
 
 }  // namespace subbyte

@@ -6,8 +6,8 @@
 
 namespace subbyte {
 
-// The same model with an If for each condition, whose branches hold what only they need, and
-// without ReadBacks. Values of the main graph keep their ids.
+// The same model with an If for each condition of the main graph, in which there is no loop, whose
+// branches hold what only they need. Values of the main graph keep their ids.
 Expected<Model> nest_branches(const Model& model);
 
 }  // namespace subbyte

@@ -8,7 +8,7 @@
 #include "base/folders.h"
 #include "base/text.h"
 #include "emit/onnx/messages.h"
-#include "emit/onnx/nest_branches.h"
+#include "emit/onnx/nest_loops.h"
 #include "emit/onnx/onnx.h"
 #include "import/onnx.h"
 
@@ -218,7 +218,7 @@ Expected<void> OnnxSink::commit(std::vector<std::unique_ptr<FileWriter>> files) 
 
 Expected<std::int64_t> write_onnx(OutputSink& sink, const std::string& name, const Model& flat,
                                   const WeightSource& weights, std::uint64_t largest) {
-  auto nested = nest_branches(flat);
+  auto nested = nest_control_flow(flat);
   if (!nested) return within(quoted(sink.path_of(name)), std::move(nested.error()));
   const Model& model = *nested;
   auto layout = lay_out(model, name + ".data", largest);
