@@ -2,6 +2,7 @@
 // itself.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ class RecordWriter {
   }
   template <PlainBytes T>
   void array(const std::vector<T>& all) {
-    number(all.size());
+    number(static_cast<std::uint64_t>(all.size()));
     bytes_.append(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(T));
   }
   const std::string& bytes() const { return bytes_; }
@@ -43,8 +44,9 @@ class RecordReader {
   }
   template <PlainBytes T>
   std::vector<T> array() {
-    const auto count = number<std::size_t>();
-    if (count > bytes_.size() / sizeof(T)) whole_ = false;
+    const auto stated = number<std::uint64_t>();
+    if (stated > bytes_.size() / sizeof(T)) whole_ = false;
+    const auto count = static_cast<std::size_t>(stated);
     if (!whole_ || !take(count * sizeof(T))) return {};
     std::vector<T> all(count);
     if (count > 0) std::memcpy(all.data(), taken_, count * sizeof(T));

@@ -34,7 +34,7 @@ TEST(ByteRecord, NoPrefixIsWhole) {
 
 TEST(ByteRecord, ACountBeyondTheBytesTakesNoMemory) {
   RecordWriter writer;
-  writer.number(~std::size_t{0});
+  writer.number(~std::uint64_t{0});
   RecordReader reader(writer.bytes());
   EXPECT_TRUE(reader.array<double>().empty());
   EXPECT_FALSE(reader.is_whole());

@@ -14,7 +14,7 @@ void add(Sha256& hash, const RecordWriter& record) {
 
 void add(Sha256& hash, std::span<const Sample> samples, const std::vector<std::size_t>& kinds) {
   RecordWriter counts;
-  counts.number(samples.size());
+  counts.number(static_cast<std::uint64_t>(samples.size()));
   counts.array(kinds);
   add(hash, counts);
   for (const Sample& sample : samples) {

@@ -11,9 +11,9 @@ std::string record_of(const StoredWeight& stored) {
   record.number(stored.k);
   record.array(stored.order.rows);
   record.array(stored.order.k);
-  record.number(stored.encoding.index());
+  record.number(static_cast<std::uint64_t>(stored.encoding.index()));
   std::visit([&](const auto& encoding) { record.number(encoding); }, stored.encoding);
-  record.number(stored.source.index());
+  record.number(static_cast<std::uint64_t>(stored.source.index()));
   if (const auto* const elements = std::get_if<ElementsOfConstant>(&stored.source))
     record.number(elements->search);
   return record.bytes();

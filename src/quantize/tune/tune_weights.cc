@@ -338,7 +338,7 @@ class Tuning {
   Expected<void> keep(const Descent& now) const {
     if (!options_.checkpoint.keeps()) return {};
     RecordWriter record;
-    record.number(now.step);
+    record.number(static_cast<std::uint64_t>(now.step));
     record.number(now.least);
     record.number(now.after);
     record.array(now.start);
@@ -354,7 +354,7 @@ class Tuning {
     if (!kept) return {};
     RecordReader record(*kept);
     Descent then{.shuffle = now.shuffle};
-    then.step = record.number<std::size_t>();
+    then.step = static_cast<std::size_t>(record.number<std::uint64_t>());
     then.least = record.number<double>();
     then.after = record.number<double>();
     then.start = record.array<double>();
@@ -370,7 +370,7 @@ class Tuning {
   Expected<void> keep_done(const TuningReport& report) const {
     if (!options_.checkpoint.keeps()) return {};
     RecordWriter record;
-    record.number(report.steps);
+    record.number(static_cast<std::uint64_t>(report.steps));
     record.number(report.before);
     record.number(report.after);
     write_best(record, best_);
@@ -384,7 +384,7 @@ class Tuning {
     if (!kept) return false;
     RecordReader record(*kept);
     TuningReport then;
-    then.steps = record.number<std::size_t>();
+    then.steps = static_cast<std::size_t>(record.number<std::uint64_t>());
     then.before = record.number<double>();
     then.after = record.number<double>();
     auto best = read_best(record, plan_);

@@ -146,7 +146,7 @@ bool TunedWeights::read(RecordReader& record, const WeightPlan& plan, calibrate:
 }
 
 void write_best(RecordWriter& record, const TunedWeights::Best& best) {
-  record.number(best.size());
+  record.number(static_cast<std::uint64_t>(best.size()));
   for (const auto& [v, matrix] : best) {
     record.number(v);
     write_matrix(record, *matrix);
@@ -155,7 +155,7 @@ void write_best(RecordWriter& record, const TunedWeights::Best& best) {
 
 std::optional<TunedWeights::Best> read_best(RecordReader& record, const WeightPlan& plan) {
   TunedWeights::Best best;
-  for (auto left = record.number<std::size_t>(); left > 0; --left) {
+  for (auto left = record.number<std::uint64_t>(); left > 0; --left) {
     const auto v = record.number<ValueId>();
     const auto stored = plan.stored.find(v);
     if (stored == plan.stored.end()) return std::nullopt;
