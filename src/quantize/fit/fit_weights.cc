@@ -177,9 +177,10 @@ class Fitting {
         if (residual && is_beside(run.value(*residual), *use_of_.at(v), *inputs, activations))
           drift = {drift.wanted, exact.value(*residual), run.value(*residual)};
       }
-      SUBBYTE_TRY(auto packed, kept_or(v, corrected ? "codes and biases" : "codes", [&] {
-                    return choose(v, *inputs, options, activations, drift);
-                  }));
+      // Of the variant, whether or not this node's bias takes part: those before it do.
+      const std::string_view way = variant.corrects_biases ? "codes and biases" : "codes";
+      SUBBYTE_TRY(auto packed,
+                  kept_or(v, way, [&] { return choose(v, *inputs, options, activations, drift); }));
       if (packed != nullptr) variant.chosen[v] = std::move(packed);
     }
     return {};

@@ -355,6 +355,21 @@ TEST(FitWeights, GoesOnFromACheckpoint) {
   EXPECT_EQ(files.paths().size(), 2 * kept);
 }
 
+// What one variant chose is not taken for another's, of weights that no bias corrects either.
+TEST(FitWeights, EachVariantHasItsOwnInACheckpoint) {
+  const SampleSet samples{.tuning = test_samples(4, 1), .held_out = test_samples(2, 2)};
+  Model whole = test_gate(), again = test_gate();
+  WeightPlan plan_of_whole = planned(whole, "2bit"), plan = planned(again, "2bit");
+  const auto report = fit_weights(whole, plan_of_whole, samples, {.threads = 1});
+  MemoryFileSystem files;
+  const auto store = checkpoint_folder(files, "kept");
+  const Checkpoint checkpoint = Checkpoint(store.get()).of("test");
+  const auto done = fit_weights(again, plan, samples, {.threads = 1, .checkpoint = checkpoint});
+  ASSERT_TRUE(report && done);
+  EXPECT_EQ(done->by_sample, report->by_sample);
+  EXPECT_EQ(bytes_of(again, plan), bytes_of(whole, plan_of_whole));
+}
+
 // As floats and codes they would take more than calibration may.
 TEST(FitWeights, RoundsVeryManyParametersUnlessAsked) {
   WeightPlan plan;

@@ -52,6 +52,18 @@ Model test_network() {
   return test_model(text);
 }
 
+Model test_gate() {
+  std::string text = "model \"m\"\ngraph \"main\" {\n  input %x : float32 [1, 4, 12, 12]\n";
+  text += constant("w1", {16, 4, 3, 3}, 1) + constant("b1", {16}, 2) +
+          constant("w2", {1, 16, 3, 3}, 3) + constant("w3", {8, 16, 3, 3}, 4);
+  text +=
+      "  %c1 = Conv(%x, %w1, %b1) {pads = [1, 1, 1, 1]}\n  %r1 = Relu(%c1)\n"
+      "  %c2 = Conv(%r1, %w2) {pads = [1, 1, 1, 1]}\n  %gate = Sigmoid(%c2)\n"
+      "  %through = Mul(%r1, %gate)\n"
+      "  %y = Conv(%through, %w3) {pads = [1, 1, 1, 1]}\n  output %y\n}\n";
+  return test_model(text);
+}
+
 Model test_language_model() {
   std::string text =
       "model \"m\"\ngraph \"main\" {\n  input %ids : int64 [1, n]\n"

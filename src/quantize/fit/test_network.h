@@ -18,6 +18,10 @@ Model test_model(const std::string& text);
 // without a bias. x is [1, 4, 12, 12], y [1, 10].
 Model test_network();
 
+// A convolution with a bias, a gate of one channel, which no bias can correct, and one of what the
+// gate lets through. x is [1, 4, 12, 12], y [1, 8, 12, 12].
+Model test_gate();
+
 // A language model of tokens that stand alone: ids [1, n] are looked up in a table of 40 rows, go
 // through a layer that is added to them, and are multiplied with the table again: logits [1, n,
 // 40]. Its cache, past_keys [1, past, 24], is what it read before.
