@@ -15,11 +15,15 @@ ALL = os.environ.get("SUBBYTE_ALL", "0") not in {"", "0"}
 PRODUCTS = {"MatMul", "Gemm"}
 QUICK_PRODUCTS = 4
 
+QUICK_PLAIN = 150
+
 CASES = all_cases()
 PASSING = table.read_passing()
 PRODUCT_CASES = [case for case in CASES if case.operators <= PRODUCTS and case.name in PASSING]
+PLAIN_CASES = [case for case in CASES if case.name in PASSING]
 if not ALL:
     PRODUCT_CASES = quick_subset(PRODUCT_CASES, QUICK_PRODUCTS)
+    PLAIN_CASES = quick_subset(PLAIN_CASES, QUICK_PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,11 @@ def product_outcomes():
     return run_cases(PRODUCT_CASES, forms="gpu")
 
 
+@pytest.fixture(scope="module")
+def plain_outcomes():
+    return run_cases(PLAIN_CASES, device="plain")
+
+
 @pytest.mark.parametrize("name", [case.name for case in CASES])
 def test_operator(name, outcomes):
     assert outcomes[name].status == ("passed" if name in PASSING else "refused"), outcomes[name].message
@@ -40,6 +49,11 @@ def test_operator(name, outcomes):
 @pytest.mark.parametrize("name", [case.name for case in PRODUCT_CASES])
 def test_product_in_the_forms_of_a_gpu(name, product_outcomes):
     assert product_outcomes[name].status == "passed", product_outcomes[name].message
+
+
+@pytest.mark.parametrize("name", [case.name for case in PLAIN_CASES])
+def test_on_a_device_without_features(name, plain_outcomes):
+    assert plain_outcomes[name].status == "passed", plain_outcomes[name].message
 
 
 def test_every_passing_case_is_a_test():

@@ -38,15 +38,15 @@ class Outcome:
     message: str = ""
 
 
-def run_cases(cases: list[Case], forms: str = "fallback") -> dict[str, Outcome]:
-    """Case name -> outcome."""
+def run_cases(cases: list[Case], forms: str = "fallback", device: str = "") -> dict[str, Outcome]:
+    """Case name -> outcome. The device may be "plain", with no features and the least limits."""
     with tempfile.TemporaryDirectory(prefix="subbyte-ops-") as folder:
         modules = [pathlib.Path(folder) / f"{index}.webgpu.js" for index in range(len(cases))]
         with concurrent.futures.ThreadPoolExecutor(CONVERSIONS_AT_ONCE) as pool:
             outcomes = list(pool.map(convert, cases, modules))
         converted = [i for i, outcome in enumerate(outcomes) if outcome is None]
         jobs = [job_of(cases[i], modules[i], FORMS[forms]) for i in converted]
-        for i, result in zip(converted, run_jobs(jobs, pathlib.Path(folder))):
+        for i, result in zip(converted, run_jobs(jobs, pathlib.Path(folder), device)):
             outcomes[i] = compare(cases[i], result)
     return {case.name: outcome for case, outcome in zip(cases, outcomes)}
 
@@ -85,14 +85,14 @@ def encode(array: np.ndarray) -> dict:
     return {"dtype": str(array.dtype), "dims": list(array.shape), "base64": data}
 
 
-def run_jobs(jobs: list[dict], folder: pathlib.Path) -> list[dict]:
+def run_jobs(jobs: list[dict], folder: pathlib.Path, device: str = "") -> list[dict]:
     """One result for each job. A process that dies is the fault of the job it was at; the next goes on after it."""
     results: list[dict] = []
     jobs_file, results_file = folder / "jobs.json", folder / "results.jsonl"
     while len(results) < len(jobs):
         jobs_file.write_text(json.dumps(jobs[len(results) :]), encoding="utf8")
         results_file.write_text("", encoding="utf8")
-        command = ["node", pathlib.Path(__file__).with_name("run_modules.mjs"), jobs_file, results_file]
+        command = ["node", pathlib.Path(__file__).with_name("run_modules.mjs"), jobs_file, results_file, device]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=3600)
         results += [json.loads(line) for line in results_file.read_text(encoding="utf8").splitlines()]
         if len(results) < len(jobs):

@@ -1,5 +1,6 @@
 // Runs many modules one after the other in one process, on one device, and tells of each as soon as it is done:
-//   node run_modules.mjs JOBS.json RESULTS.jsonl
+//   node run_modules.mjs JOBS.json RESULTS.jsonl [plain]
+// `plain` asks the device for nothing: it has no features, and the limits of any GPU.
 // A job is { module, limits, runs: [{ name: { dtype, dims, base64 } }] }; `limits` go to load({ internal }). Its line in the
 // results is { outputs: [{ name: { dtype, dims, base64 } }] } or { error }.
 import { appendFile, readFile } from 'node:fs/promises';
@@ -22,7 +23,7 @@ const ARRAYS = {
   bool: Uint8Array,
 };
 
-async function openDevice() {
+async function openDevice(isPlain) {
   process.env.XDG_RUNTIME_DIR ??= '/tmp';
   if (!process.env.VK_DRIVER_FILES && !process.env.VK_ICD_FILENAMES)
     process.env.VK_ICD_FILENAMES = '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -33,6 +34,7 @@ async function openDevice() {
     value: { gpu: create([]) },
   });
   const adapter = await navigator.gpu.requestAdapter();
+  if (isPlain) return adapter.requestDevice();
   const requiredLimits = {};
   for (const name of ['maxComputeWorkgroupStorageSize', 'maxStorageBuffersPerShaderStage'])
     requiredLimits[name] = adapter.limits[name];
@@ -72,9 +74,9 @@ async function runJob(job, device, complaints) {
   }
 }
 
-const [jobsFile, resultsFile] = process.argv.slice(2);
+const [jobsFile, resultsFile, kind] = process.argv.slice(2);
 const jobs = JSON.parse(await readFile(jobsFile, 'utf8'));
-const device = await openDevice();
+const device = await openDevice(kind === 'plain');
 const complaints = [];
 device.addEventListener('uncapturederror', ({ error }) => complaints.push(error.message));
 for (const job of jobs) {
