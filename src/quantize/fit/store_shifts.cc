@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "graph/node_form.h"
 #include "graph/ops.h"
 #include "quantize/codec.h"
 #include "quantize/encoding.h"
@@ -239,6 +240,8 @@ bool can_shift(const Graph& graph, const std::map<ValueId, StoredWeight>& stored
   const Node& node = graph.nodes[n];
   const bool convolution = node.op == Op::Conv || node.op == Op::ConvTranspose;
   if (!convolution && node.op != Op::Gemm && node.op != Op::MatMul) return false;
+  // What multiplies integers gives integers: no bias of floats goes with them.
+  if (sums_integers(node)) return false;
   const auto weight = stored.find(node.inputs[kWeight]);
   if (weight == stored.end() || value_bits(weight->second.encoding) == 32) return false;
   // What arrived quantized is the float model's own.
