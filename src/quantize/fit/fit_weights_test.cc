@@ -9,6 +9,7 @@
 #include "base/memory_file.h"
 #include "calibrate/batches.h"
 #include "calibrate/executor.h"
+#include "graph/node_form.h"
 #include "graph/text.h"
 #include "quantize/fit/moments.h"
 #include "quantize/fit/output_error.h"
@@ -160,6 +161,20 @@ TEST(StoreShifts, AddsThemToTheOutputsAndLeavesTheFloatModel) {
   EXPECT_EQ(biases, 6);
   EXPECT_EQ(plan.uses.size(), plan.assignments.size());
   EXPECT_EQ(plan.uses.size(), plan.stored.size());
+}
+
+// What multiplies integers gives integers, to which no bias of floats is added.
+TEST(StoreShifts, LeavesProductsOfIntegers) {
+  Model model = test_network();
+  const WeightPlan plan = planned(model, "4bit");
+  std::size_t shifted = 0;
+  for (NodeId n = 0; n < model.main().nodes.size(); ++n) {
+    if (!can_shift(model.main(), plan.stored, n)) continue;
+    ++shifted;
+    model.main().nodes[n].attributes.push_back({std::string(kSumsIntegers), std::int64_t{1}});
+    EXPECT_FALSE(can_shift(model.main(), plan.stored, n));
+  }
+  EXPECT_GT(shifted, 0u);
 }
 
 TEST(MeanShift, IsTheMeanOfEachChannelAsFarAsSamplesAgree) {
