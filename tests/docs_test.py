@@ -36,6 +36,17 @@ def test_links_lead_somewhere(document):
             assert anchor in anchors(path.read_text(encoding="utf8")), f"{target}: no such heading"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_ends_within_its_entry(document):
+    """A fence that is not closed makes code of all entries that follow it."""
+    is_code = False
+    for number, line in enumerate(document.read_text(encoding="utf8").splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            is_code = not is_code
+        assert not (is_code and line.startswith("* ")), f"line {number}: the code before it has no end"
+    assert not is_code
+
+
 def test_the_interface_lists_every_error_code():
     def codes(text: str) -> list[str]:
         return re.findall(r"^  \| '([a-z-]+)'", text[text.index("type ErrorCode =") :], re.MULTILINE)
