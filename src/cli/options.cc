@@ -22,6 +22,12 @@ OptionRow file(std::string names, OptionTarget target, std::string help) {
           .target = target};
 }
 
+OptionRow folder(std::string names, OptionTarget target, std::string help) {
+  OptionRow row = file(std::move(names), target, std::move(help));
+  row.value = "FOLDER";
+  return row;
+}
+
 OptionRow text(std::string names, std::string value, OptionTarget target, std::string help) {
   return {.names = std::move(names),
           .takes = Takes::text,
@@ -69,24 +75,23 @@ void append(std::vector<OptionRow>& rows, std::vector<OptionRow> more) {
 
 // How widths and numbers are chosen by running the model.
 std::vector<OptionRow> choosing(ConvertOptions& o) {
-  return {
-      text("--target-size", "SIZE", &o.widths.target_size,
-           "Choose the width of each weight so that all take at most this, such as 20MB"),
-      text("--target-bits", "N", &o.widths.target_bits,
-           "The same for so many bits a weight, scales and padding counted, such as 3.2"),
-      text("--max-loss", "LOSS", &o.widths.max_loss,
-           "Choose the smallest that loses at most this of the outputs: error=1%, flips=2% or "
-           "kl=0.05; without a name what fits the outputs"),
-      file("--calibration", &o.calibration,
-           "Inputs to calibrate on, an .npz file or a folder (docs/calibration.md), else made "
-           "ones; none rounds weights as they are"),
-      word("--effort", {"fast", "good", "best"}, o.effort,
-           "How much work calibration may do; good is the default"),
-      file("--checkpoint", &o.checkpoint,
-           "A folder that keeps what was measured and chosen, made if missing: the same command "
-           "goes on from there after an interruption, to the same bytes"),
-      file("--report", &o.report,
-           "A page (.html) to write: how each weight is stored, why, and what it costs")};
+  return {text("--target-size", "SIZE", &o.widths.target_size,
+               "Choose the width of each weight so that all take at most this, such as 20MB"),
+          text("--target-bits", "N", &o.widths.target_bits,
+               "The same for so many bits a weight, scales and padding counted, such as 3.2"),
+          text("--max-loss", "LOSS", &o.widths.max_loss,
+               "Choose the smallest that loses at most this of the outputs: error=1%, flips=2% or "
+               "kl=0.05; without a name what fits the outputs"),
+          file("--calibration", &o.calibration,
+               "Inputs to calibrate on, an .npz file or a folder (docs/calibration.md), else made "
+               "ones; none rounds weights as they are"),
+          word("--effort", {"fast", "good", "best"}, o.effort,
+               "How much work calibration may do; good is the default"),
+          folder("--checkpoint", &o.checkpoint,
+                 "Keeps what was measured and chosen, made if missing: the same command goes on "
+                 "from there after an interruption, to the same bytes"),
+          file("--report", &o.report,
+               "A page (.html) to write: how each weight is stored, why, and what it costs")};
 }
 
 std::vector<OptionRow> logging(LogOptions& log) {

@@ -42,7 +42,9 @@ Checkpoint checkpoint_of(CheckpointStore* store, const Model& model, const Sampl
   rest.number(effort);
   rest.number(on_data);
   rest.number(model.rounds_activations);
-  return Checkpoint(store).of(kVersion).of(to_text(model)).of(hash.finish()).of(rest.bytes());
+  Model unnamed = model;  // what the file is called decides nothing
+  unnamed.source_name.clear();
+  return Checkpoint(store).of(kVersion).of(to_text(unnamed)).of(hash.finish()).of(rest.bytes());
 }
 
 }  // namespace subbyte

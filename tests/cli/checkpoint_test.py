@@ -86,6 +86,16 @@ def test_another_model_and_other_options_find_nothing(tmp_path):
     assert counts == sorted(set(counts))
 
 
+def test_the_same_model_under_another_name_goes_on(tmp_path):
+    kept = tmp_path / "kept"
+    options = ["--precision", "3bit", "--effort", "fast", "--no-check", "--checkpoint", kept]
+    run("convert", MODELS / "ppocr-cls.onnx", *options, "--output", tmp_path / "a.webgpu.js")
+    before = names(kept)
+    (tmp_path / "moved.onnx").write_bytes((MODELS / "ppocr-cls.onnx").read_bytes())
+    run("convert", "moved.onnx", *options, cwd=tmp_path)
+    assert names(kept) == before
+
+
 def test_quantize_keeps_what_it_measures(tmp_path):
     kept = tmp_path / "kept"
     for name in ("a.json", "b.json"):
