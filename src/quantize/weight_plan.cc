@@ -187,6 +187,12 @@ StoredWeight stored_weight(const WeightUse& use, const Assignment& assignment, b
 
 }  // namespace
 
+std::int64_t parameters_of(const WeightPlan& plan) {
+  std::int64_t parameters = 0;
+  for (const WeightUse& use : plan.uses) parameters += use.parameters();
+  return parameters;
+}
+
 std::optional<PrecisionPolicy> policy_from_name(std::string_view name) {
   const auto precision = precision_from_name(name);
   if (!precision && name != "mixed") return std::nullopt;

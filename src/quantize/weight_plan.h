@@ -49,6 +49,9 @@ struct WeightPlan {
   std::vector<std::string> told;
 };
 
+// Of all uses.
+std::int64_t parameters_of(const WeightPlan& plan);
+
 // Of a model in standard operators, every shape known. Errors are those of the rules, and of
 // `measure`, which reads every weight once.
 Expected<WeightPlan> plan_weights(const Model& model, const PrecisionPolicy& policy,

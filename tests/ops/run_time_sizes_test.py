@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from harness import SUBBYTE, run_sessions
+from loops_test import written_as_onnx
 from onnx_cases import Case
 from run_cases import run_cases
 
@@ -285,13 +286,4 @@ def test_an_old_resize_is_not_guessed_when_it_makes_smaller(tmp_path):
 
 @pytest.mark.parametrize("one", [*CASES[:5], *CASES[6:8]], ids=lambda one: one.name)
 def test_written_as_onnx(one, tmp_path):
-    onnx.save(one.model, tmp_path / "m.onnx")
-    command = [SUBBYTE, "convert", tmp_path / "m.onnx", "--target-format", "onnx", "--precision", "float32", "--output", tmp_path / "out.onnx"]
-    subprocess.run(command, check=True, capture_output=True)
-    written = onnx.load(tmp_path / "out.onnx")
-    onnx.checker.check_model(written)
-    for inputs, wanted in one.data:
-        found = expected(written, inputs)
-        for name, value in wanted.items():
-            assert found[name].shape == value.shape
-            np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
+    written_as_onnx(one, tmp_path)

@@ -7,12 +7,6 @@ namespace {
 
 using namespace fit;
 
-std::int64_t parameters_of(const WeightPlan& plan) {
-  std::int64_t parameters = 0;
-  for (const WeightUse& use : plan.uses) parameters += use.parameters();
-  return parameters;
-}
-
 // What all streams may take together, with the codes of every variant and the weights as floats, so
 // many bytes a parameter.
 constexpr std::int64_t kMemory = std::int64_t{9} << 28, kEachParameter = 10;

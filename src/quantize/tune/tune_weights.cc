@@ -23,12 +23,6 @@ namespace {
 
 using namespace tune;
 
-std::int64_t parameters_of(const WeightPlan& plan) {
-  std::int64_t parameters = 0;
-  for (const WeightUse& use : plan.uses) parameters += use.parameters();
-  return parameters;
-}
-
 // Multiplications: about a minute of one core for each 20 million parameters, of data a minute at
 // least; and ten.
 double work_of(const TuneOptions& options, const WeightPlan& plan) {
